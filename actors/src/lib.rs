@@ -1,0 +1,1 @@
+//! The actors: supervisor, sessions, agents, and the directory that reaches them.

@@ -1,0 +1,1 @@
+//! The provider simulator, the load tester and the checker.

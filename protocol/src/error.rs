@@ -1,0 +1,143 @@
+//! The one table of errors: code, status, retryable, what the user reads, what the operator does.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::Locale;
+
+/// What one row of the table says.
+struct ErrorRow {
+    code: &'static str,
+    status: u16,
+    retryable: bool,
+    ko: &'static str,
+    en: &'static str,
+    operator: &'static str,
+}
+
+macro_rules! error_table {
+    ($($variant:ident = $code:literal, $status:literal, $retryable:literal, $ko:literal, $en:literal, $operator:literal;)+) => {
+        /// The code of an error, from one closed table.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+        pub enum ErrorCode {
+            $(
+                #[doc = $en]
+                #[serde(rename = $code)]
+                $variant,
+            )+
+        }
+
+        impl ErrorCode {
+            /// Every code, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            const fn row(self) -> ErrorRow {
+                match self {
+                    $(Self::$variant => ErrorRow {
+                        code: $code, status: $status, retryable: $retryable, ko: $ko, en: $en, operator: $operator,
+                    },)+
+                }
+            }
+        }
+    };
+}
+
+error_table! {
+    InputInvalid = "INPUT_INVALID", 422, false,
+        "요청을 이해할 수 없습니다. 입력을 확인해 주세요.", "The request could not be understood. Please check what was sent.",
+        "Nothing; `details` tells the client's developer what is wrong.";
+    SysInternal = "SYS_INTERNAL", 500, true,
+        "서버 오류가 발생했습니다. 잠시 후 다시 시도해 주세요.", "Something went wrong on the server. Please try again shortly.",
+        "Look for the request id in the log and report the defect.";
+    InputTooLarge = "INPUT_TOO_LARGE", 413, false,
+        "보낸 내용이 너무 큽니다.", "What was sent is too large.",
+        "Nothing; the limits are in `docs/protocol.md`.";
+}
+
+impl ErrorCode {
+    /// The code on the wire.
+    pub const fn as_str(self) -> &'static str {
+        self.row().code
+    }
+
+    /// The HTTP status that goes with it.
+    pub const fn status(self) -> u16 {
+        self.row().status
+    }
+
+    /// Whether the same request may succeed later.
+    pub const fn retryable(self) -> bool {
+        self.row().retryable
+    }
+
+    /// What the user reads.
+    pub const fn user_message(self, locale: Locale) -> &'static str {
+        match locale {
+            Locale::Ko => self.row().ko,
+            Locale::En => self.row().en,
+        }
+    }
+
+    /// What an operator should do.
+    pub const fn operator_action(self) -> &'static str {
+        self.row().operator
+    }
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The inner object of every failure on the wire.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ErrorBody {
+    /// From the table.
+    pub code: ErrorCode,
+    /// For the user, in their language.
+    pub message: String,
+    /// For the developer of the client; null or an object or a text whose shape depends on the code.
+    pub details: Value,
+    /// Whether the same request may succeed later.
+    pub retryable: bool,
+    /// Seconds after which it is worth trying again.
+    pub retry_after: Option<u32>,
+}
+
+impl ErrorBody {
+    /// An error with the table's own message.
+    pub fn new(code: ErrorCode, locale: Locale) -> Self {
+        Self {
+            code,
+            message: code.user_message(locale).to_owned(),
+            details: Value::Null,
+            retryable: code.retryable(),
+            retry_after: None,
+        }
+    }
+
+    /// Adds what the developer of the client needs to know.
+    #[must_use]
+    pub fn with_details(mut self, details: impl Into<Value>) -> Self {
+        self.details = details.into();
+        self
+    }
+
+    /// Says after how many seconds it is worth trying again.
+    #[must_use]
+    pub fn with_retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+}
+
+/// A failure as an HTTP body: `{"error": {…}}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ApiError {
+    /// What failed.
+    pub error: ErrorBody,
+}

@@ -1,0 +1,25 @@
+//! The words on the wire: events, envelopes, signals, client messages, errors, ids and limits.
+//!
+//! Nothing here does anything; every other crate speaks in these types.
+
+mod brief;
+mod client;
+mod envelope;
+mod error;
+mod event;
+mod id;
+pub mod limits;
+mod signal;
+mod time;
+
+pub use brief::{BriefSlots, Gate, SlotPath, SlotPathError, SlotSource, SlotUpdate};
+pub use client::{AudioCodec, AudioOutput, ClientFrame, ClientMessage, ClientParseError, TurnDetection};
+pub use envelope::{Envelope, EnvelopeError, Frame};
+pub use error::{ApiError, ErrorBody, ErrorCode};
+pub use event::*;
+pub use id::{
+    AssetId, CallId, CommandId, CommandIdError, EventId, IdError, JobId, MessageId, RunId, Seq, SessionId,
+    StageId, TurnId,
+};
+pub use signal::Signal;
+pub use time::{Millis, Timestamp};

@@ -1,0 +1,1 @@
+//! The model ports for OpenAI and whatever speaks its protocol.

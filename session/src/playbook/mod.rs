@@ -1,0 +1,274 @@
+//! A playbook: the data that defines a product of this server. Slots, gate, stages, prompts, schemas, phrases.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use greenroom_protocol::{Locale, Millis, Mode, PlaybookRef, Provenance, SlotPath, StageId};
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use crate::ports::ModelSize;
+
+/// A playbook's files by name relative to its folder (`playbook.toml`, `prompts/research.md`, …).
+/// The bundle as JSON is what is kept as a blob, and its SHA-256 pins a session.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Bundle {
+    /// Text of each file.
+    pub files: BTreeMap<String, String>,
+}
+
+/// A playbook, read and validated.
+#[derive(Debug, Clone)]
+pub struct Playbook {
+    /// Name and content hash.
+    pub reference: PlaybookRef,
+    /// The states that are not a stage's.
+    pub states: StateNames,
+    /// The slots, in the order in which they are asked for.
+    pub slots: Vec<SlotSpec>,
+    /// Mean confidence of the filled required slots at which the gate opens.
+    pub gate_min_confidence: f64,
+    /// How the conversation is held.
+    pub conversation: ConversationSpec,
+    /// How long a run may take in all.
+    pub run_budget: Millis,
+    /// The stages, in the order of the file; dependencies come before dependents.
+    pub stages: Vec<StageSpec>,
+    /// Questions and notices, by key, in each language.
+    pub phrases: BTreeMap<String, Phrase>,
+    /// The slot that names a session in lists, if any.
+    pub title_slot: Option<SlotPath>,
+    /// How a price becomes a band, if a slot needs it.
+    pub price_table: Option<PriceTable>,
+}
+
+/// The names of the states that are not a stage's, as clients see them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateNames {
+    /// The brief is being collected.
+    pub collecting: String,
+    /// The gate is open.
+    pub ready: String,
+    /// A run is complete.
+    pub done: String,
+    /// A run failed.
+    pub failed: String,
+}
+
+/// One slot.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SlotSpec {
+    /// Where it stands in the brief.
+    pub path: SlotPath,
+    /// What may stand in it.
+    pub kind: SlotKind,
+    /// Whether the gate needs it.
+    pub required: bool,
+    /// What users call it, in each language; the extractor looks for these before a value.
+    pub labels: BTreeMap<String, Vec<String>>,
+    /// The phrase that asks for it.
+    pub question: String,
+}
+
+/// What may stand in a slot.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SlotKind {
+    /// One text.
+    Text,
+    /// Several texts.
+    TextList {
+        /// At least so many.
+        items_min: usize,
+        /// At most so many.
+        items_max: usize,
+    },
+    /// One of several values.
+    Choice {
+        /// The values, each with the words that mean it.
+        options: Vec<ChoiceOption>,
+    },
+    /// One of several values, or a price that the price table maps to one.
+    PriceBand {
+        /// The values, each with the words that mean it.
+        options: Vec<ChoiceOption>,
+    },
+    /// One of several whole numbers.
+    Number {
+        /// The numbers.
+        options: Vec<i64>,
+        /// The words that may follow the number, such as `초` or `seconds`.
+        units: Vec<String>,
+    },
+}
+
+/// A value and the words that mean it, in all languages, lowercase.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChoiceOption {
+    /// The value in the brief.
+    pub value: String,
+    /// What users say for it.
+    pub words: Vec<String>,
+}
+
+/// How a bare price becomes a band. Bounds are exclusive upper ones in the currency's own unit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PriceTable {
+    /// The currency of a number without a mark.
+    pub default_currency: String,
+    /// Each currency with its marks and bounds.
+    pub currencies: Vec<CurrencyBands>,
+}
+
+/// One currency of a price table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CurrencyBands {
+    /// ISO 4217.
+    pub code: String,
+    /// What stands before or after a price: `₩`, `원`, `won`.
+    pub marks: Vec<String>,
+    /// The bands in rising order: value of the slot, exclusive upper bound (none for the last).
+    pub bands: Vec<(String, Option<f64>)>,
+}
+
+/// How the conversation is held.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConversationSpec {
+    /// How often an unclear slot is asked for before moving on.
+    pub asks_in_a_row_max: u32,
+    /// After so many turns without an open gate the user is offered a draft.
+    pub turns_before_offer: u32,
+    /// Messages that the planner reads.
+    pub history_messages_max: usize,
+    /// The planner's prompt.
+    pub planner_prompt: String,
+    /// The planner's agent settings.
+    pub planner: AgentSpec,
+}
+
+/// How an agent calls its model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentSpec {
+    /// Time for all attempts together.
+    pub budget: Millis,
+    /// Attempts after the first.
+    pub retries: u32,
+    /// Silence of a stream that counts as a hang.
+    pub stall_timeout: Millis,
+    /// Tokens that a reply may have.
+    pub output_tokens_max: u32,
+    /// The model in `standard` mode.
+    pub model: ModelSize,
+    /// The model in `fast` mode.
+    pub fast_model: ModelSize,
+}
+
+/// One stage.
+#[derive(Debug, Clone)]
+pub struct StageSpec {
+    /// Its name.
+    pub id: StageId,
+    /// The session's state while it is the first unfinished one.
+    pub state: String,
+    /// Stages whose outputs it needs.
+    pub after: Vec<StageId>,
+    /// Whether `fast` mode skips it.
+    pub optional: bool,
+    /// How it calls its model.
+    pub agent: AgentSpec,
+    /// Whether the model may search the web.
+    pub search: bool,
+    /// What the model is told.
+    pub prompt: String,
+    /// What it must write: the strict schema that is sent and obeyed.
+    pub schema: Arc<Value>,
+    /// Parts that nobody sees before their check.
+    pub verify: Vec<VerifySpec>,
+    /// The part of the package under which the output is filed, such as `research_snapshot`.
+    pub package_key: String,
+}
+
+/// A part of an output that is checked element by element.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VerifySpec {
+    /// JSON pointer of a list, such as `/evidence`.
+    pub path: String,
+    /// The check.
+    pub check: Check,
+    /// Elements that must be left after the check; fewer is a breach.
+    pub items_min: usize,
+    /// JSON pointer of a list of texts that takes a notice when something was dropped, or nothing is left.
+    pub notice_path: Option<String>,
+    /// The phrase of the notice when elements were dropped.
+    pub dropped_phrase: Option<String>,
+    /// The phrase of the notice when the list is empty.
+    pub empty_phrase: Option<String>,
+}
+
+/// How an element is checked.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Check {
+    /// The field `url` (https) must be one that the search tool returned in this run; duplicates are merged.
+    SearchedUrl,
+    /// None of these texts (lowercase) may occur in the element.
+    ForbiddenClaims(Vec<String>),
+}
+
+/// A text of the playbook in each language.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Phrase {
+    /// Korean.
+    pub ko: String,
+    /// English.
+    pub en: String,
+}
+
+impl Phrase {
+    /// The text in a language.
+    pub fn text(&self, locale: Locale) -> &str {
+        match locale {
+            Locale::Ko => &self.ko,
+            Locale::En => &self.en,
+        }
+    }
+}
+
+impl AgentSpec {
+    /// The model for a mode.
+    pub fn model_size(&self, mode: Mode) -> ModelSize {
+        match mode {
+            Mode::Standard => self.model,
+            Mode::Fast => self.fast_model,
+        }
+    }
+}
+
+impl Playbook {
+    /// The slot at a path.
+    pub fn slot(&self, path: &SlotPath) -> Option<&SlotSpec> {
+        self.slots.iter().find(|slot| slot.path == *path)
+    }
+
+    /// The stage of a name.
+    pub fn stage(&self, id: &StageId) -> Option<&StageSpec> {
+        self.stages.iter().find(|stage| stage.id == *id)
+    }
+
+    /// A phrase in a language; a validated playbook has every phrase that it names.
+    pub fn phrase(&self, key: &str, locale: Locale) -> &str {
+        self.phrases.get(key).map_or("", |phrase| phrase.text(locale))
+    }
+
+    /// The provenance of a phrase.
+    pub fn phrase_provenance(&self, key: &str) -> Provenance {
+        Provenance::Playbook { key: key.to_owned(), hash: self.reference.hash.clone() }
+    }
+
+    /// The slots grouped by the first part of their path, in the playbook's order.
+    pub fn slot_groups(&self) -> IndexMap<&str, Vec<&SlotSpec>> {
+        let mut groups: IndexMap<&str, Vec<&SlotSpec>> = IndexMap::new();
+        for slot in &self.slots {
+            groups.entry(slot.path.parts().0).or_default().push(slot);
+        }
+        groups
+    }
+}

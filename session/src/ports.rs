@@ -1,0 +1,529 @@
+//! What the core and the actors need from the outside, as traits. `src` hands in the implementations.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_core::stream::BoxStream;
+use greenroom_protocol::{
+    CallId, ErrorCode, Frame, JobId, JobStatus, JobType, Locale, Millis, Mode, RunId, Seq, SessionId, Timestamp,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{CallCost, Fact, Usage, UserKey};
+
+// ---------------------------------------------------------------- time and ids
+
+/// Where the time is read.
+pub trait Clock: Send + Sync + 'static {
+    /// Now.
+    fn now(&self) -> Timestamp;
+}
+
+/// Where ids come from: unique, and rising within one source.
+pub trait IdSource: Send {
+    /// A fresh id.
+    fn next_ulid(&mut self) -> ulid::Ulid;
+    /// A number between 0 and 1, for jitter.
+    fn jitter(&mut self) -> f64;
+}
+
+// ---------------------------------------------------------------- journal
+
+/// Whose database a session lives in. There is one for now.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TenantId(String);
+
+impl Default for TenantId {
+    fn default() -> Self {
+        Self("default".to_owned())
+    }
+}
+
+impl fmt::Display for TenantId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The number of one activation of a session; a higher one fences off all lower ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Epoch(pub u64);
+
+/// Whether `open` may begin a session that does not exist yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpenMode {
+    /// The session must exist.
+    Existing,
+    /// The session must not exist.
+    New,
+}
+
+/// The answer to `open`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Opened {
+    /// The epoch under which to append.
+    pub epoch: Epoch,
+    /// The last committed event; zero for a new session.
+    pub head: Seq,
+}
+
+/// Why a session could not be opened.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// There is no such session.
+    #[error("no such session")]
+    NotFound,
+    /// The session was deleted.
+    #[error("the session was deleted")]
+    Gone,
+    /// The session exists already.
+    #[error("the session exists already")]
+    Exists,
+    /// The journal cannot be used now.
+    #[error("the journal is unavailable: {0}")]
+    Unavailable(String),
+}
+
+/// One fact ready to be stored: its envelope is serialized already.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// The fact; the read models follow from it.
+    pub fact: Fact,
+    /// The envelope, with the fact's number.
+    pub frame: Frame,
+}
+
+/// What the list of sessions shows, as of the last fact of an append.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SessionSummary {
+    /// Whose session it is.
+    pub user: Option<UserKey>,
+    /// The state on the wire.
+    pub state: String,
+    /// How it spends.
+    pub mode: Mode,
+    /// Its language.
+    pub locale: Locale,
+    /// The playbook's name.
+    pub playbook: String,
+    /// A name for people: the product's, once it is known.
+    pub title: Option<String>,
+    /// Share of required slots filled.
+    pub completeness: f64,
+    /// When something is due: now, a timer, or never.
+    pub wake_at: Option<Timestamp>,
+}
+
+/// What one session has to append: consecutive facts that become true together.
+#[derive(Debug, Clone)]
+pub struct Append {
+    /// Whose database.
+    pub tenant: TenantId,
+    /// Which session.
+    pub session_id: SessionId,
+    /// The epoch of the writer.
+    pub epoch: Epoch,
+    /// At least one fact; the first number is the committed head plus one.
+    pub entries: Vec<Entry>,
+    /// The session after these facts.
+    pub summary: SessionSummary,
+}
+
+/// What became of an append.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AppendOutcome {
+    /// It is durable.
+    Committed {
+        /// The new head.
+        head: Seq,
+    },
+    /// Another writer took the session over; nothing was written.
+    Fenced,
+    /// Nothing was written.
+    Failed(String),
+    /// Nobody knows whether it was written; fold again.
+    Unknown,
+}
+
+/// A fact as it was read back.
+#[derive(Debug, Clone)]
+pub struct StoredFact {
+    /// Its envelope.
+    pub frame: Frame,
+    /// The fact.
+    pub fact: Fact,
+}
+
+/// A read that did not work.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// The store cannot be used now.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+    /// What is stored cannot be understood; an operator must look at it.
+    #[error("the stored data is damaged: {0}")]
+    Damaged(String),
+}
+
+/// The append-only log of all sessions.
+#[async_trait]
+pub trait Journal: Send + Sync + 'static {
+    /// Takes a session over: returns a new epoch with the head. Goes through the writer's queue.
+    async fn open(&self, tenant: &TenantId, session: SessionId, mode: OpenMode) -> Result<Opened, OpenError>;
+
+    /// Appends; returns when the outcome is known.
+    async fn append(&self, append: Append) -> AppendOutcome;
+
+    /// Facts after a number, oldest first, at most `limit`, for folding.
+    async fn read(
+        &self,
+        tenant: &TenantId,
+        session: SessionId,
+        after: Seq,
+        limit: usize,
+    ) -> Result<Vec<StoredFact>, ReadError>;
+
+    /// Envelopes after a number, oldest first, at most `limit`, for clients.
+    async fn frames(
+        &self,
+        tenant: &TenantId,
+        session: SessionId,
+        after: Seq,
+        limit: usize,
+    ) -> Result<Vec<Frame>, ReadError>;
+
+    /// Sessions with something due at `now`, soonest first.
+    async fn due(&self, tenant: &TenantId, now: Timestamp, limit: usize) -> Result<Vec<SessionId>, ReadError>;
+
+    /// Whether appends are being committed now, kept up to date by the writer itself.
+    fn writable(&self) -> bool;
+}
+
+// ---------------------------------------------------------------- read models
+
+/// A page of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Paging {
+    /// Rows at most.
+    pub limit: u32,
+    /// Rows to skip.
+    pub offset: u32,
+}
+
+/// Rows of one page with the number of all.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page<T> {
+    /// The rows.
+    pub items: Vec<T>,
+    /// How many there are in all.
+    pub total: u64,
+}
+
+/// A row of the list of sessions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SessionRow {
+    /// Which session.
+    pub session_id: SessionId,
+    /// What the list shows.
+    pub summary: SessionSummary,
+    /// The last committed event.
+    pub head: Seq,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When its last event was made.
+    pub updated_at: Timestamp,
+}
+
+/// Where a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunStatus {
+    /// Under way.
+    Running,
+    /// All its stages are complete.
+    Completed,
+    /// A stage used up its attempts.
+    Failed,
+    /// The user cancelled it.
+    Cancelled,
+}
+
+/// A run in the read model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunRow {
+    /// Which run.
+    pub run_id: RunId,
+    /// Whose.
+    pub session_id: SessionId,
+    /// The owner of the session.
+    pub user: Option<UserKey>,
+    /// Where it stands.
+    pub status: RunStatus,
+    /// The session's state on the wire as of the run's last change.
+    pub state: String,
+    /// The data of its `run.started`.
+    pub started: Value,
+    /// The data of its `gate.waived`, if it is a draft.
+    pub waiver: Option<Value>,
+    /// The failures of its last `stage.changed`, if it failed.
+    pub failures: Value,
+    /// The data of each `stage.completed`, in the order of their completion.
+    pub outputs: Vec<Value>,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// A job in the read model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobRow {
+    /// Which job.
+    pub job_id: JobId,
+    /// What it does.
+    pub job_type: JobType,
+    /// Where it stands.
+    pub status: JobStatus,
+    /// 0 to 100.
+    pub progress: u8,
+    /// Whose.
+    pub session_id: SessionId,
+    /// The owner of the session.
+    pub user: Option<UserKey>,
+    /// The run it belongs to.
+    pub run_id: RunId,
+    /// Why it failed, as an error body.
+    pub error: Value,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// Which sessions to list.
+#[derive(Debug, Clone, Default)]
+pub struct SessionFilter {
+    /// Only this user's; none means everybody's (the operator's view).
+    pub user: Option<UserKey>,
+    /// Title contains this.
+    pub text: Option<String>,
+    /// Only in this state.
+    pub state: Option<String>,
+}
+
+/// Which jobs to list.
+#[derive(Debug, Clone, Default)]
+pub struct JobFilter {
+    /// Only of this session.
+    pub session_id: Option<SessionId>,
+    /// Only of this run.
+    pub run_id: Option<RunId>,
+    /// Only with this status.
+    pub status: Option<JobStatus>,
+    /// Only of sessions of this user; none together with a session or run id means whoever asks by id.
+    pub user: Option<UserKey>,
+}
+
+/// Lists and look-ups that no session's own state answers. Written with the events they follow from.
+#[async_trait]
+pub trait ReadModels: Send + Sync + 'static {
+    /// One session.
+    async fn session(&self, tenant: &TenantId, id: SessionId) -> Result<Option<SessionRow>, ReadError>;
+    /// Sessions, newest change first.
+    async fn sessions(
+        &self,
+        tenant: &TenantId,
+        filter: &SessionFilter,
+        paging: Paging,
+    ) -> Result<Page<SessionRow>, ReadError>;
+    /// One run with its outputs.
+    async fn run(&self, tenant: &TenantId, id: RunId) -> Result<Option<RunRow>, ReadError>;
+    /// Runs of a session, newest first, without their outputs.
+    async fn runs(&self, tenant: &TenantId, session: SessionId, paging: Paging) -> Result<Page<RunRow>, ReadError>;
+    /// One job.
+    async fn job(&self, tenant: &TenantId, id: JobId) -> Result<Option<JobRow>, ReadError>;
+    /// Jobs, newest first.
+    async fn jobs(&self, tenant: &TenantId, filter: &JobFilter, paging: Paging) -> Result<Page<JobRow>, ReadError>;
+    /// Cost of a session so far in millionths of a US dollar, as far as it is known, and its unsettled or
+    /// unpriced calls.
+    async fn cost(&self, tenant: &TenantId, session: SessionId) -> Result<SessionCost, ReadError>;
+}
+
+/// What a session has cost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionCost {
+    /// Calls reserved.
+    pub calls: u64,
+    /// Sum of the known costs.
+    pub micro_usd: u64,
+    /// Calls whose cost nobody knows.
+    pub unknown_calls: u64,
+}
+
+// ---------------------------------------------------------------- blobs
+
+/// A blob that could not be written or read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BlobError {
+    /// There is no blob of that name.
+    #[error("no such blob")]
+    NotFound,
+    /// The store cannot be used now.
+    #[error("the blob store is unavailable: {0}")]
+    Unavailable(String),
+}
+
+/// Large immutable things by name.
+#[async_trait]
+pub trait Blobs: Send + Sync + 'static {
+    /// Stores; durable when it returns. A blob of that name is replaced.
+    async fn put(&self, name: &str, bytes: Bytes) -> Result<(), BlobError>;
+    /// Reads.
+    async fn get(&self, name: &str) -> Result<Bytes, BlobError>;
+    /// Removes; removing what is not there is no error.
+    async fn delete(&self, name: &str) -> Result<(), BlobError>;
+}
+
+// ---------------------------------------------------------------- language model
+
+/// Which of the configured models to use.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ModelSize {
+    /// The capable one (`llm.model`).
+    #[default]
+    Large,
+    /// The quick and cheap one (`llm.small_model`).
+    Small,
+}
+
+/// Who wrote a message that a model reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PromptRole {
+    /// The person, or data handed to the model.
+    User,
+    /// The model itself, earlier.
+    Assistant,
+}
+
+/// One message that a model reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PromptMessage {
+    /// Who wrote it.
+    pub role: PromptRole,
+    /// What it says.
+    pub text: String,
+}
+
+/// The document that a model must write.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OutputSchema {
+    /// A short name, letters, digits and `_`.
+    pub name: String,
+    /// The JSON Schema, in the strict subset: every object closed, every property required.
+    pub schema: Arc<Value>,
+}
+
+/// One request to a language model. One request is one HTTP request and one call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelRequest {
+    /// The call that was reserved for it; sent along as metadata where the provider allows.
+    pub call_id: CallId,
+    /// Which model.
+    pub size: ModelSize,
+    /// What the model is told to do.
+    pub instructions: String,
+    /// What it reads.
+    pub messages: Vec<PromptMessage>,
+    /// What it must write; none means free text.
+    pub output: Option<OutputSchema>,
+    /// Whether it may search the web.
+    pub search: bool,
+    /// Tokens that it may write.
+    pub output_tokens_max: u32,
+    /// How long the whole call may take.
+    pub timeout: Millis,
+    /// How long the stream may be silent.
+    pub stall_timeout: Millis,
+}
+
+/// Something that a search returned during a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SearchSource {
+    /// Where it is.
+    pub url: String,
+    /// Its title, if the provider gave one.
+    pub title: Option<String>,
+}
+
+/// One step of a model's reply.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ModelEvent {
+    /// The reply grows by this text.
+    Text(String),
+    /// A search returned this.
+    Source(SearchSource),
+    /// The reply is complete; the stream ends.
+    Completed(ModelReceipt),
+}
+
+/// What the provider says of a completed call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelReceipt {
+    /// The provider's configured name.
+    pub provider: String,
+    /// The model that answered.
+    pub model: String,
+    /// Whether the provider is a simulator.
+    pub simulated: bool,
+    /// The provider's id of the response.
+    pub response_id: Option<String>,
+    /// The provider's id of the request.
+    pub request_id: Option<String>,
+    /// Tokens used.
+    pub usage: Option<Usage>,
+    /// What it cost.
+    pub cost: CallCost,
+}
+
+/// A call that failed: classified, never retried by the provider's client.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {reason}")]
+pub struct ModelFailure {
+    /// From the error table: `LLM_TIMEOUT`, `LLM_UPSTREAM`, `LLM_NOT_CONFIGURED`, `LLM_CIRCUIT_OPEN`,
+    /// `LLM_JSON_INVALID` (cut at the token limit), `SAFETY_OUTPUT` (refused).
+    pub code: ErrorCode,
+    /// Whether another attempt may succeed.
+    pub retryable: bool,
+    /// What the provider asked for by `Retry-After`.
+    pub retry_after: Option<Millis>,
+    /// For the operator and the log: no secrets, no words of the user.
+    pub reason: String,
+    /// What is known of the call.
+    pub receipt: Option<ModelReceipt>,
+}
+
+/// A model's reply as it comes. An `Err` is the last item.
+pub type ModelStream = BoxStream<'static, Result<ModelEvent, ModelFailure>>;
+
+/// A language model.
+#[async_trait]
+pub trait LanguageModel: Send + Sync + 'static {
+    /// Sends the request; dropping the stream cancels it.
+    async fn generate(&self, request: ModelRequest) -> Result<ModelStream, ModelFailure>;
+
+    /// Whether there is a provider, and whether it can search.
+    fn capabilities(&self) -> Capabilities;
+}
+
+/// What the configured providers can do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    /// A language model is configured.
+    pub llm: bool,
+    /// It can search the web.
+    pub search: bool,
+}

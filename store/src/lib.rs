@@ -1,0 +1,1 @@
+//! The journal, its read models and the blobs, on SQLite and the local disk.
