@@ -43,10 +43,14 @@ impl FromStr for SlotPath {
     fn from_str(text: &str) -> Result<Self, SlotPathError> {
         let is_name = |name: &str| {
             name.starts_with(|first: char| first.is_ascii_lowercase())
-                && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+                && name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
         };
         match text.split_once('.') {
-            Some((group, name)) if is_name(group) && is_name(name) && text.len() <= limits::NAME_BYTES_MAX => {
+            Some((group, name))
+                if is_name(group) && is_name(name) && text.len() <= limits::NAME_BYTES_MAX =>
+            {
                 Ok(Self(text.to_owned()))
             }
             Some(_) | None => Err(SlotPathError),

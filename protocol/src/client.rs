@@ -138,7 +138,11 @@ impl ClientFrame {
     pub fn parse(text: &str) -> Result<Self, ClientParseError> {
         if text.len() > limits::TEXT_FRAME_BYTES_MAX {
             let reason = format!("a text frame has at most {} bytes", limits::TEXT_FRAME_BYTES_MAX);
-            return Err(ClientParseError { code: ErrorCode::InputTooLarge, id: None, reason });
+            return Err(ClientParseError {
+                code: ErrorCode::InputTooLarge,
+                id: None,
+                reason,
+            });
         }
         let invalid = |id: Option<String>, reason: String| ClientParseError {
             code: ErrorCode::InputInvalid,
@@ -158,7 +162,10 @@ impl ClientFrame {
         let message = serde_json::from_value(Value::Object(fields))
             .map_err(|error| invalid(id.clone(), error.to_string()))?;
         match id.as_deref().map(str::parse).transpose() {
-            Ok(command_id) => Ok(Self { id: command_id, message }),
+            Ok(command_id) => Ok(Self {
+                id: command_id,
+                message,
+            }),
             Err(error) => Err(invalid(id, format!("{error}"))),
         }
     }

@@ -46,8 +46,10 @@ pub enum EnvelopeError {
 impl Envelope {
     /// The typed event.
     pub fn event(&self) -> Result<Event, EnvelopeError> {
-        Event::from_parts(&self.event_type, &self.data)
-            .map_err(|source| EnvelopeError::Data { event_type: self.event_type.clone(), source })
+        Event::from_parts(&self.event_type, &self.data).map_err(|source| EnvelopeError::Data {
+            event_type: self.event_type.clone(),
+            source,
+        })
     }
 }
 
@@ -69,7 +71,8 @@ impl Frame {
             EventId(seq)
         );
         let middle = format!(r#"","created_at":"{at}","data":"#);
-        let mut text = String::with_capacity(head.len() + event_type.len() + middle.len() + data_json.len() + 1);
+        let mut text =
+            String::with_capacity(head.len() + event_type.len() + middle.len() + data_json.len() + 1);
         text.push_str(&head);
         let type_start = text.len();
         text.push_str(event_type);
@@ -115,6 +118,9 @@ impl Frame {
 
     fn text(&self, range: &Range<usize>) -> &str {
         // The bytes were built from a `String` and the ranges end where a `push_str` ended.
-        self.bytes.get(range.clone()).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
+        self.bytes
+            .get(range.clone())
+            .and_then(|bytes| std::str::from_utf8(bytes).ok())
+            .unwrap_or_default()
     }
 }

@@ -146,6 +146,9 @@ pub struct MessageAdded {
     /// The slot that the text asks for, if it asks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asks: Option<SlotPath>,
+    /// The language that the text is in, where it can be told; a user's switches the session's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locale: Option<Locale>,
 }
 
 /// `message.heard`: how much of a spoken reply was heard.
@@ -662,16 +665,23 @@ events! {
 }
 
 impl Event {
-    fn stage_delta(event_type: &str, data: Result<StageDelta, serde_json::Error>) -> Result<Self, serde_json::Error> {
+    fn stage_delta(
+        event_type: &str,
+        data: Result<StageDelta, serde_json::Error>,
+    ) -> Result<Self, serde_json::Error> {
         use serde::de::Error as _;
         let Some(stage) = event_type.strip_suffix(DELTA_SUFFIX) else {
-            return Err(serde_json::Error::custom(format_args!("unknown event type {event_type}")));
+            return Err(serde_json::Error::custom(format_args!(
+                "unknown event type {event_type}"
+            )));
         };
         let delta = data?;
         if delta.stage.as_str() == stage {
             Ok(Self::StageDelta(delta))
         } else {
-            Err(serde_json::Error::custom("the delta's stage is not the one its type names"))
+            Err(serde_json::Error::custom(
+                "the delta's stage is not the one its type names",
+            ))
         }
     }
 }

@@ -156,7 +156,10 @@ impl FromStr for EventId {
         if !all_digits {
             return Err(IdError { expected });
         }
-        digits.parse().map(|seq| Self(Seq(seq))).map_err(|_| IdError { expected })
+        digits
+            .parse()
+            .map(|seq| Self(Seq(seq)))
+            .map_err(|_| IdError { expected })
     }
 }
 
@@ -206,12 +209,15 @@ impl FromStr for StageId {
 
     fn from_str(text: &str) -> Result<Self, IdError> {
         let starts_with_letter = text.starts_with(|first: char| first.is_ascii_lowercase());
-        let well_formed =
-            text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+        let well_formed = text
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
         if starts_with_letter && well_formed && text.len() <= limits::NAME_BYTES_MAX {
             Ok(Self(text.to_owned()))
         } else {
-            Err(IdError { expected: "a lowercase name such as research" })
+            Err(IdError {
+                expected: "a lowercase name such as research",
+            })
         }
     }
 }

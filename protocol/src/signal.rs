@@ -3,9 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    BriefSlots, ErrorBody, Gate, Locale, MessageAdded, Millis, Mode, RunId, Seq, SessionId, TurnId,
-};
+use crate::{BriefSlots, ErrorBody, Gate, Locale, MessageAdded, Millis, Mode, RunId, Seq, SessionId, TurnId};
 
 /// One signal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -27,7 +27,10 @@ pub struct Timestamp(i64);
 impl Timestamp {
     /// From milliseconds since 1970 in UTC; brought into the years -9999 to 9999.
     pub fn from_unix_ms(unix_ms: i64) -> Self {
-        let clamped = unix_ms.clamp(jiff::Timestamp::MIN.as_millisecond(), jiff::Timestamp::MAX.as_millisecond());
+        let clamped = unix_ms.clamp(
+            jiff::Timestamp::MIN.as_millisecond(),
+            jiff::Timestamp::MAX.as_millisecond(),
+        );
         Self(clamped)
     }
 
@@ -52,7 +55,9 @@ impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
         let timestamp = jiff::Timestamp::from_millisecond(self.0).map_err(|_| fmt::Error)?;
-        PRINTER.print_timestamp(&timestamp, jiff::fmt::StdFmtWrite(f)).map_err(|_| fmt::Error)
+        PRINTER
+            .print_timestamp(&timestamp, jiff::fmt::StdFmtWrite(f))
+            .map_err(|_| fmt::Error)
     }
 }
 
@@ -60,7 +65,8 @@ impl FromStr for Timestamp {
     type Err = jiff::Error;
 
     fn from_str(text: &str) -> Result<Self, jiff::Error> {
-        text.parse::<jiff::Timestamp>().map(|timestamp| Self(timestamp.as_millisecond()))
+        text.parse::<jiff::Timestamp>()
+            .map(|timestamp| Self(timestamp.as_millisecond()))
     }
 }
 
