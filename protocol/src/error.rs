@@ -1,4 +1,4 @@
-//! The one table of errors: code, status, retryable, what the user reads, what the operator does.
+//! Errors as they stand on the wire, and what the table says of each code.
 
 use std::fmt;
 
@@ -6,56 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::Locale;
-
-/// What one row of the table says.
-struct ErrorRow {
-    code: &'static str,
-    status: u16,
-    retryable: bool,
-    ko: &'static str,
-    en: &'static str,
-    operator: &'static str,
-}
-
-macro_rules! error_table {
-    ($($variant:ident = $code:literal, $status:literal, $retryable:literal, $ko:literal, $en:literal, $operator:literal;)+) => {
-        /// The code of an error, from one closed table.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-        pub enum ErrorCode {
-            $(
-                #[doc = $en]
-                #[serde(rename = $code)]
-                $variant,
-            )+
-        }
-
-        impl ErrorCode {
-            /// Every code, in the order of the table.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            const fn row(self) -> ErrorRow {
-                match self {
-                    $(Self::$variant => ErrorRow {
-                        code: $code, status: $status, retryable: $retryable, ko: $ko, en: $en, operator: $operator,
-                    },)+
-                }
-            }
-        }
-    };
-}
-
-error_table! {
-    InputInvalid = "INPUT_INVALID", 422, false,
-        "요청을 이해할 수 없습니다. 입력을 확인해 주세요.", "The request could not be understood. Please check what was sent.",
-        "Nothing; `details` tells the client's developer what is wrong.";
-    SysInternal = "SYS_INTERNAL", 500, true,
-        "서버 오류가 발생했습니다. 잠시 후 다시 시도해 주세요.", "Something went wrong on the server. Please try again shortly.",
-        "Look for the request id in the log and report the defect.";
-    InputTooLarge = "INPUT_TOO_LARGE", 413, false,
-        "보낸 내용이 너무 큽니다.", "What was sent is too large.",
-        "Nothing; the limits are in `docs/protocol.md`.";
-}
+use crate::{ErrorCode, Locale};
 
 impl ErrorCode {
     /// The code on the wire.

@@ -6,6 +6,7 @@ mod brief;
 mod client;
 mod envelope;
 mod error;
+mod error_table;
 mod event;
 mod id;
 pub mod limits;
@@ -15,7 +16,8 @@ mod time;
 pub use brief::{BriefSlots, Gate, SlotPath, SlotPathError, SlotSource, SlotUpdate};
 pub use client::{AudioCodec, AudioOutput, ClientFrame, ClientMessage, ClientParseError, TurnDetection};
 pub use envelope::{Envelope, EnvelopeError, Frame};
-pub use error::{ApiError, ErrorBody, ErrorCode};
+pub use error::{ApiError, ErrorBody};
+pub use error_table::ErrorCode;
 pub use event::*;
 pub use id::{
     AssetId, CallId, CommandId, CommandIdError, EventId, IdError, JobId, MessageId, RunId, Seq, SessionId,
