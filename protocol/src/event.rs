@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    AssetId, CallId, ErrorBody, Gate, JobId, MessageId, Millis, RunId, SlotPath, SlotSource, StageId, TurnId,
+    AssetId, CallId, Delta, ErrorBody, Gate, JobId, MessageId, Millis, RunId, SlotPath, SlotSource, StageId,
+    TurnId,
 };
 
 /// The language that a session speaks.
@@ -162,26 +163,6 @@ pub struct MessageHeard {
     pub heard_ms: Millis,
     /// The words that were heard.
     pub text: String,
-}
-
-/// One step of a text or a document that is being generated.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Delta {
-    /// A JSON pointer into the document; empty for the whole.
-    pub path: String,
-    /// What happens there.
-    #[serde(flatten)]
-    pub change: DeltaChange,
-}
-
-/// What a delta does at its path.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum DeltaChange {
-    /// The text at the path grows by this.
-    Append(String),
-    /// The path now holds this.
-    Value(Value),
 }
 
 /// `planner.delta`

@@ -4,6 +4,7 @@
 
 mod brief;
 mod client;
+mod delta;
 mod envelope;
 mod error;
 mod error_table;
@@ -15,6 +16,7 @@ mod time;
 
 pub use brief::{BriefSlots, Gate, SlotPath, SlotPathError, SlotSource, SlotUpdate};
 pub use client::{AudioCodec, AudioOutput, ClientFrame, ClientMessage, ClientParseError, TurnDetection};
+pub use delta::{Delta, DeltaChange, DeltaError, push_pointer_token};
 pub use envelope::{Envelope, EnvelopeError, Frame};
 pub use error::{ApiError, ErrorBody};
 pub use error_table::ErrorCode;
