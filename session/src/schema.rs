@@ -102,10 +102,11 @@ fn violation(error: &ValidationError<'_>) -> String {
     let text = match error.kind() {
         ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
             let reasons = context.iter().filter_map(|branch| branch.first()).map(|first| {
-                let place = first.instance_path().as_str();
-                format!("{place} {}", first.masked_with("this value"))
-                    .trim_start()
-                    .to_owned()
+                let what = first.masked_with("this value");
+                match first.instance_path().as_str() {
+                    place if place == error.instance_path().as_str() => what.to_string(),
+                    place => format!("{place} {what}"),
+                }
             });
             let reasons: Vec<String> = reasons.collect();
             format!(
@@ -360,9 +361,9 @@ mod tests {
         check(
             &json!({"signals": [], "seen_at": "yesterday"}),
             &[
-                "/seen_at: fits none of its alternatives (/seen_at this value is not a \"date-time\"; or /seen_at \
-                 this value is not of type \"null\")",
                 "/signals: this value has less than 1 item",
+                "/seen_at: fits none of its alternatives (this value is not a \"date-time\"; or this value is not of \
+                 type \"null\")",
             ],
         );
         check(
