@@ -1,4 +1,16 @@
 //! A playbook: the data that defines a product of this server. Slots, gate, stages, prompts, schemas, phrases.
+//!
+//! Its files come in as a [`Bundle`] and are read and validated by [`Playbook::from_bundle`]; nothing here touches
+//! a disk.
+
+mod bundle;
+mod document;
+mod load;
+mod phrases;
+mod pointer;
+mod rules;
+mod slots;
+mod stages;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,13 +21,10 @@ use serde_json::Value;
 
 use crate::ports::ModelSize;
 
-/// A playbook's files by name relative to its folder (`playbook.toml`, `prompts/research.md`, …).
-/// The bundle as JSON is what is kept as a blob, and its SHA-256 pins a session.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Bundle {
-    /// Text of each file.
-    pub files: BTreeMap<String, String>,
-}
+pub use bundle::{Bundle, BundleError};
+pub use load::PlaybookFault;
+pub use phrases::{CORE_PHRASES, Phrase};
+pub use rules::Rule;
 
 /// A playbook, read and validated.
 #[derive(Debug, Clone)]
@@ -66,7 +75,7 @@ pub struct SlotSpec {
     pub required: bool,
     /// What users call it, in each language; the extractor looks for these before a value.
     pub labels: BTreeMap<String, Vec<String>>,
-    /// The phrase that asks for it.
+    /// The key of the phrase that asks for it; empty if nobody ever asks for it.
     pub question: String,
 }
 
@@ -183,8 +192,12 @@ pub struct StageSpec {
     pub schema: Arc<Value>,
     /// Parts that nobody sees before their check.
     pub verify: Vec<VerifySpec>,
+    /// What the output must obey beyond its schema; see [`StageSpec::violations`].
+    pub rules: Vec<Rule>,
     /// The part of the package under which the output is filed, such as `research_snapshot`.
     pub package_key: String,
+    /// Fields of the output that stand at the top of the package as well, such as `kpi_next_actions`.
+    pub lift: Vec<String>,
 }
 
 /// A part of an output that is checked element by element.
@@ -211,25 +224,6 @@ pub enum Check {
     SearchedUrl,
     /// None of these texts (lowercase) may occur in the element.
     ForbiddenClaims(Vec<String>),
-}
-
-/// A text of the playbook in each language.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Phrase {
-    /// Korean.
-    pub ko: String,
-    /// English.
-    pub en: String,
-}
-
-impl Phrase {
-    /// The text in a language.
-    pub fn text(&self, locale: Locale) -> &str {
-        match locale {
-            Locale::Ko => &self.ko,
-            Locale::En => &self.en,
-        }
-    }
 }
 
 impl AgentSpec {
@@ -260,7 +254,10 @@ impl Playbook {
 
     /// The provenance of a phrase.
     pub fn phrase_provenance(&self, key: &str) -> Provenance {
-        Provenance::Playbook { key: key.to_owned(), hash: self.reference.hash.clone() }
+        Provenance::Playbook {
+            key: key.to_owned(),
+            hash: self.reference.hash.clone(),
+        }
     }
 
     /// The slots grouped by the first part of their path, in the playbook's order.

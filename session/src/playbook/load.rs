@@ -1,0 +1,295 @@
+//! From a bundle of files to a validated playbook, or to everything that is wrong with it.
+
+use greenroom_protocol::{Millis, PlaybookRef, SlotPath, StageId};
+
+use super::document::{Document, Faults, Located, Section, hint};
+use super::phrases::PhraseUse;
+use super::{
+    AgentSpec, Bundle, ConversationSpec, Playbook, SlotKind, SlotSpec, StateNames, phrases, slots, stages,
+};
+use crate::ports::ModelSize;
+
+/// The file that everything else is named in.
+pub(super) const PLAYBOOK_FILE: &str = "playbook.toml";
+
+/// The planner's prompt, unless `[planner]` names another file.
+const PLANNER_PROMPT_FILE: &str = "prompts/planner.md";
+
+/// Something wrong in a playbook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlaybookFault {
+    /// The file, relative to the playbook's folder.
+    pub file: String,
+    /// The line, from 1, if the fault stands on one.
+    pub line: Option<usize>,
+    /// What is wrong, and what to write instead.
+    pub message: String,
+}
+
+impl std::fmt::Display for PlaybookFault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "{}:{line}: {}", self.file, self.message),
+            None => write!(f, "{}: {}", self.file, self.message),
+        }
+    }
+}
+
+impl Playbook {
+    /// Reads and validates a playbook. The answer to a bad one is every fault, in the order of files and lines.
+    pub fn from_bundle(bundle: &Bundle) -> Result<Self, Vec<PlaybookFault>> {
+        let faults = Faults::default();
+        let playbook = read_playbook(bundle, &faults);
+        let found = faults.into_sorted();
+        match playbook {
+            Some(playbook) if found.is_empty() => Ok(playbook),
+            Some(_) | None => Err(found),
+        }
+    }
+}
+
+fn read_playbook(bundle: &Bundle, faults: &Faults) -> Option<Playbook> {
+    let text = named_file(bundle, PLAYBOOK_FILE, None, faults)?;
+    let document = Document::parse(PLAYBOOK_FILE, text, faults)?;
+    let root = document.root();
+    let mut uses = Vec::new();
+
+    let name = read_name(&root);
+    let names = root.section("states").and_then(read_states);
+    let gate_min_confidence = root.section("gate").and_then(read_gate);
+    let slots = slots::read(&root, &mut uses);
+    let title_slot = read_title_slot(&root, &slots);
+    let price_table = slots::read_price_table(&root, &slots);
+    let conversation = read_conversation(&root, bundle, faults);
+    let run_budget = root.section("run").and_then(read_run_budget);
+    let surroundings = stages::Surroundings {
+        bundle,
+        faults,
+        states: names.as_ref(),
+        run_budget,
+    };
+    let stages = stages::read(&root, &surroundings, &mut uses);
+    let phrases = phrases::read(bundle, &uses, faults);
+    root.close();
+
+    Some(Playbook {
+        reference: PlaybookRef {
+            name: name?,
+            hash: bundle.hash(),
+        },
+        states: names?,
+        slots: slots.into_iter().map(|slot| slot.value).collect(),
+        gate_min_confidence: gate_min_confidence?,
+        conversation: conversation?,
+        run_budget: run_budget?,
+        stages,
+        phrases,
+        title_slot,
+        price_table,
+    })
+}
+
+/// A file of the bundle. A missing one is a fault of the line that names it, or of the file itself.
+pub(super) fn named_file<'a>(
+    bundle: &'a Bundle,
+    name: &str,
+    line: Option<usize>,
+    faults: &Faults,
+) -> Option<&'a str> {
+    let text = bundle.files.get(name);
+    if text.is_none() {
+        let present: Vec<&str> = bundle.files.keys().map(String::as_str).collect();
+        let file = if line.is_some() { PLAYBOOK_FILE } else { name };
+        faults.add(
+            file,
+            line,
+            format!("there is no file `{name}`; add it ({})", hint(name, &present)),
+        );
+    }
+    text.map(String::as_str)
+}
+
+/// A prompt: the file that `prompt` names, or the usual one.
+pub(super) fn read_prompt(
+    section: &Section<'_>,
+    usual_file: &str,
+    bundle: &Bundle,
+    faults: &Faults,
+) -> Option<String> {
+    let named = section.optional_text("prompt");
+    let line = named.as_ref().map(|named| named.line).or(section.line());
+    let file = named.map_or_else(|| usual_file.to_owned(), |named| named.value);
+    let prompt = named_file(bundle, &file, line, faults)?;
+    if prompt.trim().is_empty() {
+        faults.add(&file, None, "the prompt is blank; write what the model is to do");
+    }
+    Some(prompt.to_owned())
+}
+
+/// How an agent calls its model: six keys of the table that it stands in.
+pub(super) fn read_agent(section: &Section<'_>) -> Option<AgentSpec> {
+    let sizes = [("large", ModelSize::Large), ("small", ModelSize::Small)];
+    let budget = section.integer("budget_ms", 1..=u64::MAX);
+    let retries = section.integer("retries", 0..=10);
+    let stall_timeout = section.integer("stall_timeout_ms", 1..=u64::MAX);
+    let output_tokens_max = section.integer("output_tokens_max", 1..=u64::from(u32::MAX));
+    let model = section.word("model", &sizes);
+    let fast_model = section.word("fast_model", &sizes);
+    if let (Some(budget), Some(stall_timeout)) = (budget, stall_timeout)
+        && stall_timeout > budget
+    {
+        let message =
+            format!("`stall_timeout_ms` {stall_timeout} is longer than `budget_ms` {budget}; lower it");
+        section.fault(section.line(), message);
+    }
+    Some(AgentSpec {
+        budget: Millis(budget?),
+        retries: u32::try_from(retries?).ok()?,
+        stall_timeout: Millis(stall_timeout?),
+        output_tokens_max: u32::try_from(output_tokens_max?).ok()?,
+        model: model?,
+        fast_model: fast_model?,
+    })
+}
+
+/// Whether a text is a state's name on the wire; if it is not, that is noted.
+pub(super) fn is_state_name(section: &Section<'_>, state: &Located<String>) -> bool {
+    let well_formed = state.value.starts_with(|first: char| first.is_ascii_uppercase())
+        && state
+            .value
+            .bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+    if !well_formed {
+        let message = format!(
+            "`{}` is not a state's name; write capitals such as GEN_STRATEGY",
+            state.value
+        );
+        section.fault(Some(state.line), message);
+    }
+    well_formed
+}
+
+fn read_name(root: &Section<'_>) -> Option<String> {
+    let name = root.text("name")?;
+    // A playbook's name has the shape of a stage's: it stands in paths and in queries.
+    if name.value.parse::<StageId>().is_err() {
+        let message = format!(
+            "`{}` is not a playbook's name; write a lowercase name such as launch",
+            name.value
+        );
+        root.fault(Some(name.line), message);
+    }
+    Some(name.value)
+}
+
+fn read_states(section: Section<'_>) -> Option<StateNames> {
+    let keys = ["collecting", "ready", "done", "failed"];
+    let states = keys.map(|key| section.text(key));
+    for (index, state) in states.iter().enumerate() {
+        let Some(state) = state else { continue };
+        is_state_name(&section, state);
+        if states[..index]
+            .iter()
+            .flatten()
+            .any(|earlier| earlier.value == state.value)
+        {
+            let message = format!(
+                "`{}` is the name of another state already; give each its own",
+                state.value
+            );
+            section.fault(Some(state.line), message);
+        }
+    }
+    section.close();
+    let [collecting, ready, done, failed] = states.map(|state| state.map(|state| state.value));
+    Some(StateNames {
+        collecting: collecting?,
+        ready: ready?,
+        done: done?,
+        failed: failed?,
+    })
+}
+
+fn read_gate(section: Section<'_>) -> Option<f64> {
+    let confidence = section.number("min_confidence");
+    if let Some(confidence) = &confidence
+        && !(0.0..=1.0).contains(&confidence.value)
+    {
+        let message = format!(
+            "`min_confidence` {} is not from 0 to 1; write 0.7, say",
+            confidence.value
+        );
+        section.fault(Some(confidence.line), message);
+    }
+    section.close();
+    confidence.map(|confidence| confidence.value)
+}
+
+fn read_title_slot(root: &Section<'_>, slots: &[Located<SlotSpec>]) -> Option<SlotPath> {
+    let title = root.optional_text("title_slot")?;
+    let slot = slots.iter().find(|slot| slot.value.path.as_str() == title.value);
+    match slot {
+        None => {
+            let paths: Vec<&str> = slots.iter().map(|slot| slot.value.path.as_str()).collect();
+            let message = format!(
+                "`title_slot` names no slot `{}`; {}",
+                title.value,
+                hint(&title.value, &paths)
+            );
+            root.fault(Some(title.line), message);
+        }
+        Some(slot) if slot.value.kind != SlotKind::Text => {
+            let message = format!(
+                "`title_slot` must be a slot of kind text, and `{}` is not",
+                title.value
+            );
+            root.fault(Some(title.line), message);
+        }
+        Some(_) => {}
+    }
+    slot.map(|slot| slot.value.path.clone())
+}
+
+fn read_conversation(root: &Section<'_>, bundle: &Bundle, faults: &Faults) -> Option<ConversationSpec> {
+    let conversation = root.section("conversation");
+    let limits = conversation.and_then(|section| {
+        let asks = section.integer("asks_in_a_row_max", 1..=u64::from(u32::MAX));
+        let turns = section.integer("turns_before_offer", 1..=u64::from(u32::MAX));
+        let history = section.integer("history_messages_max", 1..=1_000);
+        section.close();
+        Some((
+            u32::try_from(asks?).ok()?,
+            u32::try_from(turns?).ok()?,
+            usize::try_from(history?).ok()?,
+        ))
+    });
+    let planner = root.section("planner").map(|section| {
+        let agent = read_agent(&section);
+        let prompt = read_prompt(&section, PLANNER_PROMPT_FILE, bundle, faults);
+        section.close();
+        (agent, prompt)
+    });
+    let (asks_in_a_row_max, turns_before_offer, history_messages_max) = limits?;
+    let (planner, planner_prompt) = planner?;
+    Some(ConversationSpec {
+        asks_in_a_row_max,
+        turns_before_offer,
+        history_messages_max,
+        planner_prompt: planner_prompt?,
+        planner: planner?,
+    })
+}
+
+fn read_run_budget(section: Section<'_>) -> Option<Millis> {
+    let budget = section.integer("budget_ms", 1..=u64::MAX);
+    section.close();
+    budget.map(Millis)
+}
+
+/// Notes that a phrase is named.
+pub(super) fn note_phrase(phrase: Option<&Located<String>>, uses: &mut Vec<PhraseUse>) {
+    uses.extend(phrase.map(|phrase| PhraseUse {
+        key: phrase.value.clone(),
+        line: Some(phrase.line),
+    }));
+}

@@ -1,0 +1,407 @@
+//! The stages of a playbook, as `playbook.toml` and the schemas have them.
+
+use std::sync::Arc;
+
+use greenroom_protocol::{Millis, StageId};
+use serde_json::Value;
+
+use super::document::{Faults, Located, Section, hint};
+use super::load::{is_state_name, named_file, note_phrase, read_agent, read_prompt};
+use super::phrases::PhraseUse;
+use super::pointer::{elements_at, has_type, schema_at};
+use super::{Bundle, Check, Rule, StageSpec, StateNames, VerifySpec};
+use crate::schema::{OutputValidator, strict_violations};
+
+/// Parts of a package that the server fills itself.
+const RESERVED_PACKAGE_KEYS: [&str; 1] = ["brief_summary"];
+
+/// What a stage is checked against.
+pub(super) struct Surroundings<'a> {
+    pub(super) bundle: &'a Bundle,
+    pub(super) faults: &'a Faults,
+    pub(super) states: Option<&'a StateNames>,
+    pub(super) run_budget: Option<Millis>,
+}
+
+#[derive(Clone, Copy)]
+enum CheckName {
+    SearchedUrl,
+    ForbiddenClaims,
+}
+
+#[derive(Clone, Copy)]
+enum RuleName {
+    Timeline,
+    Within,
+    Contains,
+}
+
+/// Reads `[[stages]]`.
+pub(super) fn read(
+    root: &Section<'_>,
+    surroundings: &Surroundings<'_>,
+    uses: &mut Vec<PhraseUse>,
+) -> Vec<StageSpec> {
+    let sections = root.sections("stages");
+    if sections.is_empty() {
+        root.fault(
+            None,
+            "there is no stage, so a run would do nothing; add a `[[stages]]`",
+        );
+    }
+    let ids: Vec<Option<StageId>> = sections.iter().map(read_id).collect();
+    for (index, section) in sections.iter().enumerate() {
+        if let Some(id) = ids[index]
+            .as_ref()
+            .filter(|id| ids[..index].iter().flatten().any(|earlier| earlier == *id))
+        {
+            section.fault(
+                section.line(),
+                format!("there is a stage `{id}` already; give each its own id"),
+            );
+        }
+    }
+    let mut stages = Vec::new();
+    for (index, section) in sections.into_iter().enumerate() {
+        let id = ids[index].clone();
+        let after = read_after(&section, index, &ids);
+        let stage = read_stage(section, id, after, surroundings, &stages, uses);
+        stages.extend(stage);
+    }
+    stages
+}
+
+fn read_stage(
+    section: Section<'_>,
+    id: Option<StageId>,
+    after: Vec<StageId>,
+    surroundings: &Surroundings<'_>,
+    earlier: &[StageSpec],
+    uses: &mut Vec<PhraseUse>,
+) -> Option<StageSpec> {
+    let Surroundings { bundle, faults, .. } = *surroundings;
+    let id = id?;
+    let state = section
+        .text("state")
+        .filter(|state| check_state(&section, state, surroundings.states));
+    let optional = section.flag("optional", false);
+    let search = section.flag("search", false);
+    let agent = read_agent(&section);
+    if let (Some(agent), Some(run_budget)) = (&agent, surroundings.run_budget)
+        && agent.budget > run_budget
+    {
+        let message = format!(
+            "`budget_ms` is above the whole run's {}; lower it, or raise that",
+            run_budget.0
+        );
+        section.fault(section.line(), message);
+    }
+    let prompt = read_prompt(&section, &format!("prompts/{id}.md"), bundle, faults);
+    let schema = read_schema(&section, &format!("schemas/{id}.json"), bundle, faults);
+    let package_key = section.text("package_key");
+    if let Some(key) = &package_key {
+        check_package_key(&section, key, earlier);
+    }
+    // A stage whose schema cannot be read has its paths unchecked: one fault at a time says more.
+    let anything = Value::Bool(true);
+    let shape = schema.as_ref().unwrap_or(&anything);
+    let verify = read_verify(&section, shape, uses);
+    let rules = section
+        .sections("rules")
+        .into_iter()
+        .filter_map(|rule| read_rule(rule, shape))
+        .collect();
+    let lift = read_lift(&section, shape);
+    section.close();
+    Some(StageSpec {
+        id,
+        state: state?.value,
+        after,
+        optional: optional?,
+        agent: agent?,
+        search: search?,
+        prompt: prompt?,
+        schema: Arc::new(schema?),
+        verify,
+        rules,
+        package_key: package_key?.value,
+        lift,
+    })
+}
+
+fn read_id(section: &Section<'_>) -> Option<StageId> {
+    let text = section.text("id")?;
+    match text.value.parse::<StageId>() {
+        Ok(id) => Some(id),
+        Err(error) => {
+            section.fault(
+                Some(text.line),
+                format!("`{}` is no stage's id; {error}", text.value),
+            );
+            None
+        }
+    }
+}
+
+/// Stages may share a state with each other, but not with what is no stage.
+fn check_state(section: &Section<'_>, state: &Located<String>, states: Option<&StateNames>) -> bool {
+    let well_formed = is_state_name(section, state);
+    let taken = states.is_some_and(|states| {
+        [&states.collecting, &states.ready, &states.done, &states.failed].contains(&&state.value)
+    });
+    if taken {
+        section.fault(
+            Some(state.line),
+            format!("`{}` stands in `[states]` already; choose another", state.value),
+        );
+    }
+    well_formed
+}
+
+/// A stage comes after earlier ones only, so that there can be no circle.
+fn read_after(section: &Section<'_>, index: usize, ids: &[Option<StageId>]) -> Vec<StageId> {
+    let mut after = Vec::new();
+    for name in section.texts("after") {
+        let wanted = &name.value;
+        let place = ids
+            .iter()
+            .position(|id| id.as_ref().is_some_and(|id| id.as_str() == wanted));
+        let message = match place {
+            Some(place) if place < index => {
+                after.extend(ids[place].clone());
+                continue;
+            }
+            Some(place) if place == index => {
+                format!("the stage `{wanted}` cannot come after itself; leave it out")
+            }
+            Some(_) => format!("the stage `{wanted}` stands further down; move it above this one"),
+            None => {
+                let earlier: Vec<&str> = ids[..index].iter().flatten().map(StageId::as_str).collect();
+                format!("there is no stage `{wanted}`; {}", hint(wanted, &earlier))
+            }
+        };
+        section.fault(Some(name.line), message);
+    }
+    after
+}
+
+fn read_schema(section: &Section<'_>, usual_file: &str, bundle: &Bundle, faults: &Faults) -> Option<Value> {
+    let named = section.optional_text("schema");
+    let line = named.as_ref().map(|named| named.line).or(section.line());
+    let file = named.map_or_else(|| usual_file.to_owned(), |named| named.value);
+    let text = named_file(bundle, &file, line, faults)?;
+    match serde_json::from_str::<Value>(text) {
+        Ok(schema) => {
+            let mut violations = strict_violations(&schema);
+            if violations.is_empty() {
+                violations.extend(OutputValidator::new(&schema).err().map(|error| error.to_string()));
+            }
+            for violation in violations {
+                faults.add(&file, None, violation);
+            }
+            Some(schema)
+        }
+        Err(error) => {
+            faults.add(&file, Some(error.line()), format!("this is not JSON: {error}"));
+            None
+        }
+    }
+}
+
+fn check_package_key(section: &Section<'_>, key: &Located<String>, earlier: &[StageSpec]) {
+    if RESERVED_PACKAGE_KEYS.contains(&key.value.as_str()) {
+        section.fault(
+            Some(key.line),
+            format!("the server fills `{}` itself; choose another", key.value),
+        );
+    }
+    let taken = |stage: &StageSpec| stage.package_key == key.value || stage.lift.contains(&key.value);
+    if let Some(stage) = earlier.iter().find(|stage| taken(stage)) {
+        let message = format!(
+            "the stage `{}` files `{}` already; choose another",
+            stage.id, key.value
+        );
+        section.fault(Some(key.line), message);
+    }
+}
+
+fn read_lift(section: &Section<'_>, schema: &Value) -> Vec<String> {
+    let lift = section.texts("lift");
+    for field in &lift {
+        if !schema.is_boolean() && schema_at(schema, &format!("/{}", field.value)).is_none() {
+            section.fault(
+                Some(field.line),
+                format!("the schema has no field `{}` to lift", field.value),
+            );
+        }
+    }
+    lift.into_iter().map(|field| field.value).collect()
+}
+
+fn read_verify(section: &Section<'_>, schema: &Value, uses: &mut Vec<PhraseUse>) -> Vec<VerifySpec> {
+    let mut specs: Vec<VerifySpec> = Vec::new();
+    for verify in section.sections("verify") {
+        let line = verify.line();
+        let Some(spec) = read_verify_spec(verify, schema, uses) else {
+            continue;
+        };
+        if specs.iter().any(|earlier| earlier.path == spec.path) {
+            section.fault(
+                line,
+                format!("`{}` is verified already; one check a path", spec.path),
+            );
+        }
+        specs.push(spec);
+    }
+    specs
+}
+
+fn read_verify_spec(section: Section<'_>, schema: &Value, uses: &mut Vec<PhraseUse>) -> Option<VerifySpec> {
+    let checks = [
+        ("searched_url", CheckName::SearchedUrl),
+        ("forbidden_claims", CheckName::ForbiddenClaims),
+    ];
+    let check_name = section.word("check", &checks);
+    let needed_field = match check_name {
+        Some(CheckName::SearchedUrl) => Some(("url", ["string"].as_slice())),
+        Some(CheckName::ForbiddenClaims) | None => None,
+    };
+    let path = list_path(&section, "path", schema, needed_field.as_slice());
+    let items_min = section.integer_or("items_min", 0..=1_000, 0);
+    let notice = section.optional_text("notice_path");
+    if let Some(notice) = &notice
+        && !schema.is_boolean()
+        && !elements_at(schema, &notice.value).is_some_and(|element| has_type(element, &["string"]))
+    {
+        let message = format!(
+            "`{}` is no list of texts in the schema; name one that is",
+            notice.value
+        );
+        section.fault(Some(notice.line), message);
+    }
+    let dropped_phrase = section.optional_text("dropped_phrase");
+    let empty_phrase = section.optional_text("empty_phrase");
+    for phrase in [&dropped_phrase, &empty_phrase].into_iter().flatten() {
+        note_phrase(Some(phrase), uses);
+        if notice.is_none() {
+            let message = format!("the phrase `{}` has no place; add `notice_path`", phrase.value);
+            section.fault(Some(phrase.line), message);
+        }
+    }
+    let check = check_name.map(|check| match check {
+        CheckName::SearchedUrl => Check::SearchedUrl,
+        CheckName::ForbiddenClaims => Check::ForbiddenClaims(read_claims(&section)),
+    });
+    section.close();
+    Some(VerifySpec {
+        path: path?,
+        check: check?,
+        items_min: usize::try_from(items_min?).ok()?,
+        notice_path: notice.map(|notice| notice.value),
+        dropped_phrase: dropped_phrase.map(|phrase| phrase.value),
+        empty_phrase: empty_phrase.map(|phrase| phrase.value),
+    })
+}
+
+fn read_claims(section: &Section<'_>) -> Vec<String> {
+    let claims = super::slots::lowercase_texts(section, "claims");
+    if claims.is_empty() {
+        section.fault(
+            section.line_of("claims"),
+            "`claims` is empty; write the claims that nobody may make",
+        );
+    }
+    claims.into_iter().map(|claim| claim.value).collect()
+}
+
+fn read_rule(section: Section<'_>, schema: &Value) -> Option<Rule> {
+    const TIMES: [(&str, &[&str]); 2] = [("start", &["number", "integer"]), ("end", &["number", "integer"])];
+    let rules = [
+        ("timeline", RuleName::Timeline),
+        ("within", RuleName::Within),
+        ("contains", RuleName::Contains),
+    ];
+    let rule = section.word("kind", &rules);
+    let rule = rule.and_then(|rule| match rule {
+        RuleName::Timeline => Some(Rule::Timeline {
+            path: list_path(&section, "path", schema, &TIMES)?,
+        }),
+        RuleName::Within => {
+            let path = list_path(&section, "path", schema, &TIMES);
+            let timeline = list_path(&section, "timeline", schema, &TIMES);
+            Some(Rule::Within {
+                path: path?,
+                timeline: timeline?,
+            })
+        }
+        RuleName::Contains => read_contains(&section, schema),
+    });
+    section.close();
+    rule
+}
+
+fn read_contains(section: &Section<'_>, schema: &Value) -> Option<Rule> {
+    let field = section.optional_text("field");
+    let needed_field = field
+        .as_ref()
+        .map(|field| (field.value.as_str(), ["string"].as_slice()));
+    let path = list_path(section, "path", schema, needed_field.as_slice());
+    let values = section.texts("values");
+    if values.is_empty() {
+        section.fault(
+            section.line_of("values"),
+            "`values` is empty; write what the list must contain",
+        );
+    }
+    let compared = path.as_ref().and_then(|path| match &field {
+        Some(field) => schema_at(schema, &format!("{path}/0/{}", field.value)),
+        None => elements_at(schema, path),
+    });
+    let allowed = compared.and_then(|compared| compared.get("enum")?.as_array());
+    for value in &values {
+        if allowed.is_some_and(|allowed| !allowed.iter().any(|allowed| *allowed == value.value)) {
+            section.fault(
+                Some(value.line),
+                format!("the schema does not allow `{}` there", value.value),
+            );
+        }
+    }
+    Some(Rule::Contains {
+        path: path?,
+        field: field.map(|field| field.value),
+        values: values.into_iter().map(|value| value.value).collect(),
+    })
+}
+
+/// The JSON pointer of a list that the schema has, whose elements have these fields of these types.
+fn list_path(
+    section: &Section<'_>,
+    key: &'static str,
+    schema: &Value,
+    fields: &[(&str, &[&str])],
+) -> Option<String> {
+    let path = section.text(key)?;
+    if schema.is_boolean() {
+        return Some(path.value);
+    }
+    if elements_at(schema, &path.value).is_none() {
+        let message = format!(
+            "`{}` is no list in the schema; write a path such as `/evidence`",
+            path.value
+        );
+        section.fault(Some(path.line), message);
+        return Some(path.value);
+    }
+    for (field, types) in fields {
+        if !schema_at(schema, &format!("{}/0/{field}", path.value)).is_some_and(|part| has_type(part, types))
+        {
+            let message = format!(
+                "an element of `{}` has no field `{field}` of type {}",
+                path.value,
+                types.join(" or ")
+            );
+            section.fault(Some(path.line), message);
+        }
+    }
+    Some(path.value)
+}
