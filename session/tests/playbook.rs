@@ -14,6 +14,8 @@ use greenroom_session::playbook::{
     Bundle, BundleError, CORE_PHRASES, Check, Playbook, PlaybookFault, Rule, SlotKind, StageSpec,
 };
 use greenroom_session::schema::OutputValidator;
+use proptest::prelude::{any, prop_assert, proptest};
+use proptest::sample::Index;
 use serde_json::{Value, json};
 
 fn read_files(folder: &Path, prefix: &str, files: &mut BTreeMap<String, String>) {
@@ -51,7 +53,9 @@ fn load(bundle: &Bundle) -> Playbook {
 }
 
 fn faults_of(bundle: &Bundle) -> Vec<PlaybookFault> {
-    Playbook::from_bundle(bundle).expect_err("the playbook has a fault")
+    Playbook::from_bundle(bundle)
+        .err()
+        .expect("the playbook has a fault")
 }
 
 fn stage<'a>(playbook: &'a Playbook, id: &str) -> &'a StageSpec {
@@ -1044,6 +1048,22 @@ fn an_empty_bundle_lacks_the_playbook_file() {
     });
     assert_eq!(faults.len(), 1, "{faults:#?}");
     assert_eq!(faults[0].file, "playbook.toml");
+}
+
+proptest! {
+    /// Whatever is cut out of whichever file, loading neither panics nor refuses without saying why.
+    #[test]
+    fn a_mutilated_playbook_is_loaded_or_told_why(file in any::<Index>(), cut in any::<[Index; 2]>()) {
+        let mut bundle = concierge_bundle();
+        let names: Vec<String> = bundle.files.keys().cloned().collect();
+        let text = bundle.files.get_mut(file.get(&names)).unwrap();
+        let places: Vec<usize> = text.char_indices().map(|(place, _)| place).chain([text.len()]).collect();
+        let [from, to] = cut.map(|place| *place.get(&places));
+        text.replace_range(from.min(to)..from.max(to), "");
+        if let Err(faults) = Playbook::from_bundle(&bundle) {
+            prop_assert!(!faults.is_empty());
+        }
+    }
 }
 
 // ---------------------------------------------------------------- the bundle
