@@ -12,6 +12,7 @@ use crate::{AssetId, TurnId, limits};
 /// The place of a slot in the brief, two lowercase names joined by a dot: `product.price_band`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(transparent)]
+#[schemars(extend("pattern" = r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$", "maxLength" = limits::NAME_BYTES_MAX))]
 pub struct SlotPath(String);
 
 /// Why a text is not a slot path.
@@ -93,6 +94,7 @@ pub struct SlotUpdate {
     /// A text, a list of texts, a number, or null when the slot was cleared.
     pub value: Value,
     /// How sure the value is, 0 to 1.
+    #[schemars(range(min = 0, max = 1))]
     pub confidence: f64,
 }
 
@@ -109,5 +111,6 @@ pub struct Gate {
     /// Filled required slots whose confidence pulls the mean below the threshold; empty while the mean suffices.
     pub low_confidence: Vec<SlotPath>,
     /// Share of required slots that are filled, 0 to 1.
+    #[schemars(range(min = 0, max = 1))]
     pub completeness: f64,
 }

@@ -6,6 +6,9 @@ use serde_json::Value;
 
 use crate::{CommandId, ErrorCode, Millis, SlotPath, limits};
 
+/// Characters of a [`ClientParseError::reason`]: serde quotes what it did not expect, and that may be a whole frame.
+const REASON_CHARS_MAX: usize = 300;
+
 /// The encoding of audio on the socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -45,6 +48,7 @@ pub enum ClientMessage {
     #[serde(rename = "user.message")]
     UserMessage {
         /// 1 to 3000 characters, not blank.
+        #[schemars(length(min = 1, max = limits::MESSAGE_CHARS_MAX))]
         text: String,
     },
     /// Takes the microphone.
@@ -55,6 +59,7 @@ pub enum ClientMessage {
         /// Samples a second.
         sample_rate: u32,
         /// 1 or 2.
+        #[schemars(range(min = 1, max = 2))]
         channels: u8,
         /// Who decides that an utterance is over.
         #[serde(default)]
@@ -112,12 +117,14 @@ pub enum ClientMessage {
     Ping {},
 }
 
-/// A message with its idempotency key.
-#[derive(Debug, Clone, PartialEq)]
+/// A message with its idempotency key, as one flat JSON object on the wire.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ClientFrame {
     /// The key under which the message counts once within the session.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<CommandId>,
     /// The message.
+    #[serde(flatten)]
     pub message: ClientMessage,
 }
 
@@ -147,7 +154,7 @@ impl ClientFrame {
         let invalid = |id: Option<String>, reason: String| ClientParseError {
             code: ErrorCode::InputInvalid,
             id,
-            reason,
+            reason: reason.chars().take(REASON_CHARS_MAX).collect(),
         };
         let value: Value =
             serde_json::from_str(text).map_err(|error| invalid(None, format!("not JSON: {error}")))?;

@@ -62,6 +62,9 @@ macro_rules! events {
             /// The types with a fixed name, in the order of the contract.
             pub const TYPES: &'static [&'static str] = &[$($name),+];
 
+            /// What stands for the type of every stage's deltas where types are listed.
+            pub const STAGE_DELTA: &'static str = "<stage>.delta";
+
             /// The event's type on the wire.
             pub fn event_type(&self) -> std::borrow::Cow<'static, str> {
                 match self {
@@ -100,7 +103,7 @@ macro_rules! events {
             ) -> Vec<(&'static str, schemars::Schema)> {
                 vec![
                     $(($name, generator.subschema_for::<$data>()),)+
-                    ("<stage>.delta", generator.subschema_for::<StageDelta>()),
+                    (Self::STAGE_DELTA, generator.subschema_for::<StageDelta>()),
                 ]
             }
         }

@@ -49,9 +49,11 @@ macro_rules! prefixed_id {
             type Err = IdError;
 
             fn from_str(text: &str) -> Result<Self, IdError> {
-                let expected = concat!($prefix, "<ULID>");
-                let ulid = text.strip_prefix($prefix).ok_or(IdError { expected })?;
-                Ulid::from_string(ulid).map(Self).map_err(|_| IdError { expected })
+                let error = IdError { expected: concat!($prefix, "<ULID>") };
+                let digits = text.strip_prefix($prefix).ok_or(error.clone())?;
+                let ulid = Ulid::from_string(digits).map_err(|_| error.clone())?;
+                // One id has one text: no lowercase, and nothing beyond 128 bits, which the decoder would cut off.
+                if *ulid.array_to_str(&mut [0; ulid::ULID_LEN]) == *digits { Ok(Self(ulid)) } else { Err(error) }
             }
         }
 
@@ -123,10 +125,10 @@ impl Seq {
     /// Before the first event.
     pub const ZERO: Self = Self(0);
 
-    /// The number that follows.
+    /// The number that follows; the largest is followed by itself.
     #[must_use]
     pub const fn next(self) -> Self {
-        Self(self.0 + 1)
+        Self(self.0.saturating_add(1))
     }
 }
 
@@ -187,11 +189,20 @@ impl JsonSchema for EventId {
 }
 
 /// The name of a stage in its playbook: `research`. Lowercase letters, digits and `_`, starting with a letter.
+///
+/// `planner` is none: `planner.delta` tells of a turn's reply, and `<stage>.delta` of a stage.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(transparent)]
+#[schemars(extend(
+    "pattern" = "^[a-z][a-z0-9_]*$",
+    "maxLength" = limits::NAME_BYTES_MAX,
+    "not" = { "const": StageId::RESERVED },
+))]
 pub struct StageId(String);
 
 impl StageId {
+    const RESERVED: &str = "planner";
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -212,11 +223,12 @@ impl FromStr for StageId {
         let well_formed = text
             .bytes()
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
-        if starts_with_letter && well_formed && text.len() <= limits::NAME_BYTES_MAX {
+        let fits = text.len() <= limits::NAME_BYTES_MAX && text != Self::RESERVED;
+        if starts_with_letter && well_formed && fits {
             Ok(Self(text.to_owned()))
         } else {
             Err(IdError {
-                expected: "a lowercase name such as research",
+                expected: "a lowercase name such as research, but not planner",
             })
         }
     }
@@ -232,6 +244,7 @@ impl<'de> Deserialize<'de> for StageId {
 /// A client's idempotency key: 1 to 128 visible ASCII characters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(transparent)]
+#[schemars(extend("pattern" = "^[!-~]+$", "minLength" = 1, "maxLength" = limits::COMMAND_ID_BYTES_MAX))]
 pub struct CommandId(String);
 
 /// Why a text is not an idempotency key.

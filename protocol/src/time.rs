@@ -27,11 +27,10 @@ pub struct Timestamp(i64);
 impl Timestamp {
     /// From milliseconds since 1970 in UTC; brought into the years -9999 to 9999.
     pub fn from_unix_ms(unix_ms: i64) -> Self {
-        let clamped = unix_ms.clamp(
-            jiff::Timestamp::MIN.as_millisecond(),
-            jiff::Timestamp::MAX.as_millisecond(),
-        );
-        Self(clamped)
+        // In whole seconds, because jiff takes no milliseconds within its last second.
+        let earliest = jiff::Timestamp::MIN.as_second() * 1_000;
+        let latest = jiff::Timestamp::MAX.as_second() * 1_000;
+        Self(unix_ms.clamp(earliest, latest))
     }
 
     /// Milliseconds since 1970 in UTC.
@@ -66,7 +65,7 @@ impl FromStr for Timestamp {
 
     fn from_str(text: &str) -> Result<Self, jiff::Error> {
         text.parse::<jiff::Timestamp>()
-            .map(|timestamp| Self(timestamp.as_millisecond()))
+            .map(|timestamp| Self::from_unix_ms(timestamp.as_millisecond()))
     }
 }
 

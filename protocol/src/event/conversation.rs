@@ -106,6 +106,7 @@ pub struct SlotUpdated {
     /// A text, a list of texts, a number, or null when the slot was cleared.
     pub value: Value,
     /// How sure the value is, 0 to 1.
+    #[schemars(range(min = 0, max = 1))]
     pub confidence: f64,
     /// Where the value comes from.
     pub source: SlotSource,

@@ -26,7 +26,8 @@ pub struct FrozenSlot {
     pub path: SlotPath,
     /// Its value.
     pub value: Value,
-    /// How sure it was.
+    /// How sure it was, 0 to 1.
+    #[schemars(range(min = 0, max = 1))]
     pub confidence: f64,
     /// Where it came from.
     pub source: SlotSource,
@@ -185,6 +186,7 @@ pub struct JobUpdated {
     /// Where it stands.
     pub status: JobStatus,
     /// 0 to 100.
+    #[schemars(range(max = 100))]
     pub progress: u8,
     /// The run it belongs to.
     pub run_id: RunId,
@@ -215,5 +217,6 @@ pub struct BudgetWarning {
     /// What is running out, such as `run`.
     pub budget: String,
     /// How much of it is used, 0 to 1.
+    #[schemars(range(min = 0, max = 1))]
     pub used: f64,
 }
