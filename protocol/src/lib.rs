@@ -11,6 +11,7 @@ mod error_table;
 mod event;
 mod id;
 pub mod limits;
+mod schema;
 mod signal;
 mod time;
 
@@ -25,5 +26,6 @@ pub use id::{
     AssetId, CallId, CommandId, CommandIdError, EventId, IdError, JobId, MessageId, RunId, Seq, SessionId,
     StageId, TurnId,
 };
+pub use schema::protocol_schema;
 pub use signal::Signal;
 pub use time::{Millis, Timestamp};
