@@ -1,0 +1,93 @@
+//! What the simulator writes: documents that obey their schema and speak of the brief that was sent.
+
+mod bounds;
+mod chance;
+mod document;
+mod facts;
+mod labels;
+mod pattern;
+mod planner;
+mod timeline;
+mod wording;
+
+use serde_json::Value;
+
+use super::prompt::{OutputFormat, Prompt};
+use super::search::SearchHit;
+
+pub(crate) use chance::Chance;
+pub(crate) use document::Unsatisfiable;
+pub(crate) use facts::Facts;
+pub(crate) use planner::is_planner_schema;
+pub(crate) use wording::mark;
+
+/// Writes the reply's text.
+pub(crate) fn author(
+    prompt: &Prompt,
+    facts: &Facts,
+    hits: &[SearchHit],
+    chance: Chance,
+) -> Result<String, Unsatisfiable> {
+    match &prompt.format {
+        OutputFormat::Text => Ok(free_text(prompt, facts, hits)),
+        OutputFormat::JsonObject => {
+            Ok(serde_json::json!({ "answer": free_text(prompt, facts, hits) }).to_string())
+        }
+        OutputFormat::Schema { schema, .. } => {
+            let document = document::write(schema, facts, hits, chance)?;
+            let document = if is_planner_schema(schema) {
+                planner::plan(prompt, schema, document)
+            } else {
+                document
+            };
+            Ok(document.to_string())
+        }
+    }
+}
+
+/// A short reply in prose, with what was found named at its end.
+fn free_text(prompt: &Prompt, facts: &Facts, hits: &[SearchHit]) -> String {
+    let asked: String = prompt.last_user_text().chars().take(60).collect();
+    let body = facts
+        .choose(
+            &format!("'{asked}' 말씀에 대한 모의 답변입니다. 실제 모델이 쓴 글이 아닙니다."),
+            &format!("This is a simulated reply to '{asked}'. No real model wrote it."),
+        )
+        .to_owned();
+    let links: Vec<String> = hits
+        .iter()
+        .map(|hit| format!(" ([{}]({}))", hit.host(), hit.url))
+        .collect();
+    format!("{}{body}{}", mark(facts.locale), links.concat())
+}
+
+/// How a breached reply breaks its schema.
+pub(crate) fn break_schema(text: &str, breach: super::fault::BreachMode) -> String {
+    use super::fault::BreachMode;
+    let document = || serde_json::from_str::<Value>(text).ok();
+    match breach {
+        BreachMode::Empty => String::new(),
+        BreachMode::NotJson => format!("Sure, here it is: {}", text.trim_start_matches('{')),
+        BreachMode::MissingField => document().map_or_else(String::new, |mut document| {
+            let last = document
+                .as_object()
+                .and_then(|fields| fields.keys().next_back().cloned());
+            if let (Some(fields), Some(last)) = (document.as_object_mut(), last) {
+                fields.shift_remove(&last);
+            }
+            document.to_string()
+        }),
+        BreachMode::WrongType => document().map_or_else(String::new, |mut document| {
+            if let Some(value) = document
+                .as_object_mut()
+                .and_then(|fields| fields.values_mut().next())
+            {
+                *value = match value {
+                    Value::Number(_) => Value::Bool(true),
+                    _ => Value::from(12_345),
+                };
+            }
+            document.to_string()
+        }),
+    }
+}

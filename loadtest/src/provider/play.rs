@@ -1,0 +1,225 @@
+//! Playing a reply: frame by frame, at the pace that is set, until its end or the fault that ends it.
+
+use std::io;
+use std::iter::Peekable;
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::bill::{BilledUsage, OpenCall};
+use super::fault::Fault;
+use super::pace::Pace;
+
+/// What was sent leaves the machine before the connection is broken.
+const FLUSH_BEFORE_CUT: Duration = Duration::from_millis(10);
+
+/// A part of a reply that is sent at once.
+#[derive(Debug, Clone)]
+pub(crate) struct Frame {
+    pub(crate) bytes: Bytes,
+    pub(crate) wait: Wait,
+    /// The characters and tokens of the reply's text that are in it.
+    pub(crate) text_chars: usize,
+    pub(crate) tokens: u64,
+    /// Whether the client takes the reply for complete with it.
+    pub(crate) completes: bool,
+}
+
+/// What passes before a frame is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// Nothing.
+    Nothing,
+    /// The time that a first token takes, or a search.
+    Thought,
+    /// The time that a token takes.
+    Token,
+}
+
+/// What ends a reply before its end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Interruption {
+    after_chars: usize,
+    is_cut: bool,
+}
+
+impl Interruption {
+    /// The interruption that a fault asks for, if it asks for one within the reply.
+    pub(crate) fn of(fault: Option<Fault>) -> Option<Self> {
+        match fault {
+            Some(Fault::Cut { after_chars }) => Some(Self {
+                after_chars,
+                is_cut: true,
+            }),
+            Some(Fault::Hang {
+                after_chars: Some(after_chars),
+            }) => Some(Self {
+                after_chars,
+                is_cut: false,
+            }),
+            _ => None,
+        }
+    }
+}
+
+/// The body that plays the frames. The call is complete, and booked so, before its completing frame is sent.
+pub(crate) fn body(
+    frames: impl Iterator<Item = Frame> + Send + 'static,
+    pace: Pace,
+    interruption: Option<Interruption>,
+    usage: BilledUsage,
+    call: OpenCall,
+) -> Body {
+    let playback = Playback {
+        frames: frames.peekable(),
+        pace,
+        interruption,
+        usage,
+        call,
+        due: Instant::now(),
+        chars: 0,
+        is_broken: false,
+    };
+    Body::from_stream(futures_util::stream::unfold(
+        playback,
+        |mut playback| async move { playback.next().await.map(|item| (item, playback)) },
+    ))
+}
+
+struct Playback<I: Iterator<Item = Frame>> {
+    frames: Peekable<I>,
+    pace: Pace,
+    interruption: Option<Interruption>,
+    usage: BilledUsage,
+    call: OpenCall,
+    due: Instant,
+    chars: usize,
+    is_broken: bool,
+}
+
+impl<I: Iterator<Item = Frame>> Playback<I> {
+    async fn next(&mut self) -> Option<io::Result<Bytes>> {
+        if self.is_broken {
+            tokio::time::sleep(FLUSH_BEFORE_CUT).await;
+            // The frames end here, whoever asks again.
+            self.frames.by_ref().for_each(drop);
+            self.is_broken = false;
+            return Some(Err(io::Error::new(
+                io::ErrorKind::ConnectionAborted,
+                "cut by a fault",
+            )));
+        }
+        let frame = self.frames.next()?;
+        self.due += match frame.wait {
+            Wait::Nothing => Duration::ZERO,
+            Wait::Thought => self.pace.first_token,
+            Wait::Token => self.pace.per_token,
+        };
+        tokio::time::sleep_until(self.due).await;
+        self.chars += frame.text_chars;
+        if let Some(interruption) = self.interruption
+            && frame.text_chars > 0
+            && self.chars > interruption.after_chars
+        {
+            if !interruption.is_cut {
+                std::future::pending::<()>().await;
+            }
+            self.is_broken = true;
+            return Some(Ok(frame.bytes.slice(..frame.bytes.len() / 2)));
+        }
+        self.call.wrote(frame.tokens);
+        if frame.completes {
+            self.call.complete(self.usage);
+        }
+        Some(Ok(frame.bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use futures_util::StreamExt as _;
+    use tokio::sync::Semaphore;
+
+    use super::super::bill::{Bill, BillOutcome};
+    use super::super::prompt::testing::prompt_of;
+    use super::*;
+
+    const PACE: Pace = Pace {
+        first_token: Duration::from_millis(100),
+        per_token: Duration::from_millis(10),
+    };
+
+    fn frames() -> Vec<Frame> {
+        let frame = |text: &'static str, wait, completes| Frame {
+            bytes: Bytes::from_static(text.as_bytes()),
+            wait,
+            text_chars: if completes { 0 } else { text.len() },
+            tokens: 1,
+            completes,
+        };
+        vec![
+            frame("abcd", Wait::Thought, false),
+            frame("efgh", Wait::Token, false),
+            frame("ijkl", Wait::Token, false),
+            frame("end", Wait::Nothing, true),
+        ]
+    }
+
+    /// Plays the frames under a fault; returns what came, whether it broke, and how long it took.
+    async fn play(bill: &Arc<Bill>, fault: Option<Fault>) -> (String, bool, Duration) {
+        let permit = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        let call = bill.start(&prompt_of("", "hello"), None, fault, permit);
+        let began = Instant::now();
+        let body = body(
+            frames().into_iter(),
+            PACE,
+            Interruption::of(fault),
+            BilledUsage::default(),
+            call,
+        );
+        let mut stream = body.into_data_stream();
+        let (mut text, mut is_broken) = (String::new(), false);
+        let patience = Duration::from_mins(1);
+        while let Ok(Some(item)) = tokio::time::timeout(patience, stream.next()).await {
+            match item {
+                Ok(bytes) => text.push_str(std::str::from_utf8(&bytes).unwrap()),
+                Err(_) => is_broken = true,
+            }
+        }
+        (text, is_broken, began.elapsed())
+    }
+
+    fn outcome(bill: &Bill) -> Option<BillOutcome> {
+        bill.statement().calls.last().unwrap().outcome
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn frames_come_at_their_pace() {
+        let bill = Bill::open(None).unwrap();
+        let (text, is_broken, took) = play(&bill, None).await;
+        assert_eq!((text.as_str(), is_broken), ("abcdefghijklend", false));
+        assert_eq!(took, Duration::from_millis(120));
+        assert_eq!(outcome(&bill), Some(BillOutcome::Completed));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cut_breaks_the_stream_in_the_middle_of_a_frame() {
+        let bill = Bill::open(None).unwrap();
+        let (text, is_broken, _) = play(&bill, Some(Fault::Cut { after_chars: 5 })).await;
+        assert_eq!((text.as_str(), is_broken), ("abcdef", true));
+        assert_eq!(outcome(&bill), Some(BillOutcome::Faulted));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hang_sends_nothing_more_until_the_client_goes() {
+        let bill = Bill::open(None).unwrap();
+        let (text, is_broken, took) = play(&bill, Some(Fault::Hang { after_chars: Some(4) })).await;
+        assert_eq!((text.as_str(), is_broken), ("abcd", false));
+        assert!(took >= Duration::from_mins(1));
+        assert_eq!(outcome(&bill), Some(BillOutcome::Faulted));
+    }
+}
