@@ -722,12 +722,6 @@ fn slots_are_checked() {
         "means `product.price_band` already",
     );
     check_toml(
-        "labels.en = [\"reason\", \"reason to buy\", \"why\", \"need\", \"pain point\"]\n",
-        "",
-        "labels.ko = [\"이유\"",
-        "no label in `en`",
-    );
-    check_toml(
         "\"purchase\", \"purchases\"",
         "\"leads\", \"purchases\"",
         "\"purchases\"",
@@ -739,6 +733,16 @@ fn slots_are_checked() {
         "\"lead generation\"",
         "an option already",
     );
+}
+
+#[test]
+fn a_slot_has_labels_in_both_languages() {
+    let mut bundle = concierge_bundle();
+    let toml = bundle.files.get_mut("playbook.toml").unwrap();
+    *toml = toml.replace("labels.en = [\"pace\", \"mood\"]\n", "");
+    let faults: Vec<String> = faults_of(&bundle).iter().map(ToString::to_string).collect();
+    let wanted = "playbook.toml:56: no label in `en`; write what users call the slot, in both languages";
+    assert_eq!(faults, [wanted]);
 }
 
 #[test]
