@@ -1,1 +1,27 @@
 //! The model ports for OpenAI and whatever speaks its protocol.
+//!
+//! Written by hand on reqwest rather than on `async-openai`, because the journal's promises need what that crate
+//! hides: *one HTTP request is one call* (it retries on its own), the request id, `Retry-After` and the raw status of
+//! every answer, and the sources of a web search. It would also bring a type for every corner of the API, where two
+//! requests and a dozen stream events are all that is spoken here, and unknown events must be ignored, not refused.
+//!
+//! What is deliberately absent: retries (the decider alone retries; a failure is only classified here), fall-backs
+//! from one model to another, and anything that invents content.
+
+mod call;
+mod chat;
+mod circuit;
+mod client;
+mod config;
+mod failure;
+mod price;
+mod reply;
+mod responses;
+mod sse;
+mod unconfigured;
+
+pub use circuit::{CircuitLimits, CircuitPhase, CircuitStatus};
+pub use client::{BuildError, OpenAi, ProviderStatus};
+pub use config::{ApiStyle, OpenAiConfig, OutputLimitField};
+pub use price::{PriceTable, PriceTableError};
+pub use unconfigured::Unconfigured;

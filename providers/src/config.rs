@@ -1,0 +1,245 @@
+//! How one provider is reached, and which of OpenAI's two protocols is spoken to it.
+
+use std::time::Duration;
+
+use reqwest::Url;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+use crate::CircuitLimits;
+use crate::client::BuildError;
+
+/// Where OpenAI itself is.
+const OPENAI_BASE_URL: &str = "https://api.openai.com/v1";
+const OPENAI_HOST: &str = "api.openai.com";
+
+/// What the names of a simulator's models start with.
+const SIMULATED_PREFIX: &str = "sim-";
+
+/// One provider.
+#[derive(Debug, Clone)]
+pub struct OpenAiConfig {
+    /// What provenance, metrics and the operator's views call it, such as `openai` or `ollama`.
+    pub name: String,
+    /// Where it is, up to and including the version: `http://localhost:11434/v1`. None means OpenAI itself.
+    pub base_url: Option<String>,
+    /// Its key. A server that was given a `base_url` may have none: then no `Authorization` is sent.
+    pub api_key: Option<SecretString>,
+    /// The capable model. A name that starts with `sim-` says that the provider is a simulator.
+    pub model: String,
+    /// The quick and cheap model.
+    pub small_model: String,
+    /// Which protocol it speaks.
+    pub api: ApiStyle,
+    /// How Chat Completions limits a reply's length there.
+    pub output_limit_field: OutputLimitField,
+    /// How long a connection may take to open, TLS included.
+    pub connect_timeout: Duration,
+    /// When calls to it are suspended.
+    pub circuit: CircuitLimits,
+}
+
+impl OpenAiConfig {
+    /// A provider with the defaults for everything that is not said here.
+    pub fn new(name: impl Into<String>, model: impl Into<String>, small_model: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            base_url: None,
+            api_key: None,
+            model: model.into(),
+            small_model: small_model.into(),
+            api: ApiStyle::Auto,
+            output_limit_field: OutputLimitField::MaxCompletionTokens,
+            connect_timeout: Duration::from_secs(5),
+            circuit: CircuitLimits::default(),
+        }
+    }
+}
+
+/// Which of OpenAI's protocols is spoken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ApiStyle {
+    /// `POST /responses`: strict schemas and web search.
+    Responses,
+    /// `POST /chat/completions`: what nearly every other server speaks; no web search.
+    ChatCompletions,
+    /// `Responses` if no base URL is set or its host is `api.openai.com`, `ChatCompletions` for any other.
+    /// Nothing is tried out: the same configuration always speaks the same protocol.
+    #[default]
+    Auto,
+}
+
+/// The name of the field that limits a Chat Completions reply.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutputLimitField {
+    /// `max_completion_tokens`, which OpenAI's reasoning models insist on.
+    #[default]
+    MaxCompletionTokens,
+    /// `max_tokens`, the only one that older servers know.
+    MaxTokens,
+}
+
+/// The protocol after `Auto` is decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Protocol {
+    Responses,
+    ChatCompletions,
+}
+
+/// A provider's address, validated.
+#[derive(Debug, Clone)]
+pub(crate) struct Address {
+    base: Url,
+}
+
+impl Address {
+    /// Reads the configured address. One with credentials, a query or a fragment is refused: a key in a URL would
+    /// end up in logs.
+    pub(crate) fn parse(base_url: Option<&str>) -> Result<Self, BuildError> {
+        let text = base_url.unwrap_or(OPENAI_BASE_URL);
+        let base = Url::parse(text).map_err(|error| BuildError::BaseUrl(error.to_string()))?;
+        let refusal = if !matches!(base.scheme(), "http" | "https") {
+            Some("it must start with http:// or https://")
+        } else if !base.username().is_empty() || base.password().is_some() {
+            Some("it must not contain credentials; set the key instead")
+        } else if base.query().is_some() || base.fragment().is_some() {
+            Some("it must not contain a query or a fragment")
+        } else {
+            None
+        };
+        match refusal {
+            Some(reason) => Err(BuildError::BaseUrl(reason.to_owned())),
+            None => Ok(Self { base }),
+        }
+    }
+
+    /// The address of one endpoint below the base.
+    pub(crate) fn endpoint(&self, path: &[&str]) -> Url {
+        let mut url = self.base.clone();
+        url.path_segments_mut()
+            .expect("an http URL always has a path")
+            .pop_if_empty()
+            .extend(path);
+        url
+    }
+
+    /// Whether it is OpenAI itself, which has no use for a call without a key.
+    pub(crate) fn is_openai(&self) -> bool {
+        self.base.host_str() == Some(OPENAI_HOST)
+    }
+
+    pub(crate) fn is_loopback(&self) -> bool {
+        self.base.host_str().is_some_and(|host| {
+            let address = host
+                .trim_start_matches('[')
+                .trim_end_matches(']')
+                .parse::<std::net::IpAddr>();
+            host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+        })
+    }
+
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.base.scheme() == "https"
+    }
+
+    /// The protocol that a style means at this address.
+    pub(crate) fn protocol(&self, style: ApiStyle) -> Protocol {
+        match style {
+            ApiStyle::Auto if self.is_openai() => Protocol::Responses,
+            ApiStyle::Responses => Protocol::Responses,
+            ApiStyle::ChatCompletions | ApiStyle::Auto => Protocol::ChatCompletions,
+        }
+    }
+}
+
+/// Whether a model is a simulator's.
+pub(crate) fn is_simulated(model: &str) -> bool {
+    model.starts_with(SIMULATED_PREFIX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn auto_is_decided_by_the_host_alone() {
+        let check = |base_url: Option<&str>, expected| {
+            assert_eq!(
+                Address::parse(base_url).unwrap().protocol(ApiStyle::Auto),
+                expected,
+                "{base_url:?}"
+            );
+        };
+        check(None, Protocol::Responses);
+        check(Some("https://api.openai.com/v1/"), Protocol::Responses);
+        check(Some("https://API.OpenAI.com/v1"), Protocol::Responses);
+        check(Some("http://localhost:11434/v1"), Protocol::ChatCompletions);
+        check(
+            Some("https://api.openai.com.example.org/v1"),
+            Protocol::ChatCompletions,
+        );
+    }
+
+    #[test]
+    fn a_style_can_be_forced() {
+        let local = Address::parse(Some("http://localhost:9000/v1")).unwrap();
+        assert_eq!(local.protocol(ApiStyle::Responses), Protocol::Responses);
+        let openai = Address::parse(None).unwrap();
+        assert_eq!(
+            openai.protocol(ApiStyle::ChatCompletions),
+            Protocol::ChatCompletions
+        );
+    }
+
+    #[test]
+    fn endpoints_hang_below_the_base_with_and_without_a_slash() {
+        for base in ["http://localhost:1/v1", "http://localhost:1/v1/"] {
+            let address = Address::parse(Some(base)).unwrap();
+            assert_eq!(
+                address.endpoint(&["chat", "completions"]).as_str(),
+                "http://localhost:1/v1/chat/completions"
+            );
+        }
+        assert_eq!(
+            Address::parse(Some("http://h"))
+                .unwrap()
+                .endpoint(&["responses"])
+                .as_str(),
+            "http://h/responses"
+        );
+    }
+
+    #[test]
+    fn a_bad_base_url_is_refused_without_repeating_it() {
+        let secret = "hunter2";
+        for bad in [
+            "ftp://h/v1",
+            "nonsense",
+            "http://me:hunter2@h/v1",
+            "http://h/v1?key=hunter2",
+            "http://h/#hunter2",
+        ] {
+            let error = Address::parse(Some(bad)).unwrap_err();
+            assert!(!error.to_string().contains(secret), "{error}");
+        }
+    }
+
+    #[test]
+    fn loopback_is_recognised() {
+        let check = |base_url: &str, expected| {
+            assert_eq!(
+                Address::parse(Some(base_url)).unwrap().is_loopback(),
+                expected,
+                "{base_url}"
+            );
+        };
+        check("http://localhost:1", true);
+        check("http://127.8.8.8", true);
+        check("http://[::1]:80", true);
+        check("http://localhost.example.org", false);
+        check("http://10.0.0.1", false);
+    }
+}

@@ -1,0 +1,370 @@
+//! Failures, classified: which code, whether another attempt may succeed, and a reason that repeats nobody's words.
+
+use std::error::Error as _;
+use std::time::{Duration, SystemTime};
+
+use greenroom_protocol::{ErrorCode, Millis};
+use reqwest::StatusCode;
+use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
+
+/// Characters of a provider's own error code that are repeated.
+const WORD_CHARS_MAX: usize = 64;
+/// Characters of what the operating system, TLS or HTTP says of a broken connection.
+const CAUSE_CHARS_MAX: usize = 160;
+
+/// Codes that say that the account, not the moment, is out of money.
+const SPENT: &[&str] = &["insufficient_quota", "billing_hard_limit_reached"];
+
+/// Codes inside a stream with which the provider blames the request. Every other one is its own fault, and passes.
+const CALLERS_FAULT: &[&str] = &[
+    "authentication_error",
+    "content_policy_violation",
+    "context_length_exceeded",
+    "invalid_prompt",
+    "invalid_request_error",
+    "model_not_found",
+    "permission_error",
+];
+
+/// A failure that does not know yet which call it belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub(crate) code: ErrorCode,
+    pub(crate) retryable: bool,
+    pub(crate) retry_after: Option<Millis>,
+    pub(crate) reason: String,
+}
+
+impl Fault {
+    /// A failure that is as retryable as the error table says.
+    pub(crate) fn new(code: ErrorCode, reason: impl Into<String>) -> Self {
+        Self {
+            code,
+            retryable: code.retryable(),
+            retry_after: None,
+            reason: reason.into(),
+        }
+    }
+
+    /// Something took too long.
+    pub(crate) fn timeout(reason: impl Into<String>) -> Self {
+        Self::new(ErrorCode::LlmTimeout, reason)
+    }
+
+    /// The provider failed.
+    pub(crate) fn upstream(retryable: bool, reason: impl Into<String>) -> Self {
+        Self {
+            retryable,
+            ..Self::new(ErrorCode::LlmUpstream, reason)
+        }
+    }
+
+    /// The stream ended before the reply did.
+    pub(crate) fn cut() -> Self {
+        Self::upstream(true, "the stream was cut before the reply was complete")
+    }
+
+    /// What the stream carries is not what the protocol says. The position is told, the content is not.
+    pub(crate) fn malformed(error: &serde_json::Error) -> Self {
+        let (category, column) = (error.classify(), error.column());
+        Self::upstream(
+            true,
+            format!("an event of the stream is malformed ({category:?} error at column {column})"),
+        )
+    }
+
+    /// The model, or the provider's filter, refused.
+    pub(crate) fn refused(reason: &str) -> Self {
+        Self::new(ErrorCode::SafetyOutput, reason)
+    }
+
+    /// The reply reached a limit on its length before its end.
+    pub(crate) fn overlong(reason: &str) -> Self {
+        Self::new(ErrorCode::LlmJsonInvalid, reason)
+    }
+
+    /// The request could not be sent, or the connection broke.
+    pub(crate) fn transport(error: &reqwest::Error) -> Self {
+        let cause = root_cause(error);
+        if error.is_timeout() {
+            Self::timeout(if error.is_connect() {
+                "connecting took too long"
+            } else {
+                "the connection timed out"
+            })
+        } else if error.is_connect() {
+            Self::upstream(true, format!("could not connect: {cause}"))
+        } else {
+            Self::upstream(true, format!("the connection broke: {cause}"))
+        }
+    }
+
+    /// An answer that is not a success. `now` serves to read a `Retry-After` that is a date, if the provider does not
+    /// say what time it has itself.
+    pub(crate) fn status(status: StatusCode, headers: &HeaderMap, body: &[u8], now: SystemTime) -> Self {
+        let said = serde_json::from_slice(body).map_or_else(|_| Said::default(), |body| Said::of(&body));
+        let retryable = match status.as_u16() {
+            429 => !said.is_any_of(SPENT),
+            408 | 409 | 500..=599 => true,
+            _ => false,
+        };
+        let reason = format!("the provider answered {}{said}", status.as_u16());
+        Self {
+            retry_after: retry_after(headers, now),
+            ..Self::upstream(retryable, reason)
+        }
+    }
+
+    /// A failure that the provider reports inside a stream.
+    pub(crate) fn reported(said: &Said) -> Self {
+        let retryable = !said.is_any_of(CALLERS_FAULT) && !said.is_any_of(SPENT);
+        Self::upstream(retryable, format!("the provider reported a failure{said}"))
+    }
+
+    /// Whether it speaks against the provider's health, rather than against the request or the account.
+    pub(crate) fn speaks_against_the_provider(&self) -> bool {
+        match self.code {
+            ErrorCode::LlmTimeout => true,
+            ErrorCode::LlmUpstream => self.retryable,
+            _ => false,
+        }
+    }
+}
+
+/// What a provider says of an error, as far as it can be repeated: its `type` and `code`. Its `message` is not
+/// even read, since it may quote the input or part of the key.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub(crate) struct Said {
+    #[serde(default, rename = "type", deserialize_with = "word")]
+    kind: Option<String>,
+    #[serde(default, deserialize_with = "word")]
+    code: Option<String>,
+}
+
+impl Said {
+    /// Reads `{"error": {…}}`, or the inner object alone.
+    pub(crate) fn of(body: &Value) -> Self {
+        let inner = body
+            .get("error")
+            .filter(|error| error.is_object())
+            .unwrap_or(body);
+        Self::deserialize(inner).unwrap_or_default()
+    }
+
+    fn is_any_of(&self, words: &[&str]) -> bool {
+        [&self.kind, &self.code]
+            .into_iter()
+            .flatten()
+            .any(|said| words.contains(&said.as_str()))
+    }
+}
+
+impl std::fmt::Display for Said {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (&self.kind, &self.code) {
+            (None, None) => Ok(()),
+            (Some(word), None) | (None, Some(word)) => write!(f, " ({word})"),
+            (Some(kind), Some(code)) => write!(f, " ({kind}, {code})"),
+        }
+    }
+}
+
+/// A code made of one word of the kind that programmers choose; anything else may be somebody's words.
+fn word<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let is_plain = |text: &String| {
+        (1..=WORD_CHARS_MAX).contains(&text.len())
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    Ok(match Value::deserialize(deserializer)? {
+        Value::String(text) => Some(text).filter(is_plain),
+        Value::Number(number) => Some(number.to_string()).filter(is_plain),
+        _ => None,
+    })
+}
+
+/// How long the provider asks to wait: `retry-after-ms`, or `Retry-After` in seconds or as a date.
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Millis> {
+    let text = |name: &HeaderName| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .map(str::trim)
+    };
+    if let Some(wait) = text(&RETRY_AFTER_MS).and_then(|millis| length(millis, 1e-3)) {
+        return Some(wait);
+    }
+    let after = text(&RETRY_AFTER)?;
+    length(after, 1.0).or_else(|| {
+        let until = httpdate::parse_http_date(after).ok()?;
+        let sent_at = text(&DATE)
+            .and_then(|date| httpdate::parse_http_date(date).ok())
+            .unwrap_or(now);
+        Some(millis(until.duration_since(sent_at).unwrap_or_default()))
+    })
+}
+
+/// A length of time as a decimal number of units.
+fn length(text: &str, unit_seconds: f64) -> Option<Millis> {
+    let seconds = text.parse::<f64>().ok()? * unit_seconds;
+    Duration::try_from_secs_f64(seconds).ok().map(millis)
+}
+
+/// Whole milliseconds, rounded up so that nobody comes back too early.
+fn millis(length: Duration) -> Millis {
+    Millis(u64::try_from(length.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX))
+}
+
+/// What lies at the bottom of a failed request: the words of the operating system or of TLS, never a body.
+pub(crate) fn root_cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    match error.source() {
+        // The error itself would repeat the address.
+        None => "no further cause is known".to_owned(),
+        Some(_) => cause
+            .to_string()
+            .chars()
+            .filter(|char| !char.is_control())
+            .take(CAUSE_CHARS_MAX)
+            .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::header::HeaderValue;
+    use serde_json::json;
+
+    use super::*;
+
+    /// 2026-11-20T12:00:00Z.
+    const NOW: &str = "Fri, 20 Nov 2026 12:00:00 GMT";
+
+    fn fault(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Fault {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect();
+        let status = StatusCode::from_u16(status).unwrap();
+        Fault::status(
+            status,
+            &headers,
+            body.as_bytes(),
+            httpdate::parse_http_date(NOW).unwrap(),
+        )
+    }
+
+    #[test]
+    fn a_status_says_whether_another_attempt_may_succeed() {
+        let check = |statuses: &[u16], retryable| {
+            for status in statuses {
+                let fault = fault(*status, &[], "");
+                assert_eq!(
+                    (fault.code, fault.retryable),
+                    (ErrorCode::LlmUpstream, retryable),
+                    "{status}"
+                );
+                assert_eq!(fault.speaks_against_the_provider(), retryable, "{status}");
+            }
+        };
+        check(&[408, 409, 429, 500, 502, 503, 504, 529], true);
+        check(&[301, 400, 401, 402, 403, 404, 405, 413, 415, 422], false);
+    }
+
+    #[test]
+    fn a_spent_account_is_not_worth_a_retry() {
+        for body in [
+            r#"{"error":{"message":"m","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}"#,
+            r#"{"error":{"message":"m","type":"requests","code":"insufficient_quota"}}"#,
+            r#"{"error":{"code":"billing_hard_limit_reached"}}"#,
+        ] {
+            assert!(!fault(429, &[], body).retryable, "{body}");
+        }
+        assert!(
+            fault(
+                429,
+                &[],
+                r#"{"error":{"type":"tokens","code":"rate_limit_exceeded"}}"#
+            )
+            .retryable
+        );
+    }
+
+    #[test]
+    fn retry_after_is_read_in_every_form() {
+        let check = |headers: &[(&'static str, &'static str)], expected: Option<u64>| {
+            assert_eq!(
+                fault(429, headers, "").retry_after,
+                expected.map(Millis),
+                "{headers:?}"
+            );
+        };
+        check(&[], None);
+        check(&[("retry-after", "7")], Some(7_000));
+        check(&[("retry-after", " 0.25 ")], Some(250));
+        check(&[("retry-after-ms", "1500"), ("retry-after", "7")], Some(1_500));
+        check(&[("retry-after-ms", "soon"), ("retry-after", "7")], Some(7_000));
+        check(&[("retry-after", "Fri, 20 Nov 2026 12:00:30 GMT")], Some(30_000));
+        check(&[("retry-after", "Fri, 20 Nov 2026 11:00:00 GMT")], Some(0));
+        // A provider whose clock goes differently is asked for its own time.
+        let date = ("date", "Fri, 20 Nov 2026 12:00:25 GMT");
+        check(
+            &[("retry-after", "Fri, 20 Nov 2026 12:00:30 GMT"), date],
+            Some(5_000),
+        );
+        for nonsense in ["", "-1", "NaN", "inf", "1e300", "tomorrow"] {
+            check(&[("retry-after", nonsense)], None);
+        }
+    }
+
+    #[test]
+    fn the_reason_repeats_codes_and_nothing_else() {
+        let check = |body: &str, expected: &str| assert_eq!(fault(400, &[], body).reason, expected, "{body}");
+        check(
+            r#"{"error":{"message":"Invalid: 내 비밀 제품 sk-abc","type":"invalid_request_error","code":"bad_schema"}}"#,
+            "the provider answered 400 (invalid_request_error, bad_schema)",
+        );
+        check(
+            r#"{"error":{"message":"m","code":400}}"#,
+            "the provider answered 400 (400)",
+        );
+        check(
+            r#"{"error":{"type":"my secret words","code":"sk-live-1"}}"#,
+            "the provider answered 400",
+        );
+        check(r#"{"error":"the model said: 비밀"}"#, "the provider answered 400");
+        check("<html>비밀</html>", "the provider answered 400");
+        let long = "a".repeat(WORD_CHARS_MAX + 1);
+        check(
+            &json!({"error": {"code": long}}).to_string(),
+            "the provider answered 400",
+        );
+    }
+
+    #[test]
+    fn a_failure_inside_a_stream_is_the_providers_unless_it_blames_the_request() {
+        let check = |body: Value, retryable| {
+            assert_eq!(Fault::reported(&Said::of(&body)).retryable, retryable, "{body}");
+        };
+        check(json!({"code": "rate_limit_exceeded"}), true);
+        check(json!({"code": "server_error"}), true);
+        check(json!({"type": "error", "code": null}), true);
+        check(json!({"error": {"type": "overloaded_error"}}), true);
+        check(json!({"code": "invalid_prompt"}), false);
+        check(json!({"error": {"type": "insufficient_quota"}}), false);
+    }
+
+    #[test]
+    fn what_is_malformed_is_not_quoted() {
+        let error = serde_json::from_str::<Value>("{\"delta\": 비밀").unwrap_err();
+        assert!(!Fault::malformed(&error).reason.contains('비'));
+    }
+}

@@ -1,0 +1,287 @@
+//! The Responses API: its request, and what its stream means.
+
+use greenroom_session::Usage;
+use greenroom_session::ports::{ModelRequest, PromptRole};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::failure::{Fault, Said};
+use crate::reply::{Reply, ReplyReader};
+
+// ---------------------------------------------------------------- request
+
+#[derive(Serialize)]
+struct Body<'a> {
+    model: &'a str,
+    instructions: &'a str,
+    input: Vec<Message<'a>>,
+    stream: bool,
+    /// People's words are not left with the provider.
+    store: bool,
+    max_output_tokens: u32,
+    metadata: Metadata,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<TextOptions<'a>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    tools: &'static [Tool],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    include: &'static [&'static str],
+}
+
+#[derive(Serialize)]
+struct Message<'a> {
+    role: &'static str,
+    content: &'a str,
+}
+
+#[derive(Serialize)]
+struct Metadata {
+    call_id: String,
+}
+
+#[derive(Serialize)]
+struct TextOptions<'a> {
+    format: TextFormat<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "json_schema")]
+struct TextFormat<'a> {
+    name: &'a str,
+    strict: bool,
+    schema: &'a Value,
+}
+
+#[derive(Serialize)]
+struct Tool {
+    r#type: &'static str,
+}
+
+const SEARCH_TOOLS: &[Tool] = &[Tool { r#type: "web_search" }];
+/// Without this, a search call does not say what it found.
+const SEARCH_INCLUDES: &[&str] = &["web_search_call.action.sources"];
+
+/// The request as JSON.
+pub(crate) fn body(request: &ModelRequest, model: &str) -> Vec<u8> {
+    let input = request.messages.iter().map(|message| Message {
+        role: match message.role {
+            PromptRole::User => "user",
+            PromptRole::Assistant => "assistant",
+        },
+        content: &message.text,
+    });
+    let body = Body {
+        model,
+        instructions: &request.instructions,
+        input: input.collect(),
+        stream: true,
+        store: false,
+        max_output_tokens: request.output_tokens_max,
+        metadata: Metadata {
+            call_id: request.call_id.to_string(),
+        },
+        text: request.output.as_ref().map(|output| TextOptions {
+            format: TextFormat {
+                name: &output.name,
+                strict: true,
+                schema: &output.schema,
+            },
+        }),
+        tools: if request.search { SEARCH_TOOLS } else { &[] },
+        include: if request.search { SEARCH_INCLUDES } else { &[] },
+    };
+    serde_json::to_vec(&body).expect("texts, numbers and JSON values are always JSON")
+}
+
+// ---------------------------------------------------------------- stream
+
+#[derive(Deserialize)]
+#[serde(tag = "type")]
+enum StreamEvent {
+    #[serde(rename = "response.created")]
+    Created { response: Response },
+    #[serde(rename = "response.output_text.delta")]
+    TextDelta { delta: String },
+    #[serde(rename = "response.output_text.annotation.added")]
+    AnnotationAdded { annotation: Annotation },
+    #[serde(rename = "response.output_item.done")]
+    ItemDone { item: Item },
+    #[serde(rename = "response.refusal.delta", alias = "response.refusal.done")]
+    Refusal {},
+    #[serde(rename = "response.completed")]
+    Completed { response: Response },
+    #[serde(rename = "response.incomplete")]
+    Incomplete { response: Response },
+    #[serde(rename = "response.failed")]
+    Failed { response: Response },
+    #[serde(rename = "error")]
+    Error {
+        #[serde(flatten)]
+        fields: Value,
+    },
+    /// There are dozens more, and more will come.
+    #[serde(other)]
+    Other,
+}
+
+#[derive(Deserialize)]
+struct Response {
+    id: Option<String>,
+    model: Option<String>,
+    usage: Option<TokenUsage>,
+    error: Option<Value>,
+    incomplete_details: Option<IncompleteDetails>,
+}
+
+#[derive(Deserialize)]
+struct TokenUsage {
+    input_tokens: u64,
+    input_tokens_details: Option<InputTokensDetails>,
+    output_tokens: u64,
+}
+
+#[derive(Deserialize)]
+struct InputTokensDetails {
+    #[serde(default)]
+    cached_tokens: u64,
+}
+
+#[derive(Deserialize)]
+struct IncompleteDetails {
+    reason: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "type")]
+enum Annotation {
+    #[serde(rename = "url_citation")]
+    UrlCitation { url: String, title: Option<String> },
+    #[serde(other)]
+    Other,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "type")]
+enum Item {
+    #[serde(rename = "web_search_call")]
+    WebSearchCall { action: Option<SearchAction> },
+    #[serde(other)]
+    Other,
+}
+
+#[derive(Deserialize)]
+struct SearchAction {
+    sources: Option<Vec<Source>>,
+}
+
+#[derive(Deserialize)]
+struct Source {
+    /// A feed, such as the weather, has none.
+    url: Option<String>,
+    title: Option<String>,
+}
+
+/// Reads the stream of one response.
+#[derive(Debug, Default)]
+pub(crate) struct ResponsesReader {
+    searches: u32,
+    /// A refusal ends the reply, but the stream is read on: its last event says what the refusal cost.
+    refused: bool,
+}
+
+impl ReplyReader for ResponsesReader {
+    fn read(&mut self, data: &str, reply: &mut Reply) {
+        if data == "[DONE]" {
+            return self.end(reply);
+        }
+        match serde_json::from_str(data) {
+            Ok(event) => self.take(event, reply),
+            Err(error) => reply.fail(Fault::malformed(&error)),
+        }
+    }
+
+    fn end(&mut self, reply: &mut Reply) {
+        reply.fail(if self.refused { refusal() } else { Fault::cut() });
+    }
+}
+
+impl ResponsesReader {
+    fn take(&mut self, event: StreamEvent, reply: &mut Reply) {
+        match event {
+            StreamEvent::Created { response } => {
+                reply.identify(response.id.as_deref(), response.model.as_deref());
+            }
+            StreamEvent::TextDelta { delta } if !self.refused => reply.text(delta),
+            StreamEvent::AnnotationAdded {
+                annotation: Annotation::UrlCitation { url, title },
+            } => {
+                reply.source(url, title);
+            }
+            StreamEvent::ItemDone {
+                item: Item::WebSearchCall { action },
+            } => {
+                self.searches = self.searches.saturating_add(1);
+                for source in action.and_then(|action| action.sources).into_iter().flatten() {
+                    if let Some(url) = source.url {
+                        reply.source(url, source.title);
+                    }
+                }
+            }
+            StreamEvent::Refusal {} => self.refused = true,
+            StreamEvent::Completed { response } => self.finish(&response, None, reply),
+            StreamEvent::Incomplete { response } => {
+                self.finish(&response, Some(incomplete(&response)), reply);
+            }
+            StreamEvent::Failed { response } => {
+                let said = response.error.as_ref().map_or_else(Said::default, Said::of);
+                self.finish(&response, Some(Fault::reported(&said)), reply);
+            }
+            StreamEvent::Error { fields } => reply.fail(Fault::reported(&Said::of(&fields))),
+            StreamEvent::TextDelta { .. }
+            | StreamEvent::AnnotationAdded {
+                annotation: Annotation::Other,
+            }
+            | StreamEvent::ItemDone { item: Item::Other }
+            | StreamEvent::Other => {}
+        }
+    }
+
+    /// The last event of a response has come.
+    fn finish(&self, response: &Response, fault: Option<Fault>, reply: &mut Reply) {
+        reply.identify(response.id.as_deref(), response.model.as_deref());
+        if let Some(usage) = &response.usage {
+            reply.used(Usage {
+                input_tokens: usage.input_tokens,
+                cached_tokens: usage
+                    .input_tokens_details
+                    .as_ref()
+                    .map_or(0, |details| details.cached_tokens),
+                output_tokens: usage.output_tokens,
+                searches: self.searches,
+            });
+        }
+        match self.refused.then(refusal).or(fault) {
+            Some(fault) => reply.fail(fault),
+            None => reply.complete(),
+        }
+    }
+}
+
+fn refusal() -> Fault {
+    Fault::refused("the model refused")
+}
+
+fn incomplete(response: &Response) -> Fault {
+    match response
+        .incomplete_details
+        .as_ref()
+        .and_then(|details| details.reason.as_deref())
+    {
+        Some("max_output_tokens") => Fault::overlong("the reply was cut at its token limit"),
+        Some("content_filter") => Fault::refused("the provider's filter cut the reply"),
+        _ => Fault::upstream(true, "the provider left the reply incomplete"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,11 @@
+//! The port `LanguageModel` against a server whose every byte the test decides.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its scaffolding too"
+)]
+
+mod faults;
+mod lifetimes;
+mod replies;
+mod scripted_server;

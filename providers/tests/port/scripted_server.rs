@@ -1,0 +1,215 @@
+//! A server on the loopback that does what a test tells it, byte by byte, and sees what the client does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use greenroom_protocol::{CallId, Millis};
+use greenroom_providers::{OpenAi, OpenAiConfig, PriceTable};
+use greenroom_session::ports::{
+    LanguageModel as _, ModelEvent, ModelFailure, ModelRequest, ModelSize, ModelStream, OutputSchema,
+    PromptMessage, PromptRole,
+};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+/// A key of the shape that could slip through as an error code.
+pub const KEY: &str = "hunter2_key";
+/// What the person said; it must never turn up in a failure.
+pub const WORDS: &str = "비밀 신제품";
+
+/// How long a test waits for what must happen, before it says that it did not.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The server.
+pub struct ScriptedServer {
+    listener: TcpListener,
+    /// The same listener, which can be asked without waiting.
+    doorstep: std::net::TcpListener,
+}
+
+/// One request, and the connection that waits for its answer.
+pub struct Exchange {
+    /// Request line and headers, in lower case.
+    pub head: String,
+    /// The body, if there is one.
+    pub body: Value,
+    connection: TcpStream,
+}
+
+impl ScriptedServer {
+    pub fn start() -> Self {
+        let doorstep = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        doorstep.set_nonblocking(true).unwrap();
+        let listener = TcpListener::from_std(doorstep.try_clone().unwrap()).unwrap();
+        Self { listener, doorstep }
+    }
+
+    /// A configuration that points here, with a simulator's models.
+    pub fn config(&self) -> OpenAiConfig {
+        let address = self.listener.local_addr().unwrap();
+        OpenAiConfig {
+            base_url: Some(format!("http://{address}/v1")),
+            api_key: Some(SecretString::from(KEY)),
+            ..OpenAiConfig::new("scripted", "sim-large", "sim-small")
+        }
+    }
+
+    /// The next request, on a connection of its own.
+    pub async fn next(&self) -> Exchange {
+        let (connection, _) = within_patience(self.listener.accept()).await.unwrap();
+        within_patience(Exchange::read(connection)).await
+    }
+
+    /// Whether a client has connected that nobody has received yet.
+    pub fn has_visitor(&self) -> bool {
+        self.doorstep.accept().is_ok()
+    }
+}
+
+impl Exchange {
+    async fn read(mut connection: TcpStream) -> Self {
+        let mut bytes = Vec::new();
+        loop {
+            let read = connection.read_buf(&mut bytes).await.unwrap();
+            let head_end = bytes.windows(4).position(|window| window == b"\r\n\r\n");
+            if let Some(head_end) = head_end {
+                let head = String::from_utf8(bytes[..head_end].to_vec())
+                    .unwrap()
+                    .to_lowercase();
+                let length = head.split("content-length: ").nth(1).map_or(0, |rest| {
+                    rest.split("\r\n").next().unwrap().parse::<usize>().unwrap()
+                });
+                let body = &bytes[head_end + 4..];
+                if body.len() == length {
+                    let body = if length == 0 {
+                        Value::Null
+                    } else {
+                        serde_json::from_slice(body).unwrap()
+                    };
+                    return Self {
+                        head,
+                        body,
+                        connection,
+                    };
+                }
+            }
+            assert_ne!(read, 0, "the client went away in the middle of its request");
+        }
+    }
+
+    /// Answers at once and closes.
+    pub async fn answer(&mut self, status: &str, headers: &str, body: &str) {
+        let length = body.len();
+        let head =
+            format!("HTTP/1.1 {status}\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n");
+        self.write(&(head + body)).await;
+    }
+
+    /// Begins a stream of events.
+    pub async fn begin_stream(&mut self) {
+        self.write(
+            "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\nx-request-id: req_1\r\n\
+             transfer-encoding: chunked\r\nconnection: close\r\n\r\n",
+        )
+        .await;
+    }
+
+    /// Sends a piece of the stream.
+    pub async fn send(&mut self, piece: &str) {
+        self.write(&format!("{:x}\r\n{piece}\r\n", piece.len())).await;
+    }
+
+    /// Ends the stream as HTTP wants it.
+    pub async fn end_stream(&mut self) {
+        self.write("0\r\n\r\n").await;
+    }
+
+    /// Streams a whole reply.
+    pub async fn stream(&mut self, events: &str) {
+        self.begin_stream().await;
+        self.send(events).await;
+        self.end_stream().await;
+    }
+
+    /// Waits until the client has closed the connection.
+    pub async fn closed_by_client(mut self) {
+        let mut rest = Vec::new();
+        // A reset is a close, too.
+        let _ = within_patience(self.connection.read_to_end(&mut rest)).await;
+        assert_eq!(rest, b"", "the client sent more");
+    }
+
+    async fn write(&mut self, text: &str) {
+        self.connection.write_all(text.as_bytes()).await.unwrap();
+    }
+}
+
+/// What must happen, or the test fails. For stretches in which the clock is not paused.
+async fn within_patience<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future)
+        .await
+        .expect("waited in vain")
+}
+
+/// A provider by its configuration, with the built-in prices.
+pub fn provider(config: OpenAiConfig) -> OpenAi {
+    OpenAi::new(config, PriceTable::built_in()).unwrap()
+}
+
+/// A request with generous deadlines.
+pub fn request() -> ModelRequest {
+    ModelRequest {
+        call_id: "call_01ARZ3NDEKTSV4RRFFQ69G5FAV".parse::<CallId>().unwrap(),
+        size: ModelSize::Large,
+        instructions: "Answer in Korean.".to_owned(),
+        messages: vec![PromptMessage {
+            role: PromptRole::User,
+            text: WORDS.to_owned(),
+        }],
+        output: Some(OutputSchema {
+            name: "plan".to_owned(),
+            schema: Arc::new(json!({"type": "object"})),
+        }),
+        search: false,
+        output_tokens_max: 100,
+        timeout: Millis(60_000),
+        stall_timeout: Millis(30_000),
+    }
+}
+
+/// Everything that a call yields, in the order of its arrival; the failure of one that did not begin comes alone.
+pub async fn collect(model: &OpenAi, request: ModelRequest) -> Vec<Result<ModelEvent, ModelFailure>> {
+    match model.generate(request).await {
+        Ok(stream) => stream.collect().await,
+        Err(failure) => vec![Err(failure)],
+    }
+}
+
+/// The failure that a call ends with.
+pub async fn failure(model: &OpenAi, request: ModelRequest) -> ModelFailure {
+    collect(model, request).await.pop().unwrap().unwrap_err()
+}
+
+/// A call whose first text has come: the stream, and the exchange that is still open.
+pub async fn call_under_way(model: &OpenAi, server: &ScriptedServer) -> (ModelStream, Exchange) {
+    let (stream, mut exchange) = tokio::join!(async { model.generate(request()).await.unwrap() }, async {
+        let mut exchange = server.next().await;
+        exchange.begin_stream().await;
+        exchange
+    });
+    exchange.send(&chat_text("저자")).await;
+    let mut stream = stream;
+    assert_eq!(stream.next().await, Some(Ok(ModelEvent::Text("저자".to_owned()))));
+    (stream, exchange)
+}
+
+/// A chunk of Chat Completions with text.
+pub fn chat_text(text: &str) -> String {
+    format!(
+        "data: {}\n\n",
+        json!({"id": "c1", "model": "sim-large", "choices": [{"delta": {"content": text}}]})
+    )
+}
