@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::ports::{ModelIdentity, SearchSource};
 use greenroom_protocol::{CommandId, Event, Millis, Timestamp, limits};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
@@ -33,13 +34,22 @@ pub struct Private {
     /// What was wrong with a reply, so that it can be repaired (`call.settled`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub breach: Option<Breach>,
+    /// What arrived of a reply that failed, for inspection only (`call.settled`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partial: Option<String>,
+    /// The model that the call is meant for (`call.reserved`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<ModelIdentity>,
+    /// What searches returned during the call (`call.settled`); evidence may name only these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<SearchSource>,
     /// When the next attempt may begin (`error` with `will_retry`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<Timestamp>,
-    /// The time that the attempt begins with (`stage.started`).
+    /// The time that the attempt begins with (`call.reserved`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<Millis>,
-    /// Whether the attempt takes the place of one that a crash interrupted (`stage.started`, `turn.started`).
+    /// Whether the attempt takes the place of one that a crash interrupted (`call.reserved`, `stage.started`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub resumed: bool,
     /// An operator's reason, or a technical one that clients need not see.
@@ -161,7 +171,11 @@ impl<'de> Deserialize<'de> for UserKey {
 
 impl fmt::Display for UserKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}…", self.0.get(..8.min(self.0.len() / 2)).unwrap_or_default())
+        write!(
+            f,
+            "{}…",
+            self.0.get(..8.min(self.0.len() / 2)).unwrap_or_default()
+        )
     }
 }
 

@@ -2,12 +2,34 @@
 //!
 //! Sans I/O: time and ids come in as arguments; what is read and written goes through the traits in [`ports`].
 
+mod agent;
 mod brief;
+mod command;
+mod decide;
+mod evolve;
+pub mod extractor;
 mod fact;
+mod gate;
+pub mod partial_json;
+pub mod planner;
 pub mod playbook;
 pub mod ports;
+pub mod schema;
+mod slot_value;
+pub mod stage;
+pub mod state;
+pub mod support;
+mod view;
 
-pub use brief::{Brief, Slot};
-pub use fact::{
-    Breach, CallCost, CallRecord, CommandRecord, Fact, Private, Usage, UserKey, UserKeyError,
+pub use agent::{
+    AgentOutput, AgentReader, AgentReport, AgentStep, AgentTask, Due, DueCall, ProposedSlot, Stamp,
+    agent_task, due,
 };
+pub use brief::{Brief, Slot};
+pub use command::{Answer, Caller, Command, CommandKind, Receipt, SlotEdit};
+pub use decide::{Context, Decision, Input, NewSession, create, decide};
+pub use evolve::FoldError;
+pub use fact::{Breach, CallCost, CallRecord, CommandRecord, Fact, Private, Usage, UserKey, UserKeyError};
+pub use gate::gate;
+pub use state::State;
+pub use view::{SessionView, brief_slots, summary};

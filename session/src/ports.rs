@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_core::stream::BoxStream;
 use greenroom_protocol::{
-    CallId, ErrorCode, Frame, JobId, JobStatus, JobType, Locale, Millis, Mode, RunId, Seq, SessionId, Timestamp,
+    CallId, ErrorCode, Frame, JobId, JobStatus, JobType, Locale, Millis, Mode, RunId, Seq, SessionId,
+    Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -196,7 +197,8 @@ pub trait Journal: Send + Sync + 'static {
     ) -> Result<Vec<Frame>, ReadError>;
 
     /// Sessions with something due at `now`, soonest first.
-    async fn due(&self, tenant: &TenantId, now: Timestamp, limit: usize) -> Result<Vec<SessionId>, ReadError>;
+    async fn due(&self, tenant: &TenantId, now: Timestamp, limit: usize)
+    -> Result<Vec<SessionId>, ReadError>;
 
     /// Whether appends are being committed now, kept up to date by the writer itself.
     fn writable(&self) -> bool;
@@ -342,11 +344,21 @@ pub trait ReadModels: Send + Sync + 'static {
     /// One run with its outputs.
     async fn run(&self, tenant: &TenantId, id: RunId) -> Result<Option<RunRow>, ReadError>;
     /// Runs of a session, newest first, without their outputs.
-    async fn runs(&self, tenant: &TenantId, session: SessionId, paging: Paging) -> Result<Page<RunRow>, ReadError>;
+    async fn runs(
+        &self,
+        tenant: &TenantId,
+        session: SessionId,
+        paging: Paging,
+    ) -> Result<Page<RunRow>, ReadError>;
     /// One job.
     async fn job(&self, tenant: &TenantId, id: JobId) -> Result<Option<JobRow>, ReadError>;
     /// Jobs, newest first.
-    async fn jobs(&self, tenant: &TenantId, filter: &JobFilter, paging: Paging) -> Result<Page<JobRow>, ReadError>;
+    async fn jobs(
+        &self,
+        tenant: &TenantId,
+        filter: &JobFilter,
+        paging: Paging,
+    ) -> Result<Page<JobRow>, ReadError>;
     /// Cost of a session so far in millionths of a US dollar, as far as it is known, and its unsettled or
     /// unpriced calls.
     async fn cost(&self, tenant: &TenantId, session: SessionId) -> Result<SessionCost, ReadError>;
@@ -371,12 +383,16 @@ pub enum BlobError {
     /// There is no blob of that name.
     #[error("no such blob")]
     NotFound,
+    /// The name is not one that a blob can have.
+    #[error("not a blob's name")]
+    InvalidName,
     /// The store cannot be used now.
     #[error("the blob store is unavailable: {0}")]
     Unavailable(String),
 }
 
-/// Large immutable things by name.
+/// Large immutable things by name: parts of letters, digits, `-`, `_` and `.`, joined by `/`; a part starts with a
+/// letter or a digit.
 #[async_trait]
 pub trait Blobs: Send + Sync + 'static {
     /// Stores; durable when it returns. A blob of that name is replaced.
@@ -520,10 +536,49 @@ pub trait LanguageModel: Send + Sync + 'static {
 }
 
 /// What the configured providers can do.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Capabilities {
-    /// A language model is configured.
-    pub llm: bool,
-    /// It can search the web.
+    /// The language model, if one is configured.
+    pub llm: Option<LlmIdentity>,
+    /// Whether it can search the web.
     pub search: bool,
+}
+
+/// Which language model is configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LlmIdentity {
+    /// The provider's configured name.
+    pub provider: String,
+    /// The model for [`ModelSize::Large`].
+    pub model: String,
+    /// The model for [`ModelSize::Small`].
+    pub small_model: String,
+    /// Whether the provider is a simulator.
+    pub simulated: bool,
+}
+
+impl LlmIdentity {
+    /// The model of a size, as it is known before it has answered.
+    pub fn of(&self, size: ModelSize) -> ModelIdentity {
+        let model = match size {
+            ModelSize::Large => &self.model,
+            ModelSize::Small => &self.small_model,
+        };
+        ModelIdentity {
+            provider: self.provider.clone(),
+            model: model.clone(),
+            simulated: self.simulated,
+        }
+    }
+}
+
+/// The model that a call was reserved for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelIdentity {
+    /// The provider's configured name.
+    pub provider: String,
+    /// The model.
+    pub model: String,
+    /// Whether the provider is a simulator.
+    pub simulated: bool,
 }

@@ -1,0 +1,323 @@
+//! What an agent is given to do, how it reads its model's reply, and what it reports.
+
+use greenroom_protocol::{CallId, CallPurpose, CallScope, Delta, DeltaChange, Millis, SlotPath, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::evolve::ends_sentence;
+use crate::partial_json::{PartialJson, PartialJsonOptions, Step};
+use crate::planner::{self, PlannerReader};
+use crate::playbook::Playbook;
+use crate::ports::{ModelFailure, ModelReceipt, ModelRequest, SearchSource};
+use crate::stage::{self, StageReader};
+use crate::state::{Attempt, PlanProgress, State};
+
+/// Which call of which attempt: what an agent's reports carry, so that late ones are recognised.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Stamp {
+    /// The call.
+    pub call_id: CallId,
+    /// What it is for.
+    pub purpose: CallPurpose,
+    /// The attempt it belongs to.
+    pub scope: CallScope,
+}
+
+/// What an agent reports to its session.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AgentReport {
+    /// The reply grows.
+    Steps(Vec<AgentStep>),
+    /// The reply is complete.
+    Finished(AgentOutput),
+    /// The call failed.
+    Failed {
+        /// How.
+        failure: ModelFailure,
+        /// What had arrived.
+        partial: String,
+        /// What searches had returned.
+        sources: Vec<SearchSource>,
+    },
+    /// The agent itself crashed.
+    Crashed {
+        /// For the operator.
+        reason: String,
+    },
+}
+
+/// A complete reply.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AgentOutput {
+    /// The reply as it came.
+    pub reply: String,
+    /// What searches returned.
+    pub sources: Vec<SearchSource>,
+    /// What the provider says of the call.
+    pub receipt: ModelReceipt,
+}
+
+/// One step of a reply, for the session to decide upon.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AgentStep {
+    /// The planner's answer grows.
+    Answer(String),
+    /// The planner's question grows.
+    Question {
+        /// The slot it asks for.
+        ask: Option<SlotPath>,
+        /// More of its text.
+        text: String,
+    },
+    /// The planner proposes a value.
+    Slot(ProposedSlot),
+    /// A stage's output grows; what must be checked has been.
+    Delta(Delta),
+}
+
+/// A value that the planner proposes for a slot.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProposedSlot {
+    /// Which slot.
+    pub path: SlotPath,
+    /// The value.
+    pub value: Value,
+    /// How sure the planner is, 0 to 1.
+    pub confidence: f64,
+    /// The user's words that it quotes.
+    pub words: String,
+}
+
+impl AgentStep {
+    /// Joins what follows into this step if both append to the same text; gives it back otherwise.
+    pub fn merge(&mut self, next: Self) -> Option<Self> {
+        match (self, next) {
+            (Self::Answer(text), Self::Answer(more)) => {
+                text.push_str(&more);
+                None
+            }
+            (
+                Self::Question { ask, text },
+                Self::Question {
+                    ask: next_ask,
+                    text: more,
+                },
+            ) if *ask == next_ask => {
+                text.push_str(&more);
+                None
+            }
+            (
+                Self::Delta(Delta {
+                    path,
+                    change: DeltaChange::Append(text),
+                }),
+                Self::Delta(Delta {
+                    path: next_path,
+                    change: DeltaChange::Append(more),
+                }),
+            ) if *path == next_path => {
+                text.push_str(&more);
+                None
+            }
+            (
+                Self::Answer(_) | Self::Question { .. } | Self::Slot(_) | Self::Delta(_),
+                next @ (Self::Answer(_) | Self::Question { .. } | Self::Slot(_) | Self::Delta(_)),
+            ) => Some(next),
+        }
+    }
+
+    /// Whether this step ends a sentence that somebody may be waiting to hear.
+    pub fn ends_sentence(&self) -> bool {
+        match self {
+            Self::Answer(text) | Self::Question { text, .. } => text.contains(ends_sentence),
+            Self::Slot(_) | Self::Delta(_) => false,
+        }
+    }
+}
+
+/// One call for an agent to make.
+#[derive(Debug)]
+pub struct AgentTask {
+    /// Which call.
+    pub stamp: Stamp,
+    /// What to send.
+    pub request: ModelRequest,
+    /// How to read the reply.
+    pub reader: AgentReader,
+}
+
+/// Reads a growing reply. Never fails: what is malformed is found at the end, by the decider.
+#[derive(Debug)]
+pub struct AgentReader {
+    json: PartialJson,
+    kind: ReaderKind,
+}
+
+#[derive(Debug)]
+enum ReaderKind {
+    Planner(PlannerReader),
+    Stage(StageReader),
+}
+
+impl AgentReader {
+    pub(crate) fn planner() -> Self {
+        let options = PartialJsonOptions {
+            held: vec![planner::SLOT_UPDATES.to_owned()],
+        };
+        Self {
+            json: PartialJson::new(options),
+            kind: ReaderKind::Planner(PlannerReader::default()),
+        }
+    }
+
+    pub(crate) fn stage(reader: StageReader) -> Self {
+        let options = PartialJsonOptions {
+            held: reader.held_paths(),
+        };
+        Self {
+            json: PartialJson::new(options),
+            kind: ReaderKind::Stage(reader),
+        }
+    }
+
+    /// Reads on; the steps that follow from it.
+    pub fn text(&mut self, text: &str) -> Vec<AgentStep> {
+        let steps: Vec<Step> = self.json.push(text).unwrap_or_default();
+        match &mut self.kind {
+            ReaderKind::Planner(reader) => steps.into_iter().filter_map(|step| reader.step(step)).collect(),
+            ReaderKind::Stage(reader) => reader.steps(steps),
+        }
+    }
+
+    /// A search returned this: what names it later is supported.
+    pub fn source(&mut self, source: &SearchSource) {
+        match &mut self.kind {
+            ReaderKind::Planner(_) => {}
+            ReaderKind::Stage(reader) => reader.source(source),
+        }
+    }
+}
+
+/// What ought to be under way. Nothing else may be.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Due {
+    /// Calls, each to be made by an agent of its own.
+    pub calls: Vec<DueCall>,
+    /// When the decider wants to be asked again.
+    pub wake_at: Option<Timestamp>,
+}
+
+/// A call that ought to be under way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueCall {
+    /// Which.
+    pub stamp: Stamp,
+    /// It may leave once this event is committed.
+    pub reserved_seq: greenroom_protocol::Seq,
+}
+
+/// What ought to be under way, from the state alone.
+pub fn due(state: &State) -> Due {
+    use crate::state::{Phase, StageProgress, Turn};
+    let mut due = Due::default();
+    if let Turn::Planning(planning) = &state.turn {
+        match &planning.progress {
+            PlanProgress::Begun => {}
+            PlanProgress::Calling(attempt) => {
+                let scope = CallScope::Turn {
+                    turn_id: planning.turn_id,
+                    attempt: attempt.number,
+                };
+                due.calls.extend(due_call(attempt, scope));
+            }
+            PlanProgress::Backoff(backoff) => due.wake(backoff.retry_at),
+        }
+    }
+    match &state.phase {
+        Phase::Running(run) => {
+            for (stage, progress) in &run.stages {
+                match progress {
+                    StageProgress::Running(attempt) => {
+                        let scope = CallScope::Stage {
+                            run_id: run.run_id,
+                            stage: stage.clone(),
+                            attempt: attempt.number,
+                        };
+                        due.calls.extend(due_call(attempt, scope));
+                    }
+                    StageProgress::Backoff(backoff) => due.wake(backoff.retry_at),
+                    StageProgress::Waiting
+                    | StageProgress::Completed { .. }
+                    | StageProgress::Failed { .. } => {}
+                }
+            }
+        }
+        Phase::Collecting | Phase::Ready | Phase::Failed(_) | Phase::Done { .. } => {}
+    }
+    due
+}
+
+fn due_call(attempt: &Attempt, scope: CallScope) -> Option<DueCall> {
+    let call = attempt.call.as_ref()?;
+    let stamp = Stamp {
+        call_id: call.call_id,
+        purpose: call.purpose,
+        scope,
+    };
+    Some(DueCall {
+        stamp,
+        reserved_seq: call.reserved_seq,
+    })
+}
+
+impl Due {
+    fn wake(&mut self, at: Timestamp) {
+        self.wake_at = Some(self.wake_at.map_or(at, |earlier| earlier.min(at)));
+    }
+
+    /// What the index of sessions keeps: now while calls are due, else the next timer, else nothing.
+    pub fn wake_index(&self, now: Timestamp) -> Option<Timestamp> {
+        if self.calls.is_empty() {
+            self.wake_at
+        } else {
+            Some(now)
+        }
+    }
+}
+
+/// What the agent of a due call is to do; none when the state no longer names the call.
+pub fn agent_task(state: &State, playbook: &Playbook, stamp: &Stamp, now: Timestamp) -> Option<AgentTask> {
+    let (request, reader) = match &stamp.scope {
+        CallScope::Turn { turn_id, .. } => {
+            let planning = state.planning().filter(|planning| planning.turn_id == *turn_id)?;
+            let PlanProgress::Calling(attempt) = &planning.progress else {
+                return None;
+            };
+            let timeout = time_left(attempt, now);
+            (
+                planner::request(state, playbook, stamp.call_id, timeout)?,
+                AgentReader::planner(),
+            )
+        }
+        CallScope::Stage { run_id, stage, .. } => {
+            let run = state.active_run().filter(|run| run.run_id == *run_id)?;
+            let spec = playbook.stage(stage)?;
+            let attempt = run.attempt(stage)?;
+            let timeout = time_left(attempt, now).min(run.deadline.since(now));
+            let request = stage::request(run, spec, attempt, stamp, timeout);
+            (
+                request,
+                AgentReader::stage(StageReader::new(run, spec, stamp.purpose)),
+            )
+        }
+    };
+    Some(AgentTask {
+        stamp: stamp.clone(),
+        request,
+        reader,
+    })
+}
+
+fn time_left(attempt: &Attempt, now: Timestamp) -> Millis {
+    Millis(attempt.budget.0.saturating_sub(now.since(attempt.started_at).0))
+}

@@ -1,0 +1,303 @@
+//! What agents report. A report whose stamp is not that of a call under way is late, and dropped.
+
+use greenroom_protocol::{
+    CallId, CallOutcome, CallScope, ErrorBody, ErrorCode, ErrorEvent, Event, Millis, PlannerDelta,
+    Provenance, TurnId, TurnOutcome,
+};
+
+use super::{Decider, backoff};
+use crate::agent::{AgentOutput, AgentReport, AgentStep, Stamp, due};
+use crate::planner::{Intent, PlannerOutput, may_ask};
+use crate::playbook::AgentSpec;
+use crate::ports::{ModelFailure, ModelReceipt};
+use crate::state::{Attempt, PlanProgress};
+use crate::{CallRecord, Private};
+
+/// Bytes of a failed reply that are kept for inspection.
+const PARTIAL_BYTES_KEPT: usize = 64 * 1024;
+
+/// Why an attempt failed.
+pub(super) struct Failure {
+    pub(super) error: ErrorBody,
+    pub(super) retryable: bool,
+    pub(super) retry_after: Option<Millis>,
+    pub(super) reason: String,
+}
+
+impl Decider<'_, '_> {
+    pub(super) fn agent(&mut self, stamp: &Stamp, report: AgentReport) {
+        if !due(self.state).calls.iter().any(|call| call.stamp == *stamp) {
+            return;
+        }
+        match &stamp.scope {
+            CallScope::Turn { turn_id, attempt } => self.planner(*turn_id, *attempt, stamp.call_id, report),
+            CallScope::Stage {
+                run_id,
+                stage,
+                attempt,
+            } => {
+                self.stage_agent(*run_id, stage, *attempt, stamp, report);
+            }
+        }
+    }
+
+    fn planner(&mut self, turn_id: TurnId, attempt: u32, call_id: CallId, report: AgentReport) {
+        match report {
+            AgentReport::Steps(steps) => {
+                for step in steps {
+                    self.planner_step(turn_id, attempt, step);
+                }
+                self.announce_gate();
+            }
+            AgentReport::Finished(output) => self.planner_finished(turn_id, call_id, output),
+            AgentReport::Failed { failure, partial, .. } => {
+                let failure = self.settle_failed(call_id, failure, partial, Vec::new());
+                self.planner_failed(turn_id, &failure);
+            }
+            AgentReport::Crashed { reason } => {
+                let failure = self.settle_crashed(call_id, reason);
+                self.planner_failed(turn_id, &failure);
+            }
+        }
+    }
+
+    fn planner_step(&mut self, turn_id: TurnId, attempt: u32, step: AgentStep) {
+        let text = match step {
+            AgentStep::Answer(text) => text,
+            AgentStep::Question { ask, text } => {
+                if !may_ask(self.state, self.context.playbook, ask.as_ref()) {
+                    return;
+                }
+                text
+            }
+            AgentStep::Slot(proposal) => {
+                if self.state.active_run().is_none() {
+                    self.propose(turn_id, &proposal);
+                    self.announce_gate();
+                }
+                return;
+            }
+            AgentStep::Delta(_) => return,
+        };
+        let delta = greenroom_protocol::Delta {
+            path: "/reply".to_owned(),
+            change: greenroom_protocol::DeltaChange::Append(text),
+        };
+        self.record(Event::PlannerDelta(PlannerDelta {
+            turn_id,
+            attempt,
+            delta,
+        }));
+    }
+
+    fn planner_finished(&mut self, turn_id: TurnId, call_id: CallId, output: AgentOutput) {
+        let parsed = crate::stage::read(&output.reply).and_then(|reply| {
+            serde_json::from_value::<PlannerOutput>(reply).map_err(|error| error.to_string())
+        });
+        let provenance = provenance(call_id, &output.receipt);
+        let call = Some(call_record(output.receipt));
+        match parsed {
+            Err(reason) => {
+                let partial = Some(bounded(output.reply));
+                self.settle(
+                    call_id,
+                    CallOutcome::Ok,
+                    Private {
+                        call,
+                        partial,
+                        ..Private::none()
+                    },
+                );
+                let error = self.error_body(ErrorCode::LlmJsonInvalid);
+                self.planner_failed(
+                    turn_id,
+                    &Failure {
+                        error,
+                        retryable: true,
+                        retry_after: None,
+                        reason,
+                    },
+                );
+            }
+            Ok(reply) => {
+                self.settle(
+                    call_id,
+                    CallOutcome::Ok,
+                    Private {
+                        call,
+                        ..Private::none()
+                    },
+                );
+                self.planner_replied(turn_id, reply, provenance);
+            }
+        }
+    }
+
+    fn planner_replied(&mut self, turn_id: TurnId, reply: PlannerOutput, provenance: Provenance) {
+        let running = self.state.active_run().is_some();
+        let asks_in_words = !reply.question.trim().is_empty();
+        let asked = asks_in_words && may_ask(self.state, self.context.playbook, reply.ask.as_ref());
+        let shown = self
+            .state
+            .planning()
+            .map(|planning| planning.reply.trim().to_owned())
+            .unwrap_or_default();
+        let said_something = !shown.is_empty();
+        if said_something {
+            let asks = reply.ask.filter(|_| asked && !running);
+            self.say(Some(turn_id), shown, provenance, false, asks);
+        }
+        let wants_question = !running && !self.state.gate.ready;
+        let offer = crate::planner::offers_draft(self.state, self.context.playbook);
+        if !said_something || (reply.intent == Intent::None && wants_question && (!asked || offer)) {
+            self.reply_from_playbook();
+        }
+        self.complete_turn(TurnOutcome::Ok);
+        match reply.intent {
+            Intent::None => {}
+            Intent::Generate => self.run_as_asked(false),
+            Intent::Draft => self.run_as_asked(true),
+            Intent::CancelRun => self.cancel_as_asked(),
+        }
+    }
+
+    fn planner_failed(&mut self, turn_id: TurnId, failure: &Failure) {
+        let Some(PlanProgress::Calling(attempt)) =
+            self.state.planning().map(|planning| planning.progress.clone())
+        else {
+            return;
+        };
+        let spec = self.context.playbook.conversation.planner.clone();
+        let retry_at = self.retry_at(&attempt, &spec, failure);
+        let error = ErrorEvent {
+            turn_id: Some(turn_id),
+            run_id: None,
+            stage: None,
+            attempt: Some(attempt.number),
+            will_retry: retry_at.is_some(),
+            error: failure.error.clone(),
+        };
+        let reason = Some(failure.reason.clone());
+        self.record_with(
+            Event::Error(error),
+            Private {
+                retry_at,
+                reason,
+                ..Private::none()
+            },
+        );
+        if retry_at.is_none() {
+            self.reply_from_playbook();
+            self.complete_turn(TurnOutcome::Ok);
+        }
+    }
+
+    /// When the next attempt begins, if another is worth it: retries left, and time left after the wait.
+    pub(super) fn retry_at(
+        &mut self,
+        attempt: &Attempt,
+        spec: &AgentSpec,
+        failure: &Failure,
+    ) -> Option<greenroom_protocol::Timestamp> {
+        if !failure.retryable || attempt.retries >= spec.retries {
+            return None;
+        }
+        let wait = backoff(attempt.retries, self.context.ids.jitter(), failure.retry_after);
+        let spent_ms = self.context.now.since(attempt.started_at).0 + wait.0;
+        (spent_ms < attempt.budget.0).then(|| self.context.now.after(wait))
+    }
+
+    /// Settles a call that failed. Where the provider answered with an error nothing was charged; where it fell
+    /// silent or was cut off nobody knows.
+    pub(super) fn settle_failed(
+        &mut self,
+        call_id: CallId,
+        failure: ModelFailure,
+        partial: String,
+        sources: Vec<crate::ports::SearchSource>,
+    ) -> Failure {
+        let was_charged = failure.code == ErrorCode::LlmTimeout || !partial.is_empty();
+        let outcome = match (&failure.receipt, was_charged) {
+            (Some(_), _) | (None, false) => CallOutcome::Failed,
+            (None, true) => CallOutcome::Unknown,
+        };
+        let mut error = self.error_body(failure.code);
+        if let Some(retry_after) = failure.retry_after {
+            error = error.with_retry_after(u32::try_from(retry_after.0.div_ceil(1_000)).unwrap_or(u32::MAX));
+        }
+        let private = Private {
+            call: failure.receipt.map(call_record),
+            partial: (!partial.is_empty()).then(|| bounded(partial)),
+            sources,
+            reason: Some(failure.reason.clone()),
+            ..Private::none()
+        };
+        self.settle(call_id, outcome, private);
+        Failure {
+            error,
+            retryable: failure.retryable,
+            retry_after: failure.retry_after,
+            reason: failure.reason,
+        }
+    }
+
+    /// Settles the call of an agent that crashed: a panic costs one attempt.
+    pub(super) fn settle_crashed(&mut self, call_id: CallId, reason: String) -> Failure {
+        let private = Private {
+            reason: Some(reason.clone()),
+            ..Private::none()
+        };
+        self.settle(call_id, CallOutcome::Unknown, private);
+        Failure {
+            error: self.error_body(ErrorCode::SysInternal),
+            retryable: true,
+            retry_after: None,
+            reason,
+        }
+    }
+
+    /// Begins the attempts whose wait is over; `resumed` when the server was away meanwhile.
+    pub(super) fn tick(&mut self, resumed: bool) {
+        if let Some(planning) = self.state.planning()
+            && let PlanProgress::Backoff(backoff) = &planning.progress
+            && backoff.retry_at <= self.context.now
+        {
+            let (turn_id, attempt, budget) = (planning.turn_id, backoff.failed_attempt + 1, backoff.budget);
+            self.reserve_plan(
+                turn_id,
+                attempt,
+                Private {
+                    budget: Some(budget),
+                    ..Private::none()
+                },
+            );
+        }
+        self.tick_stages(resumed);
+    }
+}
+
+pub(super) fn provenance(call_id: CallId, receipt: &ModelReceipt) -> Provenance {
+    Provenance::Model {
+        provider: receipt.provider.clone(),
+        model: receipt.model.clone(),
+        call_id,
+        simulated: receipt.simulated,
+    }
+}
+
+pub(super) fn call_record(receipt: ModelReceipt) -> CallRecord {
+    CallRecord {
+        provider: receipt.provider,
+        model: receipt.model,
+        response_id: receipt.response_id,
+        request_id: receipt.request_id,
+        usage: receipt.usage,
+        cost: receipt.cost,
+    }
+}
+
+/// Cuts a text to what is kept for inspection.
+pub(super) fn bounded(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(PARTIAL_BYTES_KEPT));
+    text
+}

@@ -1,0 +1,323 @@
+//! The decider: what a session makes of what happens to it.
+//!
+//! Facts are folded into the state as they are decided, before anybody appends them, so that each is decided
+//! from the ones before it and one that cannot be folded is never committed. A rejection is found before the
+//! first fact, so it leaves the state as it was.
+
+mod activation;
+mod agents;
+mod brief;
+mod run;
+mod stage;
+mod turn;
+
+use greenroom_protocol::{
+    CallId, CallOutcome, CallPurpose, CallReserved, CallScope, CallSettled, CommandId, ErrorBody, ErrorCode,
+    Event, Locale, MessageId, Millis, Mode, Seq, SessionId, SessionStarted, StageChanged, Timestamp,
+};
+use serde_json::Value;
+
+use crate::agent::{AgentReport, Stamp};
+use crate::command::{Answer, Command, CommandKind, Receipt};
+use crate::playbook::Playbook;
+use crate::ports::{Capabilities, IdSource, ModelSize};
+use crate::state::{Phase, State};
+use crate::{CommandRecord, Fact, Private, UserKey};
+
+/// What decisions are made with.
+pub struct Context<'a> {
+    /// The playbook that the session is pinned to.
+    pub playbook: &'a Playbook,
+    /// What the providers can do.
+    pub capabilities: Capabilities,
+    /// Now.
+    pub now: Timestamp,
+    /// Fresh ids and jitter.
+    pub ids: &'a mut dyn IdSource,
+}
+
+/// A session that is to be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewSession {
+    /// Its id.
+    pub id: SessionId,
+    /// Whose it is.
+    pub user: Option<UserKey>,
+    /// The language to begin with.
+    pub locale: Locale,
+    /// How it spends.
+    pub mode: Mode,
+}
+
+/// What can happen to a session.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// Something was asked of it.
+    Command(Command),
+    /// An agent reports.
+    Agent {
+        /// Which call of which attempt; a stale one is dropped.
+        stamp: Stamp,
+        /// What it reports.
+        report: Box<AgentReport>,
+    },
+    /// The time that `due` named has come.
+    Tick,
+    /// The session was folded from its log and lives again.
+    Activated,
+}
+
+/// What was decided.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Decision {
+    /// Facts to append together; folded into the state already.
+    pub facts: Vec<Fact>,
+    /// The answer to a command, to be given once the newest fact folded is committed.
+    pub answer: Option<Answer>,
+}
+
+/// Begins a session: its start, the greeting and the first question.
+pub fn create(context: &mut Context<'_>, new: NewSession) -> (State, Vec<Fact>) {
+    let started = SessionStarted {
+        locale: new.locale,
+        mode: new.mode,
+        playbook: context.playbook.reference.clone(),
+        state: context.playbook.states.collecting.clone(),
+    };
+    let first = Fact {
+        at: context.now,
+        event: Event::SessionStarted(started),
+        private: Private {
+            user: new.user,
+            ..Private::none()
+        },
+    };
+    let mut state = State::begin(new.id, &first).expect("the first fact is session.started");
+    let mut decider = Decider {
+        state: &mut state,
+        context,
+        facts: vec![first],
+        command: None,
+        began_at: None,
+    };
+    decider.announce_gate();
+    decider.greet();
+    let facts = decider.facts;
+    (state, facts)
+}
+
+/// Decides; each fact is folded into `state` as it is decided.
+pub fn decide(state: &mut State, context: &mut Context<'_>, input: Input) -> Decision {
+    let mut decider = Decider {
+        state,
+        context,
+        facts: Vec::new(),
+        command: None,
+        began_at: None,
+    };
+    let answer = match input {
+        Input::Command(command) => Some(decider.command(command)),
+        Input::Agent { stamp, report } => {
+            decider.agent(&stamp, *report);
+            None
+        }
+        Input::Tick => {
+            decider.tick(false);
+            None
+        }
+        Input::Activated => {
+            decider.activated();
+            None
+        }
+    };
+    Decision {
+        facts: decider.facts,
+        answer,
+    }
+}
+
+pub(crate) struct Decider<'a, 'c> {
+    state: &'a mut State,
+    context: &'a mut Context<'c>,
+    facts: Vec<Fact>,
+    /// The command's record, until the fact that it is about takes it.
+    command: Option<CommandRecord>,
+    /// The number of that fact.
+    began_at: Option<Seq>,
+}
+
+impl Decider<'_, '_> {
+    fn command(&mut self, command: Command) -> Answer {
+        if !command.caller.may_access(self.state.user.as_ref()) {
+            return Err(self.rejection(ErrorCode::SessionNotFound));
+        }
+        if let Some(id) = &command.id {
+            let digest = command.kind.digest();
+            if let Some(known) = self.known_command(id, &digest) {
+                return known;
+            }
+            self.command = Some(CommandRecord {
+                id: id.clone(),
+                digest,
+            });
+        }
+        let answer = match command.kind {
+            CommandKind::UserMessage { text } => self.user_message(&text),
+            CommandKind::SetSlots { edits } => self.set_slots(&edits),
+            CommandKind::Generate { draft, background } => self.generate(draft, background),
+            CommandKind::CancelRun { run_id } => self.cancel_run(run_id),
+            CommandKind::RetryRun { run_id } => self.retry_run(run_id),
+            CommandKind::CancelResponse => Ok(self.cancel_response()),
+        };
+        let seq = self.began_at.unwrap_or(self.state.head);
+        answer.map(|subject| Receipt { seq, ..subject })
+    }
+
+    fn known_command(&self, id: &CommandId, digest: &str) -> Option<Answer> {
+        let known = self.state.commands.get(id)?;
+        if known.digest != digest {
+            return Some(Err(self.rejection(ErrorCode::InputIdReused)));
+        }
+        let job_id = known
+            .run_id
+            .and_then(|run_id| self.state.runs.get(&run_id))
+            .and_then(|run| run.job_id);
+        Some(Ok(Receipt {
+            seq: known.seq,
+            turn_id: known.turn_id,
+            run_id: known.run_id,
+            job_id,
+            duplicate: true,
+        }))
+    }
+
+    /// Decides a fact that has nothing private.
+    fn record(&mut self, event: Event) {
+        self.record_with(event, Private::none());
+    }
+
+    /// Decides the fact that the command is about; by it the command is recognised when it comes again.
+    fn record_command(&mut self, event: Event) {
+        let private = Private {
+            command: self.command.take(),
+            ..Private::none()
+        };
+        self.began_at.get_or_insert(self.state.head.next());
+        self.record_with(event, private);
+    }
+
+    /// Decides a fact: folds it, and keeps it for the append.
+    fn record_with(&mut self, event: Event, private: Private) {
+        let fact = Fact {
+            at: self.context.now,
+            event,
+            private,
+        };
+        self.state.evolve(&fact);
+        self.facts.push(fact);
+    }
+
+    /// Reserves a call: nothing leaves before this is committed.
+    fn reserve(&mut self, purpose: CallPurpose, scope: CallScope, size: ModelSize, private: Private) {
+        let call_id = CallId::new(self.context.ids.next_ulid());
+        let model = self.context.capabilities.llm.as_ref().map(|llm| llm.of(size));
+        let reserved = CallReserved {
+            call_id,
+            purpose,
+            scope,
+        };
+        self.record_with(Event::CallReserved(reserved), Private { model, ..private });
+    }
+
+    /// Settles a call; one of which nothing is known is booked at its reservation.
+    fn settle(&mut self, call_id: CallId, outcome: CallOutcome, private: Private) {
+        let Some((purpose, _)) = self.state.open_calls.get(&call_id) else {
+            return;
+        };
+        let settled = CallSettled {
+            call_id,
+            purpose: *purpose,
+            outcome,
+        };
+        self.record_with(Event::CallSettled(settled), private);
+    }
+
+    fn rejection(&self, code: ErrorCode) -> Box<ErrorBody> {
+        Box::new(ErrorBody::new(code, self.state.locale))
+    }
+
+    fn invalid(&self, details: Value) -> Box<ErrorBody> {
+        Box::new(ErrorBody::new(ErrorCode::InputInvalid, self.state.locale).with_details(details))
+    }
+
+    fn error_body(&self, code: ErrorCode) -> ErrorBody {
+        ErrorBody::new(code, self.state.locale)
+    }
+
+    /// Judges the gate anew, tells of a change, and moves between collecting and ready.
+    fn announce_gate(&mut self) {
+        let gate = crate::gate::gate(&self.state.brief, self.context.playbook);
+        if gate == self.state.gate {
+            return;
+        }
+        let opens = gate.ready && !self.state.gate.ready;
+        let closes = !gate.ready && self.state.gate.ready;
+        self.record(if opens {
+            Event::GateReady(gate)
+        } else {
+            Event::GateChanged(gate)
+        });
+        if opens || closes {
+            self.rest();
+        }
+    }
+
+    /// While no run decides the state, the gate does.
+    fn rest(&mut self) {
+        match self.state.phase {
+            Phase::Collecting | Phase::Ready => {
+                let names = &self.context.playbook.states;
+                let state = if self.state.gate.ready {
+                    &names.ready
+                } else {
+                    &names.collecting
+                }
+                .clone();
+                if state != self.state.wire_state {
+                    self.record(Event::StageChanged(StageChanged {
+                        state,
+                        run_id: None,
+                        failures: Vec::new(),
+                    }));
+                }
+            }
+            Phase::Running(_) | Phase::Failed(_) | Phase::Done { .. } => {}
+        }
+    }
+
+    fn next_message_id(&mut self) -> MessageId {
+        MessageId::new(self.context.ids.next_ulid())
+    }
+}
+
+/// Seconds to wait before the next attempt (PRODUCT.md: 2, 5, 12 s with jitter), unless the provider said so.
+pub(crate) fn backoff(retries: u32, jitter: f64, asked: Option<Millis>) -> Millis {
+    const STEPS_MS: [u32; 3] = [2_000, 5_000, 12_000];
+    /// Nobody waits longer than this for a provider that asks for more.
+    const ASKED_MAX: Millis = Millis(60_000);
+    if let Some(asked) = asked {
+        return asked.min(ASKED_MAX);
+    }
+    let index = usize::try_from(retries)
+        .unwrap_or(usize::MAX)
+        .min(STEPS_MS.len() - 1);
+    let step_ms = STEPS_MS.get(index).copied().unwrap_or(12_000);
+    // Between 80 % and 120 % of the step, so that sessions that failed together do not come back together.
+    let jittered_ms = f64::from(step_ms) * (0.8 + 0.4 * jitter.clamp(0.0, 1.0));
+    Millis(
+        std::time::Duration::from_secs_f64(jittered_ms / 1_000.0)
+            .as_millis()
+            .try_into()
+            .unwrap_or(12_000),
+    )
+}

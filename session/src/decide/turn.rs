@@ -1,0 +1,239 @@
+//! Turns: an utterance and the reply to it. A new turn ends the one under way.
+
+use greenroom_protocol::{
+    CallOutcome, CallPurpose, CallScope, ErrorCode, Event, MessageAdded, Modality, Provenance, Role, Segment,
+    SegmentLatency, SlotPath, Timestamp, TurnCompleted, TurnId, TurnLatency, TurnOutcome, TurnStarted,
+    limits,
+};
+
+use super::Decider;
+use crate::Private;
+use crate::command::{Answer, Receipt};
+use crate::planner;
+use crate::state::{Phase, PlanProgress, Planning, Turn};
+
+impl Decider<'_, '_> {
+    /// A typed utterance.
+    pub(super) fn user_message(&mut self, text: &str) -> Answer {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(self.rejection(ErrorCode::InputBlank));
+        }
+        let characters = text.chars().count();
+        if characters > limits::MESSAGE_CHARS_MAX {
+            let details = serde_json::json!({ "characters": characters, "max": limits::MESSAGE_CHARS_MAX });
+            return Err(Box::new(
+                self.error_body(ErrorCode::InputTooLong).with_details(details),
+            ));
+        }
+        self.end_turn(TurnOutcome::Interrupted, false);
+        let turn_id = TurnId::new(self.context.ids.next_ulid());
+        self.begin_turn(turn_id, text);
+        if self.state.active_run().is_none() {
+            self.extract(turn_id, text);
+            self.announce_gate();
+        }
+        if self.context.capabilities.llm.is_some() {
+            let budget = Some(self.context.playbook.conversation.planner.budget);
+            self.reserve_plan(
+                turn_id,
+                1,
+                Private {
+                    budget,
+                    ..Private::none()
+                },
+            );
+        } else {
+            self.reply_from_playbook();
+            self.complete_turn(TurnOutcome::Ok);
+        }
+        Ok(Receipt {
+            turn_id: Some(turn_id),
+            ..Receipt::default()
+        })
+    }
+
+    /// Ends the reply that is under way; nothing under way is no error.
+    pub(super) fn cancel_response(&mut self) -> Receipt {
+        let turn_id = self.state.planning().map(|planning| planning.turn_id);
+        self.end_turn(TurnOutcome::Interrupted, true);
+        Receipt {
+            turn_id,
+            ..Receipt::default()
+        }
+    }
+
+    fn begin_turn(&mut self, turn_id: TurnId, text: &str) {
+        let turn = self.state.conversation.turns + 1;
+        self.record_command(Event::TurnStarted(TurnStarted {
+            turn_id,
+            turn,
+            modality: Modality::Text,
+        }));
+        let message_id = self.next_message_id();
+        self.record(Event::MessageAdded(MessageAdded {
+            message_id,
+            turn_id: Some(turn_id),
+            role: Role::User,
+            modality: Modality::Text,
+            text: text.to_owned(),
+            provenance: Provenance::User { turn_id },
+            truncated: false,
+            asks: None,
+            locale: crate::extractor::language_of(text),
+        }));
+    }
+
+    /// Reserves the call of an attempt at the reply.
+    pub(super) fn reserve_plan(&mut self, turn_id: TurnId, attempt: u32, private: Private) {
+        let size = self
+            .context
+            .playbook
+            .conversation
+            .planner
+            .model_size(self.state.mode);
+        self.reserve(
+            CallPurpose::Plan,
+            CallScope::Turn { turn_id, attempt },
+            size,
+            private,
+        );
+    }
+
+    /// Ends the turn under way before its reply is complete: what was shown becomes its message.
+    pub(super) fn end_turn(&mut self, outcome: TurnOutcome, by_command: bool) {
+        let Some(planning) = self.state.planning() else {
+            return;
+        };
+        let call = match &planning.progress {
+            PlanProgress::Calling(attempt) => attempt.call.clone(),
+            PlanProgress::Begun | PlanProgress::Backoff(_) => None,
+        };
+        let (turn_id, reply) = (planning.turn_id, planning.reply.trim().to_owned());
+        if let Some(call) = call {
+            self.settle(call.call_id, CallOutcome::Unknown, Private::none());
+            if let (false, Some(model)) = (reply.is_empty(), call.model) {
+                let provenance = Provenance::Model {
+                    provider: model.provider,
+                    model: model.model,
+                    call_id: call.call_id,
+                    simulated: model.simulated,
+                };
+                self.say(Some(turn_id), reply, provenance, true, None);
+            }
+        }
+        match self.turn_completed(outcome) {
+            Some(completed) if by_command => self.record_command(completed),
+            Some(completed) => self.record(completed),
+            None => {}
+        }
+    }
+
+    /// The greeting, and the first question.
+    pub(super) fn greet(&mut self) {
+        self.say_phrase(None, "greeting", None);
+        if let Some(path) = planner::ask_order(self.state, self.context.playbook)
+            .into_iter()
+            .next()
+        {
+            self.ask(None, path);
+        }
+    }
+
+    /// Goes on without the planner's own words: the next question, or what can be done now.
+    pub(super) fn reply_from_playbook(&mut self) {
+        let turn_id = self.state.planning().map(|planning| planning.turn_id);
+        let playbook = self.context.playbook;
+        if planner::offers_draft(self.state, playbook) {
+            return self.say_phrase(turn_id, "turn.offer_draft", None);
+        }
+        match (
+            &self.state.phase,
+            planner::ask_order(self.state, playbook).into_iter().next(),
+        ) {
+            (Phase::Running(_), _) => self.say_phrase(turn_id, "turn.run_active", None),
+            (Phase::Collecting | Phase::Ready | Phase::Failed(_) | Phase::Done { .. }, Some(path)) => {
+                self.ask(turn_id, path);
+            }
+            (Phase::Collecting | Phase::Ready | Phase::Failed(_), None) => {
+                self.say_phrase(turn_id, "turn.ready", None);
+            }
+            (Phase::Done { .. }, None) => self.say_phrase(turn_id, "turn.ask_how_to_help", None),
+        }
+    }
+
+    fn ask(&mut self, turn_id: Option<TurnId>, path: SlotPath) {
+        let Some(spec) = self.context.playbook.slot(&path) else {
+            return;
+        };
+        let question = spec.question.clone();
+        self.say_phrase(turn_id, &question, Some(path));
+    }
+
+    fn say_phrase(&mut self, turn_id: Option<TurnId>, key: &str, asks: Option<SlotPath>) {
+        let text = self.context.playbook.phrase(key, self.state.locale).to_owned();
+        let provenance = self.context.playbook.phrase_provenance(key);
+        self.say(turn_id, text, provenance, false, asks);
+    }
+
+    /// Adds a text of the assistant.
+    pub(super) fn say(
+        &mut self,
+        turn_id: Option<TurnId>,
+        text: String,
+        provenance: Provenance,
+        truncated: bool,
+        asks: Option<SlotPath>,
+    ) {
+        let message_id = self.next_message_id();
+        self.record(Event::MessageAdded(MessageAdded {
+            message_id,
+            turn_id,
+            role: Role::Assistant,
+            modality: Modality::Text,
+            text,
+            provenance,
+            truncated,
+            asks,
+            locale: None,
+        }));
+    }
+
+    pub(super) fn complete_turn(&mut self, outcome: TurnOutcome) {
+        if let Some(completed) = self.turn_completed(outcome) {
+            self.record(completed);
+        }
+    }
+
+    fn turn_completed(&self, outcome: TurnOutcome) -> Option<Event> {
+        match &self.state.turn {
+            Turn::Idle => None,
+            Turn::Planning(planning) => Some(Event::TurnCompleted(TurnCompleted {
+                turn_id: planning.turn_id,
+                outcome,
+                latency: latency(planning, self.context.now),
+            })),
+        }
+    }
+}
+
+/// Where the time of a turn went: contiguous parts that sum to the whole.
+fn latency(planning: &Planning, now: Timestamp) -> TurnLatency {
+    let first_words_at = planning.first_words_at.unwrap_or(now);
+    let first_sentence_at = planning.first_sentence_at.unwrap_or(now).max(first_words_at);
+    let bounds = [
+        (Segment::PlannerFirstToken, planning.started_at, first_words_at),
+        (Segment::FirstSentence, first_words_at, first_sentence_at),
+        (Segment::Delivery, first_sentence_at, now),
+    ];
+    TurnLatency {
+        total_ms: now.since(planning.started_at),
+        segments: bounds
+            .into_iter()
+            .map(|(segment, from, until)| SegmentLatency {
+                segment,
+                ms: until.since(from),
+            })
+            .collect(),
+    }
+}

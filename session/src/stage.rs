@@ -1,0 +1,320 @@
+//! A stage's side of a run: what its agent reads, how its output is shown as it comes, and how it is checked.
+
+use std::collections::BTreeSet;
+
+use greenroom_protocol::{CallPurpose, CheckNote, Delta, DeltaChange, Locale, Millis};
+use serde_json::{Map, Value, json};
+
+use crate::agent::{AgentStep, Stamp};
+use crate::partial_json::{PartialJson, PartialJsonOptions, Step};
+use crate::playbook::{Check, Playbook, StageSpec, VerifySpec};
+use crate::ports::{ModelRequest, OutputSchema, PromptMessage, PromptRole, SearchSource};
+use crate::schema::OutputValidator;
+use crate::state::{Attempt, Run};
+
+/// An output that may be committed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckedOutput {
+    /// Valid against the stage's schema, unsupported elements dropped.
+    pub output: Value,
+    /// How many elements were dropped.
+    pub dropped: u32,
+    /// Notices that were put into it.
+    pub notes: Vec<CheckNote>,
+}
+
+/// The request of one call of a stage's attempt.
+pub(crate) fn request(
+    run: &Run,
+    spec: &StageSpec,
+    attempt: &Attempt,
+    stamp: &Stamp,
+    timeout: Millis,
+) -> ModelRequest {
+    let input = serde_json::to_string_pretty(&input(run, spec)).unwrap_or_default();
+    let mut messages = vec![PromptMessage {
+        role: PromptRole::User,
+        text: format!("```json\n{input}\n```"),
+    }];
+    if let Some(breach) = &attempt.breach {
+        let violations = breach.violations.join("\n- ");
+        messages.push(PromptMessage {
+            role: PromptRole::Assistant,
+            text: breach.reply.clone(),
+        });
+        messages.push(PromptMessage {
+            role: PromptRole::User,
+            text: format!(
+                "The output above breaks its contract:\n- {violations}\n\nWrite the whole corrected JSON document again, \
+                 changing only what is needed."
+            ),
+        });
+    }
+    ModelRequest {
+        call_id: stamp.call_id,
+        size: spec.agent.model_size(run.mode),
+        instructions: spec.prompt.clone(),
+        messages,
+        output: Some(OutputSchema {
+            name: spec.id.to_string(),
+            schema: spec.schema.clone(),
+        }),
+        // A repair works with what the first call found.
+        search: spec.search && stamp.purpose != CallPurpose::Repair,
+        output_tokens_max: spec.agent.output_tokens_max,
+        timeout,
+        stall_timeout: spec.agent.stall_timeout,
+    }
+}
+
+fn input(run: &Run, spec: &StageSpec) -> Value {
+    let mut brief: Map<String, Value> = Map::new();
+    for slot in run.brief.iter() {
+        let (group, name) = slot.path.parts();
+        let group = brief.entry(group).or_insert_with(|| Value::Object(Map::new()));
+        if let Value::Object(fields) = group {
+            fields.insert(name.to_owned(), slot.value.clone());
+        }
+    }
+    let needed =
+        |stage: &greenroom_protocol::StageId| spec.after.contains(stage) || stage_precedes(run, stage, spec);
+    let inputs: Map<String, Value> = run
+        .stages
+        .keys()
+        .filter(|stage| needed(stage))
+        .filter_map(|stage| {
+            run.output(stage)
+                .map(|output| (stage.to_string(), output.as_ref().clone()))
+        })
+        .collect();
+    json!({
+        "locale": run.locale,
+        "mode": run.mode,
+        "draft": run.gaps.is_some(),
+        "gaps": run.gaps.clone().unwrap_or_default(),
+        "brief": brief,
+        "inputs": inputs,
+    })
+}
+
+/// Whether a stage stands before another in the run: later stages read everything that came before.
+fn stage_precedes(run: &Run, stage: &greenroom_protocol::StageId, spec: &StageSpec) -> bool {
+    match (run.stages.get_index_of(stage), run.stages.get_index_of(&spec.id)) {
+        (Some(earlier), Some(later)) => earlier < later,
+        (Some(_) | None, Some(_) | None) => false,
+    }
+}
+
+/// Turns the steps of a stage's document into deltas; elements under a `verify` path come whole, once checked.
+#[derive(Debug)]
+pub(crate) struct StageReader {
+    lists: Vec<CheckedList>,
+    sources: BTreeSet<String>,
+    /// A repair begins by voiding what the first reply showed.
+    begins_with_void: bool,
+}
+
+#[derive(Debug)]
+struct CheckedList {
+    spec: VerifySpec,
+    kept: usize,
+    seen: BTreeSet<String>,
+}
+
+impl StageReader {
+    pub(crate) fn new(run: &Run, spec: &StageSpec, purpose: CallPurpose) -> Self {
+        Self {
+            lists: spec.verify.iter().map(CheckedList::new).collect(),
+            sources: known_urls(&run.sources),
+            begins_with_void: purpose == CallPurpose::Repair,
+        }
+    }
+
+    pub(crate) fn held_paths(&self) -> Vec<String> {
+        self.lists.iter().map(|list| list.spec.path.clone()).collect()
+    }
+
+    pub(crate) fn source(&mut self, source: &SearchSource) {
+        self.sources.insert(comparable_url(&source.url));
+    }
+
+    pub(crate) fn steps(&mut self, steps: Vec<Step>) -> Vec<AgentStep> {
+        let mut shown = Vec::new();
+        for step in steps {
+            let delta = match step {
+                Step::Delta(delta) => Some(delta),
+                Step::Element { list_path, value, .. } => self.element(&list_path, value),
+                Step::Closed { .. } => None,
+            };
+            let Some(delta) = delta else { continue };
+            if std::mem::take(&mut self.begins_with_void) {
+                shown.push(AgentStep::Delta(Delta {
+                    path: String::new(),
+                    change: DeltaChange::Value(Value::Null),
+                }));
+            }
+            shown.push(AgentStep::Delta(delta));
+        }
+        shown
+    }
+
+    fn element(&mut self, list_path: &str, value: Value) -> Option<Delta> {
+        let list = self.lists.iter_mut().find(|list| list.spec.path == list_path)?;
+        list.keeps(&value, &self.sources).then(|| {
+            let path = format!("{list_path}/{}", list.kept - 1);
+            Delta {
+                path,
+                change: DeltaChange::Value(value),
+            }
+        })
+    }
+}
+
+impl CheckedList {
+    fn new(spec: &VerifySpec) -> Self {
+        Self {
+            spec: spec.clone(),
+            kept: 0,
+            seen: BTreeSet::new(),
+        }
+    }
+
+    /// Whether the element passes the check; counts it if so.
+    fn keeps(&mut self, element: &Value, sources: &BTreeSet<String>) -> bool {
+        let passes = match &self.spec.check {
+            Check::SearchedUrl => element.get("url").and_then(Value::as_str).is_some_and(|url| {
+                let comparable = comparable_url(url);
+                url.starts_with("https://") && sources.contains(&comparable) && self.seen.insert(comparable)
+            }),
+            Check::ForbiddenClaims(claims) => {
+                let text = all_text(element).to_lowercase();
+                !claims.iter().any(|claim| text.contains(claim.as_str()))
+            }
+        };
+        self.kept += usize::from(passes);
+        passes
+    }
+}
+
+/// Reads a whole reply and checks it: against its schema, the playbook's rules and what the searches returned.
+/// What is wrong is said in words for the model.
+pub fn check(
+    reply: &str,
+    spec: &StageSpec,
+    playbook: &Playbook,
+    sources: &[SearchSource],
+    locale: Locale,
+) -> Result<CheckedOutput, Vec<String>> {
+    let output = read(reply).map_err(|error| vec![error])?;
+    let validator = OutputValidator::new(&spec.schema).map_err(|error| vec![error.to_string()])?;
+    let violations = validator.validate(&output);
+    if !violations.is_empty() {
+        return Err(violations);
+    }
+    let violations = spec.violations(&output);
+    if !violations.is_empty() {
+        return Err(violations);
+    }
+    let mut checked = CheckedOutput {
+        output,
+        dropped: 0,
+        notes: Vec::new(),
+    };
+    let urls = known_urls(sources);
+    let mut violations = Vec::new();
+    for list in &spec.verify {
+        violations.extend(checked.verify(list, playbook, &urls, locale));
+    }
+    if violations.is_empty() {
+        Ok(checked)
+    } else {
+        Err(violations)
+    }
+}
+
+/// Reads a reply as one JSON document.
+pub(crate) fn read(reply: &str) -> Result<Value, String> {
+    let mut json = PartialJson::new(PartialJsonOptions::default());
+    json.push(reply).map_err(|error| error.to_string())?;
+    json.finish().map_err(|error| error.to_string())
+}
+
+impl CheckedOutput {
+    /// Drops what the check does not pass and says so in the output; too few left is a violation.
+    fn verify(
+        &mut self,
+        spec: &VerifySpec,
+        playbook: &Playbook,
+        urls: &BTreeSet<String>,
+        locale: Locale,
+    ) -> Option<String> {
+        let Some(Value::Array(elements)) = self.output.pointer_mut(&spec.path) else {
+            return None;
+        };
+        let before = elements.len();
+        let mut list = CheckedList::new(spec);
+        elements.retain(|element| list.keeps(element, urls));
+        let (left, dropped) = (elements.len(), before - elements.len());
+        self.dropped += u32::try_from(dropped).unwrap_or(u32::MAX);
+        if left < spec.items_min {
+            return Some(format!(
+                "{}: {left} of {before} elements pass the check, at least {} must",
+                spec.path, spec.items_min
+            ));
+        }
+        if dropped > 0 {
+            self.note(
+                spec.notice_path.as_deref(),
+                spec.dropped_phrase.as_deref(),
+                playbook,
+                locale,
+            );
+        }
+        if left == 0 {
+            self.note(
+                spec.notice_path.as_deref(),
+                spec.empty_phrase.as_deref(),
+                playbook,
+                locale,
+            );
+        }
+        None
+    }
+
+    fn note(&mut self, list_path: Option<&str>, phrase: Option<&str>, playbook: &Playbook, locale: Locale) {
+        let (Some(list_path), Some(phrase)) = (list_path, phrase) else {
+            return;
+        };
+        let Some(Value::Array(notices)) = self.output.pointer_mut(list_path) else {
+            return;
+        };
+        notices.push(Value::String(playbook.phrase(phrase, locale).to_owned()));
+        self.notes.push(CheckNote {
+            path: format!("{list_path}/{}", notices.len() - 1),
+            provenance: playbook.phrase_provenance(phrase),
+        });
+    }
+}
+
+fn known_urls(sources: &[SearchSource]) -> BTreeSet<String> {
+    sources.iter().map(|source| comparable_url(&source.url)).collect()
+}
+
+/// A URL without what does not change the page: fragment, trailing slash, the tracking mark that searches add.
+fn comparable_url(url: &str) -> String {
+    let url = url.split('#').next().unwrap_or_default();
+    let url = url
+        .strip_suffix("?utm_source=openai")
+        .or_else(|| url.strip_suffix("&utm_source=openai"))
+        .unwrap_or(url);
+    url.trim_end_matches('/').to_owned()
+}
+
+fn all_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(all_text).collect::<Vec<_>>().join("\n"),
+        Value::Object(fields) => fields.values().map(all_text).collect::<Vec<_>>().join("\n"),
+        Value::Null | Value::Bool(_) | Value::Number(_) => String::new(),
+    }
+}

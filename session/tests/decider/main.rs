@@ -1,0 +1,6 @@
+//! The decider, driven by scripted words, models and clocks.
+
+mod conversation;
+mod outputs;
+mod play;
+mod run;
