@@ -11,7 +11,7 @@ use crate::planner::{Intent, PlannerOutput, may_ask};
 use crate::playbook::AgentSpec;
 use crate::ports::{ModelFailure, ModelReceipt};
 use crate::state::{Attempt, PlanProgress};
-use crate::{CallRecord, Private};
+use crate::{CallCost, CallRecord, Private};
 
 /// Bytes of a failed reply that are kept for inspection.
 const PARTIAL_BYTES_KEPT: usize = 64 * 1024;
@@ -216,10 +216,9 @@ impl Decider<'_, '_> {
         partial: String,
         sources: Vec<crate::ports::SearchSource>,
     ) -> Failure {
-        let was_charged = failure.code == ErrorCode::LlmTimeout || !partial.is_empty();
-        let outcome = match (&failure.receipt, was_charged) {
-            (Some(_), _) | (None, false) => CallOutcome::Failed,
-            (None, true) => CallOutcome::Unknown,
+        let outcome = match failure.receipt.as_ref().map(|receipt| receipt.cost) {
+            Some(CallCost::Known(_)) => CallOutcome::Failed,
+            Some(CallCost::Unknown) | None => CallOutcome::Unknown,
         };
         let mut error = self.error_body(failure.code);
         if let Some(retry_after) = failure.retry_after {
