@@ -1,1 +1,31 @@
 //! The actors: supervisor, sessions, agents, and the directory that reaches them.
+//!
+//! The session actor decides, the journal makes it true, and only then is anyone told and anything started.
+//! Everything outside is reached through the traits in [`greenroom_session::ports`]: no vendor and no database
+//! has a name here.
+
+mod agent;
+mod config;
+mod cursor;
+mod directory;
+mod greenroom;
+mod observe;
+mod playbooks;
+mod recovery;
+mod registry;
+mod reply;
+mod restart_limit;
+mod ring;
+mod session;
+mod sessions;
+mod shared;
+
+#[cfg(debug_assertions)]
+pub use config::Faults;
+pub use config::{ActorsConfig, Ports};
+pub use cursor::Cursor;
+pub use directory::{CreateSession, Directory};
+pub use greenroom::{Greenroom, StartError};
+pub use playbooks::{PlaybookLibrary, PlaybookUnavailable, blob_name};
+pub use reply::Refused;
+pub use session::{ActorSnapshot, ChildSnapshot, StageSnapshot};

@@ -1,0 +1,223 @@
+//! An agent: the child of a session that makes one call and reports what comes of it.
+
+mod coalescer;
+mod outbox;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use greenroom_protocol::{CallScope, ErrorCode, SessionId, limits};
+use greenroom_session::ports::{
+    LanguageModel, ModelEvent, ModelFailure, ModelReceipt, ModelRequest, SearchSource,
+};
+use greenroom_session::{AgentOutput, AgentReader, AgentReport, AgentTask, Stamp};
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::time::{Instant, timeout_at};
+
+use self::outbox::Outbox;
+use crate::observe;
+use crate::session::SessionMessage;
+
+/// With this reason an agent stops once it has made its last report.
+pub(crate) const REPORTED: &str = "reported";
+
+/// How much longer than the call's own timeout an agent waits for a provider that does not keep to it.
+const DEADLINE_GRACE: Duration = Duration::from_secs(5);
+
+/// Search results of one call that are kept; evidence that names a later one does not count.
+const SOURCES_MAX: usize = 500;
+
+pub(crate) struct Agent;
+
+/// What an agent works with.
+pub(crate) struct AgentArguments {
+    pub(crate) session_id: SessionId,
+    pub(crate) session: ActorRef<SessionMessage>,
+    pub(crate) model: Arc<dyn LanguageModel>,
+    /// Panics instead of making the call.
+    #[cfg(debug_assertions)]
+    pub(crate) panics: bool,
+}
+
+/// What an agent is told.
+pub(crate) enum AgentMessage {
+    /// Make this call, report, and stop.
+    Perform(Box<AgentTask>),
+}
+
+impl Actor for Agent {
+    type Msg = AgentMessage;
+    type State = AgentArguments;
+    type Arguments = AgentArguments;
+
+    async fn pre_start(
+        &self,
+        _: ActorRef<AgentMessage>,
+        arguments: AgentArguments,
+    ) -> Result<AgentArguments, ActorProcessingErr> {
+        Ok(arguments)
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<AgentMessage>,
+        message: AgentMessage,
+        state: &mut AgentArguments,
+    ) -> Result<(), ActorProcessingErr> {
+        let AgentMessage::Perform(task) = message;
+        #[cfg(debug_assertions)]
+        assert!(!state.panics, "a fault was asked for");
+        perform(*task, state).await;
+        myself.stop(Some(REPORTED.to_owned()));
+        Ok(())
+    }
+}
+
+/// Makes the call and reports how it ended. Dropping this cancels the call.
+async fn perform(task: AgentTask, arguments: &AgentArguments) {
+    let began = Instant::now();
+    let AgentTask {
+        stamp,
+        request,
+        reader,
+    } = task;
+    let deadline = began + Duration::from(request.timeout) + DEADLINE_GRACE;
+    let outbox = Outbox::new(arguments.session.clone(), stamp.clone());
+    let mut reading = Reading {
+        reader,
+        outbox,
+        reply: String::new(),
+        sources: Vec::new(),
+    };
+    let result = match timeout_at(deadline, reading.read(arguments.model.as_ref(), request)).await {
+        Ok(result) => result,
+        Err(_elapsed) => Err(failure(
+            ErrorCode::LlmTimeout,
+            "the provider kept neither its timeout nor ours",
+        )),
+    };
+    log_end(arguments.session_id, &stamp, began.elapsed(), &result);
+    let Reading {
+        mut outbox,
+        reply,
+        sources,
+        ..
+    } = reading;
+    outbox.flush();
+    outbox.report(match result {
+        Ok(receipt) => AgentReport::Finished(AgentOutput {
+            reply,
+            sources,
+            receipt,
+        }),
+        Err(failure) => AgentReport::Failed {
+            failure,
+            partial: reply,
+            sources,
+        },
+    });
+}
+
+/// A reply that is being read.
+struct Reading {
+    reader: AgentReader,
+    outbox: Outbox,
+    reply: String,
+    sources: Vec<SearchSource>,
+}
+
+impl Reading {
+    /// Reads until the reply is complete. Safe to drop at any point: what has arrived is kept.
+    async fn read(
+        &mut self,
+        model: &dyn LanguageModel,
+        request: ModelRequest,
+    ) -> Result<ModelReceipt, ModelFailure> {
+        let mut stream = model.generate(request).await?;
+        loop {
+            let event = tokio::select! {
+                biased;
+                () = self.outbox.send_when_due() => continue,
+                event = stream.next() => event,
+            };
+            match event {
+                Some(Ok(ModelEvent::Text(text))) if self.fits(&text) => self.text(&text),
+                Some(Ok(ModelEvent::Text(_))) => {
+                    return Err(failure(
+                        ErrorCode::LlmJsonInvalid,
+                        "the reply is larger than a reply may be",
+                    ));
+                }
+                Some(Ok(ModelEvent::Source(source))) => self.source(source),
+                Some(Ok(ModelEvent::Completed(receipt))) => return Ok(receipt),
+                Some(Err(failure)) => return Err(failure),
+                None => {
+                    return Err(failure(
+                        ErrorCode::LlmUpstream,
+                        "the stream ended before the reply was complete",
+                    ));
+                }
+            }
+        }
+    }
+
+    fn fits(&self, text: &str) -> bool {
+        self.reply.len() + text.len() <= limits::MODEL_OUTPUT_BYTES_MAX
+    }
+
+    fn text(&mut self, text: &str) {
+        self.reply.push_str(text);
+        for step in self.reader.text(text) {
+            self.outbox.push(step);
+        }
+    }
+
+    fn source(&mut self, source: SearchSource) {
+        if self.sources.len() < SOURCES_MAX && !self.sources.contains(&source) {
+            self.reader.source(&source);
+            self.sources.push(source);
+        }
+    }
+}
+
+/// A failure that the provider did not report itself. Another attempt may fare better.
+fn failure(code: ErrorCode, reason: &str) -> ModelFailure {
+    ModelFailure {
+        code,
+        retryable: true,
+        retry_after: None,
+        reason: reason.to_owned(),
+        receipt: None,
+    }
+}
+
+fn log_end(
+    session_id: SessionId,
+    stamp: &Stamp,
+    took: Duration,
+    result: &Result<ModelReceipt, ModelFailure>,
+) {
+    let (outcome, error) = match result {
+        Ok(_) => ("ok", None),
+        Err(failure) => ("failed", Some(failure)),
+    };
+    observe::agent(stamp.purpose, outcome);
+    let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    let code = error.map(|failure| failure.code.as_str());
+    let reason = error.map(|failure| failure.reason.as_str());
+    match &stamp.scope {
+        CallScope::Stage {
+            run_id,
+            stage,
+            attempt,
+        } => tracing::info!(
+            %session_id, %run_id, %stage, attempt, call_id = %stamp.call_id, duration_ms, outcome, code, reason,
+            "agent ended"
+        ),
+        CallScope::Turn { turn_id, attempt } => tracing::info!(
+            %session_id, %turn_id, attempt, call_id = %stamp.call_id, duration_ms, outcome, code, reason,
+            "agent ended"
+        ),
+    }
+}

@@ -1,0 +1,219 @@
+//! The one way to a session: the only place that knows where a session lives.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+
+use greenroom_protocol::{ErrorBody, ErrorCode, Locale, Mode, Seq, SessionId};
+use greenroom_session::ports::IdSource;
+use greenroom_session::{Caller, Command, NewSession, Receipt, SessionView, UserKey};
+use ractor::ActorRef;
+use serde_json::json;
+use tokio::sync::oneshot;
+
+use crate::cursor::{Cursor, Listener};
+use crate::observe::{self, CommandOutcome};
+use crate::registry::{Delivery, Generation, QuestionKind};
+use crate::reply::{Outcome, Refused, ReplyTo};
+use crate::session::{ActorSnapshot, SessionMessage};
+use crate::sessions::SessionsMessage;
+use crate::shared::{Shared, lock};
+
+/// How often a question is handed on to the next generation before it counts as lost.
+const DELIVERIES_MAX: usize = 4;
+
+/// A session that is to be.
+#[derive(Debug, Clone)]
+pub struct CreateSession {
+    /// Whose it is; none makes it open to who knows its id.
+    pub user: Option<UserKey>,
+    /// The language to begin with.
+    pub locale: Locale,
+    /// How it spends.
+    pub mode: Mode,
+    /// The name of its playbook; none means the server's default.
+    pub playbook: Option<String>,
+}
+
+/// Reaches every session.
+#[derive(Clone)]
+pub struct Directory {
+    shared: Arc<Shared>,
+    sessions: ActorRef<SessionsMessage>,
+    ids: Arc<Mutex<Box<dyn IdSource>>>,
+}
+
+impl Directory {
+    pub(crate) fn new(shared: Arc<Shared>, sessions: ActorRef<SessionsMessage>) -> Self {
+        let ids = Arc::new(Mutex::new((shared.ports.ids)()));
+        Self {
+            shared,
+            sessions,
+            ids,
+        }
+    }
+
+    /// Creates a session; its greeting is committed when this returns.
+    pub async fn create(&self, new: CreateSession) -> Result<SessionView, Refused> {
+        self.accepts_commands()?;
+        let CreateSession {
+            user,
+            locale,
+            mode,
+            playbook,
+        } = new;
+        let playbooks = &self.shared.ports.playbooks;
+        let playbook = match &playbook {
+            Some(name) => playbooks.by_name(name),
+            None => playbooks.default_playbook(),
+        };
+        let Some(playbook) = playbook else {
+            let error = ErrorBody::new(ErrorCode::InputInvalid, locale)
+                .with_details(json!({ "field": "playbook", "reason": "there is no playbook of this name" }));
+            return Err(Refused::Rejected(Box::new(error)));
+        };
+        let id = SessionId::new(lock(&self.ids).next_ulid());
+        let new = Box::new(NewSession {
+            id,
+            user,
+            locale,
+            mode,
+        });
+        self.supervise(|reply| SessionsMessage::Create { new, playbook, reply })
+            .await?;
+        match self.look(id, &Caller::Operator).await {
+            // The append of its first facts had no known outcome, and was not found to be committed.
+            Err(Refused::Rejected(error)) if error.code == ErrorCode::SessionNotFound => Err(Refused::Lost),
+            answer => answer,
+        }
+    }
+
+    /// Sends a command; what it made, and everything decided before it, is committed when this returns.
+    ///
+    /// The command is carried out even if the returned future is dropped.
+    pub async fn send(&self, session: SessionId, command: Command) -> Result<Receipt, Refused> {
+        let answer = match self.accepts_commands() {
+            Ok(()) => {
+                let message = |reply| SessionMessage::Command {
+                    command: command.clone(),
+                    reply,
+                };
+                self.ask(session, QuestionKind::Command, message).await
+            }
+            Err(refused) => Err(refused),
+        };
+        let outcome = match &answer {
+            Ok(_) => CommandOutcome::Done,
+            Err(Refused::Rejected(_)) => CommandOutcome::Rejected,
+            Err(Refused::Lost) => CommandOutcome::Lost,
+        };
+        observe::command(&command.kind, outcome);
+        answer
+    }
+
+    /// Shows a session as of its newest fact, once that is committed. A foreign one is `SESSION_NOT_FOUND`.
+    pub async fn view(&self, session: SessionId, caller: &Caller) -> Result<SessionView, Refused> {
+        self.look(session, caller).await
+    }
+
+    /// A cursor behind event `after`, or behind the view that comes with it. `SESSION_EVENT_AHEAD` if there is
+    /// no such event yet. The session stays in memory as long as the cursor lives.
+    pub async fn cursor(
+        &self,
+        session: SessionId,
+        caller: &Caller,
+        after: Option<Seq>,
+    ) -> Result<(Cursor, SessionView), Refused> {
+        let listener = Listener::new(self.shared.clone(), session);
+        let view = self.look(session, caller).await?;
+        let head = view.as_of_seq;
+        let position = after.unwrap_or(head);
+        if position > head {
+            let error = ErrorBody::new(ErrorCode::SessionEventAhead, view.locale)
+                .with_details(json!({ "head": head }));
+            return Err(Refused::Rejected(Box::new(error)));
+        }
+        Ok((Cursor::new(listener, position), view))
+    }
+
+    /// Shows a session's actor, for an operator. Does not wait for the journal.
+    pub async fn inspect(&self, session: SessionId) -> Result<ActorSnapshot, Refused> {
+        self.ask(session, QuestionKind::Read, |reply| SessionMessage::Inspect {
+            reply,
+        })
+        .await
+    }
+
+    /// Sessions in memory.
+    pub fn live(&self) -> usize {
+        self.shared.live.load(Ordering::Relaxed)
+    }
+
+    async fn look(&self, session: SessionId, caller: &Caller) -> Result<SessionView, Refused> {
+        let message = |reply| SessionMessage::View {
+            caller: caller.clone(),
+            reply,
+        };
+        self.ask(session, QuestionKind::Read, message).await
+    }
+
+    fn accepts_commands(&self) -> Result<(), Refused> {
+        if self.shared.draining.load(Ordering::Relaxed) {
+            return Err(Refused::code(ErrorCode::SysDraining));
+        }
+        if !self.shared.ports.journal.writable() {
+            return Err(Refused::code(ErrorCode::DbUnavailable));
+        }
+        Ok(())
+    }
+
+    /// Asks the current generation, activating one if need be. A generation that ends without having taken the
+    /// question hands it on to the next.
+    async fn ask<T>(
+        &self,
+        session: SessionId,
+        kind: QuestionKind,
+        message: impl Fn(ReplyTo<T>) -> SessionMessage,
+    ) -> Result<T, Refused> {
+        let mut deliveries = 0;
+        while deliveries < DELIVERIES_MAX {
+            let delivery = match self.shared.registry.get(session) {
+                Some(entry) => entry.deliver(kind, &message),
+                None => Delivery::Absent { dead: None },
+            };
+            match delivery {
+                Delivery::Delivered(answer) => match answer.await {
+                    Ok(Outcome::Done(answer)) => return Ok(answer),
+                    Ok(Outcome::Rejected(error)) => return Err(Refused::Rejected(error)),
+                    Ok(Outcome::NotTaken) => deliveries += 1,
+                    // The generation crashed before it could answer.
+                    Ok(Outcome::Lost) | Err(_) => break,
+                },
+                Delivery::Overloaded => return Err(Refused::code(ErrorCode::SysOverloaded)),
+                Delivery::Absent { dead } => {
+                    self.activate(session, dead).await?;
+                    deliveries += 1;
+                }
+            }
+        }
+        observe::answer_lost();
+        Err(Refused::Lost)
+    }
+
+    async fn activate(&self, session: SessionId, dead: Option<Generation>) -> Result<(), Refused> {
+        self.supervise(|reply| SessionsMessage::Activate { session, dead, reply })
+            .await
+    }
+
+    async fn supervise(
+        &self,
+        message: impl FnOnce(oneshot::Sender<Result<(), Refused>>) -> SessionsMessage,
+    ) -> Result<(), Refused> {
+        let (sender, receiver) = oneshot::channel();
+        let sent = self.sessions.send_message(message(sender));
+        match (sent, receiver.await) {
+            (Ok(()), Ok(answer)) => answer,
+            // The supervisor only ends with the server.
+            (Err(_), _) | (_, Err(_)) => Err(Refused::code(ErrorCode::SysDraining)),
+        }
+    }
+}

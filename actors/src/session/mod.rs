@@ -1,0 +1,306 @@
+//! A session's actor: it decides, appends, and tells; it never waits for a provider or the database.
+
+mod alarm;
+mod children;
+mod live;
+mod load;
+mod snapshot;
+mod waiters;
+
+use std::sync::Arc;
+
+use greenroom_protocol::{ErrorCode, Frame, Locale, Seq, SessionId};
+use greenroom_session::ports::{AppendOutcome, Entry as JournalEntry};
+use greenroom_session::{AgentReport, Caller, Command, Fact, Receipt, SessionView, Stamp};
+use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
+
+pub(crate) use self::load::{LoadFailure, Origin};
+pub use self::snapshot::{ActorSnapshot, ChildSnapshot, StageSnapshot};
+
+use self::live::Live;
+use self::load::Loaded;
+use crate::agent::REPORTED;
+use crate::observe;
+use crate::registry::{Entry, Generation, QuestionKind};
+use crate::reply::{Outcome, ReplyTo, error};
+use crate::shared::{BusyMark, Shared};
+
+/// What a session is told.
+pub(crate) enum SessionMessage {
+    /// Do this.
+    Command {
+        /// What to do.
+        command: Command,
+        /// Where to answer.
+        reply: ReplyTo<Receipt>,
+    },
+    /// Show the session.
+    View {
+        /// Who wants to see it.
+        caller: Caller,
+        /// Where to answer.
+        reply: ReplyTo<SessionView>,
+    },
+    /// Show the actor.
+    Inspect {
+        /// Where to answer.
+        reply: ReplyTo<ActorSnapshot>,
+    },
+    /// The log was folded, or could not be.
+    Loaded(Box<Result<Loaded, LoadFailure>>),
+    /// The append in flight has an outcome.
+    Appended(AppendOutcome),
+    /// An agent reports.
+    Agent {
+        /// Which call of which attempt.
+        stamp: Stamp,
+        /// What it reports.
+        report: Box<AgentReport>,
+        /// Given back once what follows from the report is committed.
+        credit: Option<OwnedSemaphorePermit>,
+    },
+    /// The time for which the alarm was set has come.
+    Alarm,
+}
+
+/// What a session's actor is started with.
+pub(crate) struct SessionArguments {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) entry: Arc<Entry>,
+    pub(crate) generation: Generation,
+    pub(crate) origin: Origin,
+}
+
+/// Why a generation of a session ended, when it did so by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Nobody needed it.
+    Passivated,
+    /// It never lived.
+    NotLoaded(LoadFailure),
+    /// Another writer took the session over.
+    Fenced,
+    /// The journal did not take its facts.
+    JournalFailed,
+    /// Nobody knows whether the journal took its facts.
+    JournalUnknown,
+}
+
+impl Ending {
+    /// The answer to a question that this generation cannot answer any more. `taken`: it was decided upon.
+    fn answer<T>(&self, kind: QuestionKind, taken: bool, locale: Locale) -> Outcome<T> {
+        let rejected = |code| Outcome::Rejected(Box::new(error(code, locale)));
+        match self {
+            Self::Passivated => Outcome::NotTaken,
+            Self::NotLoaded(failure) => rejected(failure.code()),
+            Self::JournalFailed => rejected(ErrorCode::DbUnavailable),
+            Self::Fenced | Self::JournalUnknown => match kind {
+                QuestionKind::Command if taken => Outcome::Lost,
+                QuestionKind::Command | QuestionKind::Read => Outcome::NotTaken,
+            },
+        }
+    }
+}
+
+pub(crate) struct SessionActor;
+
+/// The state of a session's actor.
+pub(crate) struct Session {
+    shared: Arc<Shared>,
+    entry: Arc<Entry>,
+    generation: Generation,
+    phase: Phase,
+}
+
+enum Phase {
+    /// The log is being folded; questions wait. Bounded by their permits.
+    Loading {
+        waiting: Vec<SessionMessage>,
+        began: Instant,
+        _task: AbortOnDropHandle<()>,
+        _busy: BusyMark,
+    },
+    /// The session lives.
+    Live(Box<Live>),
+    /// It has left the registry and answers what is still in its mailbox.
+    Leaving { ending: Ending, locale: Locale },
+}
+
+impl Actor for SessionActor {
+    type Msg = SessionMessage;
+    type State = Session;
+    type Arguments = SessionArguments;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<SessionMessage>,
+        arguments: SessionArguments,
+    ) -> Result<Session, ActorProcessingErr> {
+        let SessionArguments {
+            shared,
+            entry,
+            generation,
+            origin,
+        } = arguments;
+        let task = load::spawn(shared.clone(), entry.session, origin, myself);
+        let busy = shared.mark_busy();
+        let phase = Phase::Loading {
+            waiting: Vec::new(),
+            began: Instant::now(),
+            _task: task,
+            _busy: busy,
+        };
+        Ok(Session {
+            shared,
+            entry,
+            generation,
+            phase,
+        })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<SessionMessage>,
+        message: SessionMessage,
+        session: &mut Session,
+    ) -> Result<(), ActorProcessingErr> {
+        session.receive(&myself, message).await
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        myself: ActorRef<SessionMessage>,
+        event: SupervisionEvent,
+        session: &mut Session,
+    ) -> Result<(), ActorProcessingErr> {
+        let (agent, reason) = match event {
+            SupervisionEvent::ActorFailed(agent, error) => (agent, error.to_string()),
+            SupervisionEvent::ActorTerminated(agent, _, reason) if reason.as_deref() != Some(REPORTED) => (
+                agent,
+                reason.unwrap_or_else(|| "it ended without a report".to_owned()),
+            ),
+            SupervisionEvent::ActorTerminated(..)
+            | SupervisionEvent::ActorStarted(_)
+            | SupervisionEvent::ProcessGroupChanged(_) => return Ok(()),
+        };
+        if let Phase::Live(live) = &mut session.phase {
+            live.agent_crashed(agent.get_id(), reason);
+            live.settle(&myself).await;
+        }
+        Ok(())
+    }
+}
+
+impl Session {
+    /// Why it ended, when it did so by itself.
+    pub(crate) fn ending(&self) -> Option<&Ending> {
+        match &self.phase {
+            Phase::Leaving { ending, .. } => Some(ending),
+            Phase::Loading { .. } | Phase::Live(_) => None,
+        }
+    }
+
+    async fn receive(
+        &mut self,
+        myself: &ActorRef<SessionMessage>,
+        message: SessionMessage,
+    ) -> Result<(), ActorProcessingErr> {
+        match &mut self.phase {
+            Phase::Loading { waiting, .. } => match message {
+                SessionMessage::Loaded(result) => self.loaded(myself, *result).await?,
+                SessionMessage::Command { .. }
+                | SessionMessage::View { .. }
+                | SessionMessage::Inspect { .. } => {
+                    waiting.push(message);
+                }
+                // Nothing of this generation is under way before it lives.
+                SessionMessage::Appended(_) | SessionMessage::Agent { .. } | SessionMessage::Alarm => {}
+            },
+            Phase::Live(live) => match live.receive(message) {
+                None => live.settle(myself).await,
+                Some(ending) => self.leave(myself, ending),
+            },
+            Phase::Leaving { ending, locale } => turn_away(message, ending, *locale),
+        }
+        Ok(())
+    }
+
+    async fn loaded(
+        &mut self,
+        myself: &ActorRef<SessionMessage>,
+        result: Result<Loaded, LoadFailure>,
+    ) -> Result<(), ActorProcessingErr> {
+        let loaded = match result {
+            Ok(loaded) => loaded,
+            Err(LoadFailure::Panicked) => return Err("the log could not be folded".into()),
+            Err(failure) => {
+                self.leave(myself, Ending::NotLoaded(failure));
+                return Ok(());
+            }
+        };
+        self.entry.publish_head(loaded.opened.head);
+        let live = Live::begin(self.shared.clone(), self.entry.clone(), self.generation, loaded);
+        let loading = std::mem::replace(&mut self.phase, Phase::Live(Box::new(live)));
+        let (Phase::Loading { waiting, began, .. }, Phase::Live(live)) = (loading, &mut self.phase) else {
+            return Err("a session is loaded once".into());
+        };
+        observe::activated(began.elapsed());
+        for message in waiting {
+            // Only an append has an outcome that ends a generation, and none is in flight yet.
+            let _lives_on = live.receive(message);
+        }
+        live.settle(myself).await;
+        Ok(())
+    }
+
+    /// Ends this generation: it leaves the registry first, then answers what is left, then stops.
+    fn leave(&mut self, myself: &ActorRef<SessionMessage>, ending: Ending) {
+        self.entry.leave(self.generation);
+        let locale = match &self.phase {
+            Phase::Live(live) => live.locale(),
+            Phase::Loading { .. } | Phase::Leaving { .. } => Locale::default(),
+        };
+        let before = std::mem::replace(&mut self.phase, Phase::Leaving { ending, locale });
+        let Some(ending) = self.ending() else { return };
+        // What the phase before holds ends with it: agents are killed, the append in flight is given up.
+        match before {
+            Phase::Loading { waiting, .. } => {
+                for message in waiting {
+                    turn_away(message, ending, locale);
+                }
+            }
+            Phase::Live(live) => live.end(ending),
+            Phase::Leaving { .. } => {}
+        }
+        // Refused only by an actor that is stopping already.
+        let _stopping = myself.drain();
+    }
+}
+
+/// Answers a question that nobody decided upon.
+fn turn_away(message: SessionMessage, ending: &Ending, locale: Locale) {
+    match message {
+        SessionMessage::Command { reply, .. } => {
+            reply.send(ending.answer(QuestionKind::Command, false, locale));
+        }
+        SessionMessage::View { reply, .. } => reply.send(ending.answer(QuestionKind::Read, false, locale)),
+        SessionMessage::Inspect { reply } => reply.send(ending.answer(QuestionKind::Read, false, locale)),
+        SessionMessage::Loaded(_)
+        | SessionMessage::Appended(_)
+        | SessionMessage::Agent { .. }
+        | SessionMessage::Alarm => {}
+    }
+}
+
+/// A fact with its number, serialized: the only time that this happens to it.
+pub(crate) fn journal_entry(session: SessionId, seq: Seq, fact: Fact) -> JournalEntry {
+    let data = fact
+        .event
+        .data_json()
+        .expect("an event's data has only texts as keys");
+    let frame = Frame::new(session, seq, &fact.event.event_type(), fact.at, &data);
+    JournalEntry { fact, frame }
+}

@@ -1,0 +1,410 @@
+//! The supervisor of all sessions: starts generations, restarts crashed ones, gives up what crashes too often.
+//!
+//! It is the only one that installs a generation in the registry, so there is never a race for a session.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use greenroom_protocol::{ErrorCode, SessionId};
+use greenroom_session::{NewSession, playbook::Playbook};
+use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::observe;
+use crate::registry::{Generation, Pinned};
+use crate::reply::Refused;
+use crate::restart_limit::{NotGivenUp, RestartWindow, give_up};
+use crate::session::{Ending, LoadFailure, Origin, Session, SessionActor, SessionArguments};
+use crate::shared::Shared;
+
+/// How often it is looked whether the journal can be written again, while sessions wait for that.
+const RETRY_INTERVAL: Duration = Duration::from_millis(250);
+/// Sessions that are activated anew at each of these looks.
+const RETRIES_AT_ONCE_MAX: usize = 64;
+/// A session that the journal drops again and again is tried ever more rarely, down to this.
+const RETRY_PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// Where the supervisor says whether a session can be asked now.
+pub(crate) type Activated = oneshot::Sender<Result<(), Refused>>;
+
+/// What the supervisor is told.
+pub(crate) enum SessionsMessage {
+    /// Make sure that a generation of this session can be asked.
+    Activate {
+        /// Which session.
+        session: SessionId,
+        /// The generation that was found dead, if one was.
+        dead: Option<Generation>,
+        /// Where to answer.
+        reply: Activated,
+    },
+    /// Begin a new session.
+    Create {
+        /// Which.
+        new: Box<NewSession>,
+        /// With which playbook.
+        playbook: Arc<Playbook>,
+        /// Where to answer.
+        reply: Activated,
+    },
+    /// A session that crashed too often was marked as failed, or could not be for now.
+    GaveUp {
+        /// Which.
+        session: SessionId,
+        /// Whether it is marked.
+        result: Result<(), NotGivenUp>,
+    },
+    /// Look whether the journal can be written again.
+    Retry,
+}
+
+pub(crate) struct Sessions;
+
+/// The state of the supervisor.
+pub(crate) struct Supervisor {
+    shared: Arc<Shared>,
+    generations: u64,
+    children: HashMap<ActorId, Child>,
+    windows: HashMap<SessionId, RestartWindow>,
+    /// Sessions that the journal dropped and that wait to be activated anew.
+    parked: HashMap<SessionId, Parked>,
+    giving_up: HashMap<SessionId, GivingUp>,
+    retry: Option<AbortOnDropHandle<()>>,
+}
+
+/// A generation whose actor has not ended.
+struct Child {
+    session: SessionId,
+    generation: Generation,
+    pinned: Pinned,
+    /// Who found it dead before its end was reported.
+    waiting: Vec<Activated>,
+}
+
+/// A session that the journal dropped.
+struct Parked {
+    /// When it may be activated anew.
+    from: Instant,
+    /// Keeps the count of its drops.
+    _pinned: Pinned,
+}
+
+/// A session that crashed too often and is not marked as failed yet.
+struct GivingUp {
+    pinned: Pinned,
+    task: Option<AbortOnDropHandle<()>>,
+}
+
+impl Actor for Sessions {
+    type Msg = SessionsMessage;
+    type State = Supervisor;
+    type Arguments = Arc<Shared>;
+
+    async fn pre_start(
+        &self,
+        _: ActorRef<SessionsMessage>,
+        shared: Arc<Shared>,
+    ) -> Result<Supervisor, ActorProcessingErr> {
+        Ok(Supervisor {
+            shared,
+            generations: 0,
+            children: HashMap::new(),
+            windows: HashMap::new(),
+            parked: HashMap::new(),
+            giving_up: HashMap::new(),
+            retry: None,
+        })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<SessionsMessage>,
+        message: SessionsMessage,
+        supervisor: &mut Supervisor,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            SessionsMessage::Activate { session, dead, reply } => {
+                supervisor.activate(&myself, session, dead, reply).await;
+            }
+            SessionsMessage::Create { new, playbook, reply } => {
+                let started = supervisor
+                    .start(&myself, new.id, Origin::New(new, playbook))
+                    .await;
+                // Who asked may have gone.
+                let _gone = reply.send(started);
+            }
+            SessionsMessage::GaveUp { session, result } => supervisor.gave_up(session, result),
+            SessionsMessage::Retry => supervisor.retry(&myself).await,
+        }
+        supervisor.plan_retry(&myself);
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        myself: ActorRef<SessionsMessage>,
+        event: SupervisionEvent,
+        supervisor: &mut Supervisor,
+    ) -> Result<(), ActorProcessingErr> {
+        match event {
+            SupervisionEvent::ActorTerminated(actor, state, _) => {
+                let session = state.and_then(|mut state| state.take::<Session>().ok());
+                let ending = session.as_ref().and_then(Session::ending);
+                supervisor.ended(&myself, actor.get_id(), ending).await;
+            }
+            // Why it panicked is not logged here: the text of a panic may quote what people said.
+            SupervisionEvent::ActorFailed(actor, _) => supervisor.crashed(&myself, actor.get_id()).await,
+            SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {}
+        }
+        supervisor.plan_retry(&myself);
+        Ok(())
+    }
+}
+
+impl Supervisor {
+    async fn activate(
+        &mut self,
+        myself: &ActorRef<SessionsMessage>,
+        session: SessionId,
+        dead: Option<Generation>,
+        reply: Activated,
+    ) {
+        let registered = self
+            .shared
+            .registry
+            .get(session)
+            .and_then(|entry| Some((entry.generation()?, entry.actor()?)));
+        let result = match registered {
+            Some((generation, actor)) if dead == Some(generation) => match self.children.get_mut(&actor) {
+                // Its end is on its way here, and decides what becomes of the session.
+                Some(child) => return child.waiting.push(reply),
+                None => self.start(myself, session, Origin::Existing).await,
+            },
+            Some(_) => Ok(()),
+            None => self.start(myself, session, Origin::Existing).await,
+        };
+        // Who asked may have gone.
+        let _gone = reply.send(result);
+    }
+
+    /// Starts a generation and makes it the one that commands go to.
+    async fn start(
+        &mut self,
+        myself: &ActorRef<SessionsMessage>,
+        session: SessionId,
+        origin: Origin,
+    ) -> Result<(), Refused> {
+        let refusal = if self.giving_up.contains_key(&session) {
+            Some(ErrorCode::SessionRestartLimit)
+        } else if !self.shared.ports.journal.writable() {
+            Some(ErrorCode::DbUnavailable)
+        } else if self.shared.draining.load(Ordering::Relaxed) {
+            Some(ErrorCode::SysDraining)
+        } else if self.children.len() >= self.shared.config.sessions_live_max {
+            Some(ErrorCode::SysOverloaded)
+        } else {
+            None
+        };
+        if let Some(code) = refusal {
+            return Err(Refused::code(code));
+        }
+        self.generations += 1;
+        let generation = Generation(self.generations);
+        let pinned = Pinned::new(&self.shared, session);
+        let entry = pinned.entry.clone();
+        let arguments = SessionArguments {
+            shared: self.shared.clone(),
+            entry: entry.clone(),
+            generation,
+            origin,
+        };
+        let spawned = SessionActor::spawn_linked(None, SessionActor, arguments, myself.get_cell()).await;
+        let (actor, _ends_by_itself) = spawned.map_err(|error| {
+            tracing::error!(session_id = %session, %error, "session not started");
+            Refused::code(ErrorCode::SysInternal)
+        })?;
+        self.parked.remove(&session);
+        let child = Child {
+            session,
+            generation,
+            pinned,
+            waiting: Vec::new(),
+        };
+        self.children.insert(actor.get_id(), child);
+        entry.install(generation, actor);
+        self.count_live();
+        Ok(())
+    }
+
+    /// A generation ended by itself, or was stopped.
+    async fn ended(&mut self, myself: &ActorRef<SessionsMessage>, actor: ActorId, ending: Option<&Ending>) {
+        let Some(child) = self.forget(actor) else { return };
+        match ending {
+            Some(
+                Ending::JournalFailed
+                | Ending::JournalUnknown
+                | Ending::NotLoaded(LoadFailure::Unavailable(_)),
+            ) => {
+                self.park(&child);
+            }
+            Some(Ending::NotLoaded(failure @ (LoadFailure::Damaged(_) | LoadFailure::RestartLimit))) => {
+                tracing::error!(session_id = %child.session, error = %failure, "session not activated");
+            }
+            Some(
+                // Who took the session over goes on with it. If nobody does, recovery finds it.
+                Ending::Fenced
+                | Ending::Passivated
+                | Ending::NotLoaded(LoadFailure::NotFound | LoadFailure::Gone | LoadFailure::Panicked),
+            )
+            | None => {}
+        }
+        self.answer_waiting(myself, child).await;
+    }
+
+    /// A generation panicked: the session goes on from its log, unless it did so too often.
+    async fn crashed(&mut self, myself: &ActorRef<SessionsMessage>, actor: ActorId) {
+        let registered = self
+            .children
+            .get(&actor)
+            .is_some_and(|child| child.pinned.entry.generation() == Some(child.generation));
+        let Some(child) = self.forget(actor) else { return };
+        let (max, window) = (self.shared.config.restarts_max, self.shared.config.restart_window);
+        let now = Instant::now();
+        self.windows.retain(|_, restarts| !restarts.forget(now, window));
+        if !registered {
+            tracing::error!(session_id = %child.session, "session crashed after it had left");
+        } else if self
+            .windows
+            .entry(child.session)
+            .or_default()
+            .grant(now, max, window)
+        {
+            tracing::error!(session_id = %child.session, "session crashed and is restarted");
+            observe::restarted();
+            child.pinned.entry.count_restart();
+            if self.start(myself, child.session, Origin::Existing).await.is_err() {
+                self.park(&child);
+            }
+        } else {
+            tracing::error!(session_id = %child.session, "session crashed too often and is given up");
+            observe::given_up();
+            let pinned = Pinned::new(&self.shared, child.session);
+            let task = Some(self.spawn_give_up(myself, &pinned));
+            self.giving_up.insert(child.session, GivingUp { pinned, task });
+        }
+        self.answer_waiting(myself, child).await;
+    }
+
+    fn forget(&mut self, actor: ActorId) -> Option<Child> {
+        let child = self.children.remove(&actor)?;
+        child.pinned.entry.leave(child.generation);
+        self.count_live();
+        Some(child)
+    }
+
+    async fn answer_waiting(&mut self, myself: &ActorRef<SessionsMessage>, child: Child) {
+        for reply in child.waiting {
+            self.activate(myself, child.session, Some(child.generation), reply)
+                .await;
+        }
+    }
+
+    /// Lets a session wait until the journal can be written, unless it has a newer generation already.
+    fn park(&mut self, child: &Child) {
+        if child.pinned.entry.generation().is_some() {
+            return;
+        }
+        let drops = child.pinned.entry.count_drop();
+        let factor = 1_u32 << drops.saturating_sub(1).min(16);
+        let pause = RETRY_INTERVAL.saturating_mul(factor).min(RETRY_PAUSE_MAX);
+        let pinned = Pinned::new(&self.shared, child.session);
+        self.parked.insert(
+            child.session,
+            Parked {
+                from: Instant::now() + pause,
+                _pinned: pinned,
+            },
+        );
+    }
+
+    fn spawn_give_up(&self, myself: &ActorRef<SessionsMessage>, pinned: &Pinned) -> AbortOnDropHandle<()> {
+        let (shared, entry, myself) = (self.shared.clone(), pinned.entry.clone(), myself.clone());
+        AbortOnDropHandle::new(tokio::spawn(async move {
+            let result = give_up(&shared, &entry).await;
+            // A supervisor that is gone has aborted this task.
+            let _gone = myself.send_message(SessionsMessage::GaveUp {
+                session: entry.session,
+                result,
+            });
+        }))
+    }
+
+    fn gave_up(&mut self, session: SessionId, result: Result<(), NotGivenUp>) {
+        match result {
+            Ok(()) => {
+                // From now on its log says so.
+                self.giving_up.remove(&session);
+                self.windows.remove(&session);
+            }
+            Err(error) => {
+                tracing::warn!(session_id = %session, %error, "session not marked as failed yet");
+                if let Some(giving_up) = self.giving_up.get_mut(&session) {
+                    giving_up.task = None;
+                }
+            }
+        }
+    }
+
+    /// Activates what waits for the journal, if it can be written.
+    async fn retry(&mut self, myself: &ActorRef<SessionsMessage>) {
+        self.retry = None;
+        if !self.shared.ports.journal.writable() {
+            return;
+        }
+        let now = Instant::now();
+        let ready = self
+            .parked
+            .iter()
+            .filter(|(_, parked)| parked.from <= now)
+            .map(|(session, _)| *session);
+        for session in ready.take(RETRIES_AT_ONCE_MAX).collect::<Vec<_>>() {
+            // Refused when the journal has just failed again: then it stays parked.
+            let _stays_parked = self.start(myself, session, Origin::Existing).await;
+        }
+        let unmarked = self
+            .giving_up
+            .iter()
+            .filter(|(_, giving_up)| giving_up.task.is_none());
+        for session in unmarked.map(|(session, _)| *session).collect::<Vec<_>>() {
+            if let Some(mut giving_up) = self.giving_up.remove(&session) {
+                giving_up.task = Some(self.spawn_give_up(myself, &giving_up.pinned));
+                self.giving_up.insert(session, giving_up);
+            }
+        }
+    }
+
+    /// Makes sure that somebody looks again, while something waits for the journal.
+    fn plan_retry(&mut self, myself: &ActorRef<SessionsMessage>) {
+        let waits =
+            !self.parked.is_empty() || self.giving_up.values().any(|giving_up| giving_up.task.is_none());
+        if self.retry.is_some() || !waits {
+            return;
+        }
+        let myself = myself.clone();
+        self.retry = Some(AbortOnDropHandle::new(tokio::spawn(async move {
+            sleep(RETRY_INTERVAL).await;
+            // A supervisor that is gone has aborted this task.
+            let _gone = myself.send_message(SessionsMessage::Retry);
+        })));
+    }
+
+    fn count_live(&self) {
+        let live = self.children.len();
+        self.shared.live.store(live, Ordering::Relaxed);
+        observe::sessions_live(live);
+    }
+}
