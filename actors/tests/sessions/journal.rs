@@ -1,0 +1,235 @@
+//! A journal in memory: epochs and fences as the real one has, acknowledgements that can be held back, and
+//! failures on demand.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use greenroom_protocol::{Event, Frame, Seq, SessionId, Timestamp};
+use greenroom_session::ports::{
+    Append, AppendOutcome, Epoch, Journal, OpenError, OpenMode, Opened, ReadError, StoredFact, TenantId,
+};
+use tokio::sync::watch;
+
+/// What the journal does with an append instead of committing it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    Failed,
+    /// The outcome is not known, and it was written.
+    UnknownWritten,
+    /// The outcome is not known, and it was not written.
+    UnknownLost,
+}
+
+#[derive(Default)]
+struct Log {
+    epoch: u64,
+    opens: usize,
+    rows: Vec<StoredFact>,
+    /// Facts of each append, for those that were committed.
+    batches: Vec<usize>,
+    wake_at: Option<Timestamp>,
+}
+
+#[derive(Default)]
+pub struct MemoryJournal {
+    logs: Mutex<HashMap<SessionId, Log>>,
+    faults: Mutex<VecDeque<Fault>>,
+    every_append_fails: AtomicBool,
+    held: watch::Sender<bool>,
+    /// Appends that wait while the journal is held.
+    waiting: watch::Sender<usize>,
+    unwritable: AtomicBool,
+    frames_read: AtomicUsize,
+    reads_to_fail: AtomicUsize,
+}
+
+impl MemoryJournal {
+    /// Commits nothing until [`Self::release`].
+    pub fn hold(&self) {
+        self.held.send_replace(true);
+    }
+
+    pub fn release(&self) {
+        self.held.send_replace(false);
+    }
+
+    /// Returns once so many appends wait for the release.
+    pub async fn until_appends_wait(&self, count: usize) {
+        self.waiting
+            .subscribe()
+            .wait_for(|waiting| *waiting >= count)
+            .await
+            .unwrap();
+    }
+
+    /// The next append meets this fault.
+    pub fn fail_next(&self, fault: Fault) {
+        self.faults.lock().unwrap().push_back(fault);
+    }
+
+    /// Appends fail although the journal can be written: as when a constraint refuses them.
+    pub fn refuse_appends(&self, refuse: bool) {
+        self.every_append_fails.store(refuse, Ordering::Relaxed);
+    }
+
+    pub fn set_writable(&self, writable: bool) {
+        self.unwritable.store(!writable, Ordering::Relaxed);
+    }
+
+    pub fn fail_next_read(&self) {
+        self.reads_to_fail.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Another writer takes the session over.
+    pub fn steal(&self, session: SessionId) {
+        self.logs.lock().unwrap().get_mut(&session).unwrap().epoch += 1;
+    }
+
+    pub fn opens(&self, session: SessionId) -> usize {
+        self.logs.lock().unwrap()[&session].opens
+    }
+
+    /// Facts of each committed append.
+    pub fn batches(&self, session: SessionId) -> Vec<usize> {
+        self.logs.lock().unwrap()[&session].batches.clone()
+    }
+
+    pub fn rows(&self, session: SessionId) -> Vec<StoredFact> {
+        self.logs.lock().unwrap()[&session].rows.clone()
+    }
+
+    pub fn events(&self, session: SessionId) -> Vec<Event> {
+        self.rows(session).into_iter().map(|row| row.fact.event).collect()
+    }
+
+    /// How often frames were read for a connection.
+    pub fn frames_read(&self) -> usize {
+        self.frames_read.load(Ordering::Relaxed)
+    }
+
+    fn commit(&self, append: &Append) -> AppendOutcome {
+        let mut logs = self.logs.lock().unwrap();
+        let log = logs.entry(append.session_id).or_default();
+        if log.epoch != append.epoch.0 {
+            return AppendOutcome::Fenced;
+        }
+        for entry in &append.entries {
+            let expected = Seq(log.rows.len() as u64).next();
+            assert_eq!(entry.frame.seq, expected, "an append continues the log");
+            log.rows.push(StoredFact {
+                frame: entry.frame.clone(),
+                fact: entry.fact.clone(),
+            });
+        }
+        log.batches.push(append.entries.len());
+        log.wake_at = append.summary.wake_at;
+        AppendOutcome::Committed {
+            head: Seq(log.rows.len() as u64),
+        }
+    }
+
+    fn rows_after(&self, session: SessionId, after: Seq, limit: usize) -> Result<Vec<StoredFact>, ReadError> {
+        let fails = self
+            .reads_to_fail
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        if fails.is_ok() {
+            return Err(ReadError::Unavailable("asked to fail".to_owned()));
+        }
+        let logs = self.logs.lock().unwrap();
+        let rows = logs
+            .get(&session)
+            .map(|log| log.rows.as_slice())
+            .unwrap_or_default();
+        let skip = usize::try_from(after.0).unwrap();
+        Ok(rows.iter().skip(skip).take(limit).cloned().collect())
+    }
+}
+
+#[async_trait]
+impl Journal for MemoryJournal {
+    async fn open(&self, _: &TenantId, session: SessionId, mode: OpenMode) -> Result<Opened, OpenError> {
+        tokio::task::yield_now().await;
+        if !self.writable() {
+            return Err(OpenError::Unavailable("asked to be".to_owned()));
+        }
+        let mut logs = self.logs.lock().unwrap();
+        let exists = logs.get(&session).is_some_and(|log| !log.rows.is_empty());
+        match (mode, exists) {
+            (OpenMode::Existing, false) => return Err(OpenError::NotFound),
+            (OpenMode::New, true) => return Err(OpenError::Exists),
+            (OpenMode::Existing, true) | (OpenMode::New, false) => {}
+        }
+        let log = logs.entry(session).or_default();
+        log.epoch += 1;
+        log.opens += 1;
+        Ok(Opened {
+            epoch: Epoch(log.epoch),
+            head: Seq(log.rows.len() as u64),
+        })
+    }
+
+    async fn append(&self, append: Append) -> AppendOutcome {
+        assert!(!append.entries.is_empty(), "an append has facts");
+        tokio::task::yield_now().await;
+        self.waiting.send_modify(|waiting| *waiting += 1);
+        self.held.subscribe().wait_for(|held| !held).await.unwrap();
+        self.waiting.send_modify(|waiting| *waiting -= 1);
+        if !self.writable() || self.every_append_fails.load(Ordering::Relaxed) {
+            return AppendOutcome::Failed("asked to fail".to_owned());
+        }
+        let fault = self.faults.lock().unwrap().pop_front();
+        match fault {
+            None => self.commit(&append),
+            Some(Fault::Failed) => AppendOutcome::Failed("asked to fail".to_owned()),
+            Some(Fault::UnknownLost) => AppendOutcome::Unknown,
+            Some(Fault::UnknownWritten) => {
+                self.commit(&append);
+                AppendOutcome::Unknown
+            }
+        }
+    }
+
+    async fn read(
+        &self,
+        _: &TenantId,
+        session: SessionId,
+        after: Seq,
+        limit: usize,
+    ) -> Result<Vec<StoredFact>, ReadError> {
+        tokio::task::yield_now().await;
+        self.rows_after(session, after, limit)
+    }
+
+    async fn frames(
+        &self,
+        _: &TenantId,
+        session: SessionId,
+        after: Seq,
+        limit: usize,
+    ) -> Result<Vec<Frame>, ReadError> {
+        tokio::task::yield_now().await;
+        self.frames_read.fetch_add(1, Ordering::Relaxed);
+        Ok(self
+            .rows_after(session, after, limit)?
+            .into_iter()
+            .map(|row| row.frame)
+            .collect())
+    }
+
+    async fn due(&self, _: &TenantId, now: Timestamp, limit: usize) -> Result<Vec<SessionId>, ReadError> {
+        let logs = self.logs.lock().unwrap();
+        let mut due: Vec<(Timestamp, SessionId)> = logs
+            .iter()
+            .filter_map(|(session, log)| Some((log.wake_at?, *session)))
+            .filter(|(wake_at, _)| *wake_at <= now)
+            .collect();
+        due.sort();
+        Ok(due.into_iter().take(limit).map(|(_, session)| session).collect())
+    }
+
+    fn writable(&self) -> bool {
+        !self.unwritable.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,16 @@
+//! The actors over scripted ports, with paused time.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod commands;
+mod cursors;
+mod faults;
+mod journal;
+mod lifecycle;
+mod model;
+mod outages;
+mod outputs;
+mod races;
+mod runs;
+mod schedule;
+mod world;

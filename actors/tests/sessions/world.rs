@@ -1,0 +1,387 @@
+//! A server's actors over scripted ports, with paused time.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use greenroom_actors::{
+    ActorsConfig, CreateSession, Cursor, Directory, Greenroom, PlaybookLibrary, Ports, Refused,
+};
+use greenroom_protocol::{ErrorCode, Event, Frame, Locale, Mode, Seq, SessionId, Timestamp};
+use greenroom_session::playbook::{Bundle, Playbook};
+use greenroom_session::ports::{BlobError, Blobs, Clock, IdSource};
+use greenroom_session::{Caller, Command, CommandKind, Receipt, SlotEdit};
+use serde_json::{Value, json};
+use tokio::time::{Instant, timeout};
+
+use crate::journal::MemoryJournal;
+use crate::model::{FOUND_URL, ScriptedModel, answer};
+
+/// Far longer than anything here takes; time is paused, so waiting for it costs nothing.
+const LONG: Duration = Duration::from_hours(1);
+
+pub struct World {
+    pub journal: Arc<MemoryJournal>,
+    pub model: Arc<ScriptedModel>,
+    pub blobs: Arc<MemoryBlobs>,
+    pub greenroom: Greenroom,
+    pub directory: Directory,
+    config: ActorsConfig,
+    clock: Arc<PausedClock>,
+    ids: Arc<AtomicU64>,
+}
+
+impl World {
+    pub async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    pub async fn with(configure: impl FnOnce(&mut ActorsConfig)) -> Self {
+        Self::of(concierge_bundle(), concierge_output, configure).await
+    }
+
+    pub async fn launch() -> Self {
+        let bundle = read_bundle("../playbooks/launch");
+        Self::of(bundle, crate::outputs::launch, |_| {}).await
+    }
+
+    async fn of(bundle: Bundle, usual: fn(&str) -> Value, configure: impl FnOnce(&mut ActorsConfig)) -> Self {
+        let mut config = ActorsConfig::default();
+        config.faults.panic_session_on = Some("__panic_session__".to_owned());
+        config.faults.panic_agent_on = Some("__panic_agent__".to_owned());
+        configure(&mut config);
+        let journal = Arc::new(MemoryJournal::default());
+        let model = Arc::new(ScriptedModel::new(usual));
+        let blobs = Arc::new(MemoryBlobs::default());
+        let clock = Arc::new(PausedClock(Instant::now()));
+        let ids = Arc::new(AtomicU64::new(0));
+        let playbook = Playbook::from_bundle(&bundle).unwrap();
+        let name = greenroom_actors::blob_name(&playbook.reference.hash);
+        blobs.put(&name, Bytes::from(bundle.to_json())).await.unwrap();
+        let ports = ports(&journal, &model, &blobs, &clock, &ids, vec![Arc::new(playbook)]);
+        let greenroom = Greenroom::start(config.clone(), ports).await.unwrap();
+        let directory = greenroom.directory();
+        Self {
+            journal,
+            model,
+            blobs,
+            greenroom,
+            directory,
+            config,
+            clock,
+            ids,
+        }
+    }
+
+    /// The server is gone at once, and another one starts on what it left. It knows `playbooks` only.
+    pub async fn restart_with(self, playbooks: Vec<Arc<Playbook>>) -> Self {
+        let Self {
+            journal,
+            model,
+            blobs,
+            greenroom,
+            config,
+            clock,
+            ids,
+            ..
+        } = self;
+        drop(greenroom);
+        let ports = ports(&journal, &model, &blobs, &clock, &ids, playbooks);
+        let greenroom = Greenroom::start(config.clone(), ports).await.unwrap();
+        let directory = greenroom.directory();
+        Self {
+            journal,
+            model,
+            blobs,
+            greenroom,
+            directory,
+            config,
+            clock,
+            ids,
+        }
+    }
+
+    pub async fn restart(self) -> Self {
+        self.restart_with(Vec::new()).await
+    }
+
+    pub async fn create(&self) -> SessionId {
+        let new = CreateSession {
+            user: None,
+            locale: Locale::En,
+            mode: Mode::Standard,
+            playbook: None,
+        };
+        self.directory.create(new).await.unwrap().session_id
+    }
+
+    pub async fn send(&self, session: SessionId, kind: CommandKind) -> Result<Receipt, Refused> {
+        self.send_as(session, None, kind).await
+    }
+
+    pub async fn send_as(
+        &self,
+        session: SessionId,
+        id: Option<&str>,
+        kind: CommandKind,
+    ) -> Result<Receipt, Refused> {
+        let id = id.map(|id| id.parse().unwrap());
+        let command = Command {
+            id,
+            caller: Caller::Client(None),
+            kind,
+        };
+        timeout(LONG, self.directory.send(session, command))
+            .await
+            .expect("a command is answered")
+    }
+
+    /// Fills all slots, so that a run may start.
+    pub async fn fill_brief(&self, session: SessionId) {
+        let edits = [
+            ("guest.name", json!("Kim")),
+            ("guest.party", json!(2)),
+            ("stay.wishes", json!(["sea", "food"])),
+            ("stay.pace", json!("calm")),
+        ];
+        self.send(session, set_slots(&edits)).await.unwrap();
+    }
+
+    /// Follows a session from its first event.
+    pub async fn follow(&self, session: SessionId) -> Follower {
+        self.follow_from(session, Some(Seq::ZERO)).await
+    }
+
+    pub async fn follow_from(&self, session: SessionId, after: Option<Seq>) -> Follower {
+        let (cursor, _) = self
+            .directory
+            .cursor(session, &Caller::Client(None), after)
+            .await
+            .unwrap();
+        Follower::new(cursor)
+    }
+
+    /// Returns once so many sessions are in memory.
+    pub async fn until_live(&self, count: usize) {
+        eventually(|| self.directory.live() == count).await;
+    }
+}
+
+/// Waits, without letting time pass, until what other tasks are doing has come about.
+pub async fn eventually(condition: impl Fn() -> bool) {
+    for _ in 0..10_000 {
+        if condition() {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("it never came about");
+}
+
+/// Lets paused time pass.
+pub async fn pass(time: Duration) {
+    tokio::time::sleep(time).await;
+}
+
+pub fn say(text: &str) -> CommandKind {
+    CommandKind::UserMessage {
+        text: text.to_owned(),
+    }
+}
+
+pub fn set_slots(edits: &[(&str, Value)]) -> CommandKind {
+    let edits = edits.iter().map(|(path, value)| SlotEdit {
+        path: path.parse().unwrap(),
+        value: value.clone(),
+    });
+    CommandKind::SetSlots {
+        edits: edits.collect(),
+    }
+}
+
+/// An edit that makes one event and starts nothing.
+pub fn edit(value: impl std::fmt::Display) -> CommandKind {
+    set_slots(&[("stay.allergies", json!(value.to_string()))])
+}
+
+pub const GENERATE: CommandKind = CommandKind::Generate {
+    draft: false,
+    background: false,
+};
+
+pub fn code(refused: Refused) -> ErrorCode {
+    match refused {
+        Refused::Rejected(error) => error.code,
+        Refused::Lost => panic!("the answer was lost"),
+    }
+}
+
+/// A cursor with everything that it has shown.
+pub struct Follower {
+    pub cursor: Cursor,
+    pub seen: Vec<Frame>,
+    /// Events that [`Self::until`] has looked at.
+    looked_at: usize,
+}
+
+impl Follower {
+    pub fn new(cursor: Cursor) -> Self {
+        Self {
+            cursor,
+            seen: Vec::new(),
+            looked_at: 0,
+        }
+    }
+
+    /// Reads on until an event is of this kind; that event.
+    pub async fn until(&mut self, wanted: impl Fn(&Event) -> bool) -> Event {
+        loop {
+            while let Some(frame) = self.seen.get(self.looked_at) {
+                self.looked_at += 1;
+                let event = event(frame);
+                if wanted(&event) {
+                    return event;
+                }
+            }
+            let page = timeout(LONG, self.cursor.next())
+                .await
+                .expect("the event comes")
+                .unwrap();
+            assert!(!page.is_empty() && page.len() <= 256);
+            self.seen.extend(page);
+        }
+    }
+
+    /// Reads until the session is in this state on the wire.
+    pub async fn until_state(&mut self, state: &str) {
+        self.until(|event| matches!(event, Event::StageChanged(changed) if changed.state == state))
+            .await;
+    }
+
+    /// Everything up to event `last` was shown, each once and in order, byte for byte as it is stored.
+    pub async fn assert_saw_all(&mut self, journal: &MemoryJournal, session: SessionId) {
+        let stored: Vec<Frame> = journal.rows(session).into_iter().map(|row| row.frame).collect();
+        while self.cursor.position().0 < stored.len() as u64 {
+            self.seen.extend(self.cursor.next().await.unwrap());
+        }
+        assert_eq!(self.seen, stored);
+    }
+}
+
+fn event(frame: &Frame) -> Event {
+    Event::from_json(frame.event_type(), frame.data_json()).unwrap()
+}
+
+fn ports(
+    journal: &Arc<MemoryJournal>,
+    model: &Arc<ScriptedModel>,
+    blobs: &Arc<MemoryBlobs>,
+    clock: &Arc<PausedClock>,
+    ids: &Arc<AtomicU64>,
+    playbooks: Vec<Arc<Playbook>>,
+) -> Ports {
+    let default_name = playbooks
+        .first()
+        .map_or("none", |playbook| playbook.reference.name.as_str())
+        .to_owned();
+    let ids = ids.clone();
+    Ports {
+        journal: journal.clone(),
+        blobs: blobs.clone(),
+        model: model.clone(),
+        clock: clock.clone(),
+        ids: Arc::new(move || Box::new(Counter(ids.clone()))),
+        playbooks: Arc::new(PlaybookLibrary::new(default_name, playbooks, blobs.clone())),
+    }
+}
+
+/// The time of a paused runtime.
+pub struct PausedClock(Instant);
+
+impl Clock for PausedClock {
+    fn now(&self) -> Timestamp {
+        let passed_ms = i64::try_from(self.0.elapsed().as_millis()).unwrap();
+        Timestamp::from_unix_ms(1_771_513_200_000 + passed_ms)
+    }
+}
+
+/// Ids that count up over all sessions.
+struct Counter(Arc<AtomicU64>);
+
+impl IdSource for Counter {
+    fn next_ulid(&mut self) -> ulid::Ulid {
+        ulid::Ulid::from_parts(1, u128::from(self.0.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    fn jitter(&mut self) -> f64 {
+        0.5
+    }
+}
+
+#[derive(Default)]
+pub struct MemoryBlobs(Mutex<HashMap<String, Bytes>>);
+
+#[async_trait]
+impl Blobs for MemoryBlobs {
+    async fn put(&self, name: &str, bytes: Bytes) -> Result<(), BlobError> {
+        self.0.lock().unwrap().insert(name.to_owned(), bytes);
+        Ok(())
+    }
+
+    async fn get(&self, name: &str) -> Result<Bytes, BlobError> {
+        self.0
+            .lock()
+            .unwrap()
+            .get(name)
+            .cloned()
+            .ok_or(BlobError::NotFound)
+    }
+
+    async fn delete(&self, name: &str) -> Result<(), BlobError> {
+        self.0.lock().unwrap().remove(name);
+        Ok(())
+    }
+}
+
+pub fn concierge_bundle() -> Bundle {
+    read_bundle("../session/tests/playbooks/concierge")
+}
+
+pub fn concierge_output(name: &str) -> Value {
+    match name {
+        "planner" => answer("Noted."),
+        "scout" => json!({ "places": [{ "name": "Market", "url": FOUND_URL }], "cautions": [] }),
+        "itinerary" => json!({ "hours": [
+            { "place": "Market", "start": 0.0, "end": 1.0 }, { "place": "Sea", "start": 1.0, "end": 2.0 },
+        ] }),
+        "menu" => json!({ "dishes": ["Soup"], "house_rules": ["Slowly"] }),
+        "postcard" => json!({ "text": "From Busan" }),
+        other => panic!("no output is called {other}"),
+    }
+}
+
+fn read_bundle(folder: &str) -> Bundle {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let mut files = BTreeMap::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path
+                    .strip_prefix(&root)
+                    .unwrap()
+                    .to_string_lossy()
+                    .replace('\\', "/");
+                files.insert(name, std::fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+    Bundle { files }
+}
