@@ -1,0 +1,295 @@
+//! A stage to play sessions on, for the black-box suite: a world in a folder of its own, clients that record what they
+//! see, the simulator's faults, the operator's socket.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use greenroom_protocol::{Seq, SessionId, Signal};
+use loadtest::client::{Client, CreateSession, EventsPage, Incoming, Recorder, SeenEvent, Socket, Turn};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::built;
+use crate::world::{World, WorldSpec};
+
+/// A brief that fills every slot in one turn, without any model.
+pub const BRIEF: &str = "제품명은 런치부스터, 카테고리는 스킨케어, 특징은 저자극, 빠른흡수, 비건, 가격은 29000원, \
+                         타겟은 20대 여성, 이유는 트러블 진정, 채널은 인스타와 네이버, 목표는 구매, 영상 길이는 10초";
+
+/// A simulator that writes as fast as it can be read.
+const FAST: [&str; 4] = ["--first-token-ms", "5", "--tokens-per-second", "20000"];
+/// No scene takes longer, on a machine with two busy cores; most take a second.
+const SCENE_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// What a stage is made of.
+#[derive(Debug)]
+pub struct StageSpec {
+    world: WorldSpec,
+    folder: TempDir,
+    timeout: Duration,
+}
+
+impl StageSpec {
+    /// A server with a fast simulator, everything else at its defaults.
+    pub fn new() -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir().context("no folder to play in")?;
+        let mut world = WorldSpec::new(built::programs(), folder.path());
+        world.simulator_args = FAST.map(str::to_owned).to_vec();
+        Ok(Self {
+            world,
+            folder,
+            timeout: SCENE_TIMEOUT,
+        })
+    }
+
+    /// A server without a language model.
+    pub fn without_model() -> anyhow::Result<Self> {
+        let mut spec = Self::new()?;
+        spec.world.with_model = false;
+        Ok(spec)
+    }
+
+    /// With this `greenroom.toml`.
+    #[must_use]
+    pub fn config(mut self, toml: &str) -> Self {
+        toml.clone_into(&mut self.world.config);
+        self
+    }
+
+    /// With one more variable in the server's environment.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.world.server_env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// With these arguments of the simulator, in the place of those that make it fast.
+    #[must_use]
+    pub fn simulator(mut self, args: &[&str]) -> Self {
+        self.world.simulator_args = args.iter().map(|arg| (*arg).to_owned()).collect();
+        self
+    }
+
+    /// With more or less time for the scene.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Starts the world, plays the scene, and checks that nothing was lost or made up. A failure is told with the end
+    /// of the server's log.
+    pub async fn play(self, scene: impl AsyncFnOnce(&mut Stage) -> anyhow::Result<()>) -> anyhow::Result<()> {
+        let world = World::start(self.world).await?;
+        let mut stage = Stage {
+            world,
+            folder: self.folder,
+            clients: AtomicU32::new(0),
+        };
+        let played = within(self.timeout, async {
+            scene(&mut stage).await?;
+            stage.check().await
+        });
+        let outcome = played.await;
+        outcome.with_context(|| format!("the server's last words:\n{}", stage.world.server.last_words()))
+    }
+}
+
+/// A running world, and whoever plays in it.
+#[derive(Debug)]
+pub struct Stage {
+    /// The simulator and the server.
+    pub world: World,
+    folder: TempDir,
+    clients: AtomicU32,
+}
+
+impl Stage {
+    /// A new client, whose own record of what it sees the checker will read.
+    pub fn client(&self) -> anyhow::Result<Client> {
+        let number = self.clients.fetch_add(1, Ordering::Relaxed) + 1;
+        let record = Recorder::create(&self.record_path(number))?;
+        Ok(Client::new(&self.world.server_url())?.with_recorder(record))
+    }
+
+    /// Replaces the simulator's rules of what goes wrong (`loadtest/src/provider/fault.rs`).
+    pub async fn simulate(&self, rules: &Value) -> anyhow::Result<()> {
+        let url = format!("{}/_sim/faults", self.world.simulator_url());
+        let answer = reqwest::Client::builder()
+            .no_proxy()
+            .build()?
+            .post(url)
+            .json(rules)
+            .send()
+            .await?;
+        let status = answer.status();
+        ensure!(
+            status.is_success(),
+            "the rules are refused: {status}: {}",
+            answer.text().await?
+        );
+        Ok(())
+    }
+
+    /// The simulator's bill, once no call is under way any more.
+    pub async fn bill(&self) -> anyhow::Result<Value> {
+        let url = format!("{}/_sim/bill?idle_within_ms=10000", self.world.simulator_url());
+        Ok(reqwest::Client::builder()
+            .no_proxy()
+            .build()?
+            .get(url)
+            .send()
+            .await?
+            .json()
+            .await?)
+    }
+
+    /// The server's admin socket.
+    pub fn admin_socket(&self) -> PathBuf {
+        self.world.data_dir().join("admin.sock")
+    }
+
+    /// Asks the admin socket; answers with the status and the document.
+    pub async fn admin<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<(u16, T)> {
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .unix_socket(self.admin_socket())
+            .build()?;
+        let answer = client.get(format!("http://admin{path}")).send().await?;
+        let (status, text) = (answer.status().as_u16(), answer.text().await?);
+        let document = serde_json::from_str(&text).with_context(|| format!("{path}: {status}: {text}"))?;
+        Ok((status, document))
+    }
+
+    /// The whole log of a session, read by the operator.
+    pub async fn journal(&self, session: SessionId) -> anyhow::Result<Vec<SeenEvent>> {
+        let mut journal = Vec::new();
+        loop {
+            let after = journal.last().map_or(Seq::ZERO, |event: &SeenEvent| event.seq);
+            let path = format!("/sessions/{session}/events?after={after}&limit=1000");
+            let (_, page): (_, EventsPage) = self.admin(&path).await?;
+            if page.events.is_empty() {
+                return Ok(journal);
+            }
+            for event in page.events {
+                journal.push(SeenEvent::from_envelope(event.get())?);
+            }
+        }
+    }
+
+    /// Every session that the server knows.
+    pub async fn sessions(&self) -> anyhow::Result<Vec<SessionId>> {
+        let mut sessions = Vec::new();
+        loop {
+            let path = format!("/sessions?limit=200&offset={}", sessions.len());
+            let (status, page): (_, Value) = self.admin(&path).await?;
+            ensure!(status == 200, "{path}: {status}: {page}");
+            let items = page["items"].as_array().context("a page has items")?;
+            for item in items {
+                let id = item["session_id"].as_str().context("a session has an id")?;
+                sessions.push(id.parse()?);
+            }
+            if items.is_empty() {
+                return Ok(sessions);
+            }
+        }
+    }
+
+    /// Asks the checker whether what the clients saw, the journals and the bill agree.
+    pub async fn check(&self) -> anyhow::Result<()> {
+        for session in self.sessions().await? {
+            let journal = self.journal(session).await?;
+            for (number, event) in (1..).zip(&journal) {
+                ensure!(
+                    event.seq.0 == number,
+                    "{session}: {} stands at {number}",
+                    event.seq
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn record_path(&self, number: u32) -> PathBuf {
+        self.folder.path().join(format!("client-{number}.jsonl"))
+    }
+}
+
+/// Says the whole brief in one turn; the gate is open after it.
+pub async fn fill_brief(client: &Client, session: SessionId) -> anyhow::Result<Turn> {
+    let turn = client.message(session, BRIEF, None).await?;
+    ensure!(turn.gate.ready, "the brief opens the gate: {:?}", turn.gate);
+    Ok(turn)
+}
+
+/// A new session with its brief filled.
+pub async fn ready_session(client: &Client) -> anyhow::Result<SessionId> {
+    let session = client
+        .create_session(&CreateSession::default())
+        .await?
+        .session
+        .session_id;
+    fill_brief(client, session).await?;
+    Ok(session)
+}
+
+/// Reads a socket until `found` finds what it looks for. A socket that ends before is an error.
+pub async fn until<T>(
+    socket: &mut Socket,
+    mut found: impl FnMut(&Incoming) -> Option<T>,
+) -> anyhow::Result<T> {
+    loop {
+        let incoming = socket.next().await?;
+        if let Some(found) = found(&incoming) {
+            return Ok(found);
+        }
+        if let Incoming::Closed { code } = incoming {
+            bail!("the socket was closed ({code:?}) before what was waited for came");
+        }
+    }
+}
+
+/// Reads a socket until an event of this type; answers with its data.
+pub async fn until_event(socket: &mut Socket, event_type: &str) -> anyhow::Result<Value> {
+    let event = until(socket, |incoming| match incoming {
+        Incoming::Event(event) if event.event_type == event_type => Some(event.data.clone()),
+        _ => None,
+    });
+    let data = event.await.with_context(|| format!("waiting for {event_type}"))?;
+    Ok(serde_json::from_str(&data)?)
+}
+
+/// Reads a socket until the session's state is this one.
+pub async fn until_state(socket: &mut Socket, state: &str) -> anyhow::Result<()> {
+    loop {
+        let changed = until_event(socket, "stage.changed")
+            .await
+            .with_context(|| format!("waiting for {state}"))?;
+        if changed["state"] == state {
+            return Ok(());
+        }
+    }
+}
+
+/// Reads a socket until a signal that `found` looks for.
+pub async fn until_signal<T>(
+    socket: &mut Socket,
+    mut found: impl FnMut(&Signal) -> Option<T>,
+) -> anyhow::Result<T> {
+    until(socket, |incoming| match incoming {
+        Incoming::Signal(signal) => found(signal),
+        _ => None,
+    })
+    .await
+}
+
+/// The outcome, if it comes in time.
+pub async fn within<T>(limit: Duration, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    match tokio::time::timeout(limit, work).await {
+        Ok(outcome) => outcome,
+        Err(_) => bail!("not done within {limit:?}"),
+    }
+}
