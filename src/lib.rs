@@ -1,1 +1,54 @@
-//! The server.
+//! The server: configuration, HTTP, WebSocket and the operator's socket around the session actors.
+//!
+//! It converts between the words on the wire and the domain, wires the parts together, and decides nothing.
+
+mod admin;
+mod app;
+mod cli;
+mod config;
+mod http;
+mod lifecycle;
+mod llm;
+mod playbooks;
+mod rate;
+mod server;
+mod signals;
+mod startup;
+mod system;
+mod telemetry;
+mod ws;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use cli::{Cli, Command};
+
+/// Does what a command line says: what `main` does, and what the demo does to be the server. The first argument is
+/// the program's name. Tells a failure on the standard error, and by the exit code.
+pub async fn main_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // If even this cannot be printed, the exit code still says it.
+            error.print().ok();
+            return if error.use_stderr() {
+                ExitCode::from(2)
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    let done = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
+        Command::Serve(args) => server::run(&args).await.map_err(|error| error.to_string()),
+        Command::Admin(args) => admin::ask(&args).await.map_err(|error| error.to_string()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("greenroom: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,3 +1,8 @@
 //! The server binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    greenroom::main_with(std::env::args_os()).await
+}

@@ -1,0 +1,9 @@
+//! The operator's socket: HTTP and JSON on a Unix socket that only the server's own user may open; and its client.
+
+mod client;
+mod routes;
+mod socket;
+mod table;
+
+pub use client::ask;
+pub use socket::{AdminSocketError, listen};

@@ -1,0 +1,76 @@
+//! What every route, socket and operator's question needs: the seams, and the rules of the door.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use greenroom_actors::{Directory, PlaybookLibrary};
+use greenroom_session::ports::{Journal, ReadModels, TenantId};
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::watch;
+
+use crate::config::LimitSettings;
+use crate::http::{Access, Documents};
+use crate::lifecycle::Lifecycle;
+use crate::llm::Llm;
+use crate::rate::RateLimit;
+
+/// The server's parts, shared by everything that answers.
+pub struct App {
+    /// The way to every session.
+    pub directory: Directory,
+    /// Lists and look-ups.
+    pub models: Arc<dyn ReadModels>,
+    /// The log, for pages of it.
+    pub journal: Arc<dyn Journal>,
+    /// Whether the journal can be written, as it changes.
+    pub writable: watch::Receiver<bool>,
+    /// The playbooks that sessions are pinned to.
+    pub playbooks: Arc<PlaybookLibrary>,
+    /// The language model's provider, for operators' eyes.
+    pub llm: Llm,
+    /// Who may come in.
+    pub access: Access,
+    /// How much they may ask for.
+    pub limits: Limits,
+    /// How far the server is on its way out.
+    pub lifecycle: Lifecycle,
+    /// All metrics as text; none where nobody records them.
+    pub metrics: Option<PrometheusHandle>,
+    /// The API's description and the pages.
+    pub documents: Documents,
+    /// Whose database: there is one for now.
+    pub tenant: TenantId,
+}
+
+/// What one client, and all together, may ask for; changed while the server runs.
+#[derive(Debug)]
+pub struct Limits {
+    /// Requests of one client.
+    pub requests: RateLimit,
+    /// Turns of one client.
+    pub turns: RateLimit,
+    connections: AtomicUsize,
+}
+
+impl Limits {
+    /// The configured limits.
+    pub fn new(settings: &LimitSettings) -> Self {
+        Self {
+            requests: RateLimit::new(settings.requests_per_minute),
+            turns: RateLimit::new(settings.turns_per_minute),
+            connections: AtomicUsize::new(settings.connections),
+        }
+    }
+
+    /// Takes over changed settings.
+    pub fn apply(&self, settings: &LimitSettings) {
+        self.requests.set(settings.requests_per_minute);
+        self.turns.set(settings.turns_per_minute);
+        self.connections.store(settings.connections, Ordering::Relaxed);
+    }
+
+    /// Connections at once.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,115 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use greenroom_protocol::{EventId, SessionId};
+
+/// A realtime voice and chat server whose sessions cannot be lost.
+#[derive(Debug, Parser)]
+#[command(name = "greenroom", version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// What to do; `serve` if nothing is said.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Settings of `serve`.
+    #[command(flatten)]
+    pub serve: ServeArgs,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve (the default)
+    Serve(ServeArgs),
+    /// Ask a running server, over its admin socket
+    Admin(AdminArgs),
+}
+
+/// Settings of `serve` that overrule everything else.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ServeArgs {
+    /// Configuration file [default: greenroom.toml, if there is one]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Address to listen on [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+    /// Folder of the database, the blobs and the admin socket [default: ./data]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+}
+
+/// What to ask a running server.
+#[derive(Debug, Args)]
+pub struct AdminArgs {
+    /// The server's admin socket [default: ./data/admin.sock]
+    #[arg(long, value_name = "PATH", global = true)]
+    pub socket: Option<PathBuf>,
+    /// Print the server's JSON instead of a table
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// The question.
+    #[command(subcommand)]
+    pub question: AdminQuestion,
+}
+
+/// A question to a running server.
+#[derive(Debug, Subcommand)]
+pub enum AdminQuestion {
+    /// List sessions, newest change first
+    Sessions {
+        /// Only sessions in this state, such as FAILED
+        #[arg(long)]
+        state: Option<String>,
+        /// Rows at most
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+    },
+    /// Show one session: its actor, stages, waiting commands and cost
+    Show {
+        /// The session
+        session: SessionId,
+    },
+    /// Print the events of a session, one a line
+    Events {
+        /// The session
+        session: SessionId,
+        /// Only what came after this event
+        #[arg(long, value_name = "EVENT_ID")]
+        after: Option<EventId>,
+        /// Events at most
+        #[arg(long, default_value_t = 1_000)]
+        limit: u32,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn serving_is_the_default_and_takes_its_flags_with_or_without_the_word() {
+        let bare = Cli::try_parse_from(["greenroom", "--listen", "127.0.0.1:9"]).unwrap();
+        assert!(bare.command.is_none());
+        assert_eq!(bare.serve.listen, Some("127.0.0.1:9".parse().unwrap()));
+        let named = Cli::try_parse_from(["greenroom", "serve", "--data-dir", "x"]).unwrap();
+        let Some(Command::Serve(args)) = named.command else {
+            panic!("{named:?}")
+        };
+        assert_eq!(args.data_dir, Some(PathBuf::from("x")));
+    }
+
+    #[test]
+    fn a_session_id_is_checked_before_anyone_is_asked() {
+        assert!(Cli::try_parse_from(["greenroom", "admin", "show", "nonsense"]).is_err());
+    }
+}

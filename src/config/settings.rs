@@ -1,0 +1,313 @@
+//! The settings, their defaults and what must be true of them together.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use greenroom_providers::ApiStyle;
+use ipnet::IpNet;
+use secrecy::SecretString;
+use tracing_subscriber::EnvFilter;
+
+use super::layers::Layers;
+use super::reader::Reader;
+use super::{ConfigFaults, Origin};
+
+/// All settings.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// How it is reached.
+    pub server: ServerSettings,
+    /// Where it keeps things.
+    pub store: StoreSettings,
+    /// Which language model it uses.
+    pub llm: LlmSettings,
+    /// What one client, and all together, may ask for.
+    pub limits: LimitSettings,
+    /// What it logs.
+    pub log: LogSettings,
+    /// Which playbooks it offers.
+    pub playbook: PlaybookSettings,
+    /// Panics to provoke, for tests of the built server.
+    #[cfg(debug_assertions)]
+    pub faults: greenroom_actors::Faults,
+}
+
+/// `[server]`
+#[derive(Debug, Clone)]
+pub struct ServerSettings {
+    /// Address to listen on.
+    pub listen: SocketAddr,
+    /// Folder of the database, the blobs and the admin socket.
+    pub data_dir: PathBuf,
+    /// What must work for the server to start.
+    pub require: Vec<Dependency>,
+    /// Pages that may use the server, beside its own.
+    pub allowed_origins: Vec<Origin>,
+    /// The bearer token that clients must send; none means that everybody may come.
+    pub token: Option<SecretString>,
+    /// Networks whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How long live turns may take to finish when the server stops.
+    pub drain: Duration,
+}
+
+/// `[store]`
+#[derive(Debug, Clone)]
+pub struct StoreSettings {
+    /// Pages that the database may have; none means as many as fit on the disk. Reread on SIGHUP.
+    pub page_limit: Option<u32>,
+    /// Below this much free disk new work is refused.
+    pub min_free_disk_bytes: u64,
+}
+
+/// `[llm]`
+#[derive(Debug, Clone)]
+pub struct LlmSettings {
+    /// What provenance, metrics and the operator's views call the provider.
+    pub provider: String,
+    /// Where it is; none means OpenAI itself.
+    pub base_url: Option<String>,
+    /// Its key.
+    pub api_key: Option<SecretString>,
+    /// The capable model.
+    pub model: String,
+    /// The quick and cheap one.
+    pub small_model: String,
+    /// Which of OpenAI's two protocols it speaks.
+    pub api: ApiStyle,
+    /// A price table that takes the place of the one that ships with the server.
+    pub prices: Option<PathBuf>,
+}
+
+/// `[limits]`, all but `sessions` reread on SIGHUP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LimitSettings {
+    /// Connections at once.
+    pub connections: usize,
+    /// Sessions in memory at once; beyond it no further one is made or woken.
+    pub sessions: usize,
+    /// Requests a minute of one user or client address; 0 means no limit.
+    pub requests_per_minute: u32,
+    /// Turns a minute of one user or client address; 0 means no limit.
+    pub turns_per_minute: u32,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogSettings {
+    /// How a line looks.
+    pub format: LogFormat,
+    /// Which lines are written, as a `RUST_LOG` directive. Reread on SIGHUP.
+    pub level: String,
+}
+
+/// How a log line looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Pretty on a terminal, JSON elsewhere.
+    Auto,
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Pretty,
+}
+
+/// `[playbook]`
+#[derive(Debug, Clone)]
+pub struct PlaybookSettings {
+    /// A folder with one folder per playbook, which come beside the built-in one or take its place.
+    pub dir: Option<PathBuf>,
+    /// The playbook of sessions that name none.
+    pub default: String,
+}
+
+/// What `server.require` may name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dependency {
+    /// A language model is configured.
+    Llm,
+    /// It can search the web.
+    Search,
+}
+
+impl Dependency {
+    /// Its name in the configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Llm => "llm",
+            Self::Search => "search",
+        }
+    }
+
+    fn by_name(name: &str) -> Option<Self> {
+        [Self::Llm, Self::Search]
+            .into_iter()
+            .find(|dependency| dependency.name() == name)
+    }
+}
+
+impl Config {
+    /// Reads and checks all settings. The answer to a bad configuration is every fault.
+    pub fn read(layers: Layers) -> Result<Self, ConfigFaults> {
+        let mut reader = Reader::new(layers);
+        let config = Self {
+            server: ServerSettings::read(&mut reader),
+            store: StoreSettings::read(&mut reader),
+            llm: LlmSettings::read(&mut reader),
+            limits: LimitSettings::read(&mut reader),
+            log: LogSettings::read(&mut reader),
+            playbook: PlaybookSettings::read(&mut reader),
+            #[cfg(debug_assertions)]
+            faults: greenroom_actors::Faults {
+                panic_session_on: reader.text("faults.panic_session_on"),
+                panic_agent_on: reader.text("faults.panic_agent_on"),
+            },
+        };
+        let faults = reader.finish();
+        if faults.is_empty() {
+            Ok(config)
+        } else {
+            Err(ConfigFaults(faults))
+        }
+    }
+}
+
+impl ServerSettings {
+    fn read(reader: &mut Reader) -> Self {
+        let default_listen = SocketAddr::from(([127, 0, 0, 1], 8080));
+        let settings = Self {
+            listen: reader
+                .value("server.listen", "an address such as 127.0.0.1:8080")
+                .unwrap_or(default_listen),
+            data_dir: reader
+                .text("server.data_dir")
+                .map_or_else(|| PathBuf::from("./data"), PathBuf::from),
+            require: reader
+                .list("server.require", "llm or search", Dependency::by_name)
+                .unwrap_or_default(),
+            allowed_origins: reader
+                .list(
+                    "server.allowed_origins",
+                    "an origin such as https://app.example.org",
+                    |text| text.parse().ok(),
+                )
+                .unwrap_or_default(),
+            token: reader.secret("server.token"),
+            trusted_proxies: reader
+                .list(
+                    "server.trusted_proxies",
+                    "an address or a network such as 10.0.0.0/8",
+                    parse_network,
+                )
+                .unwrap_or_default(),
+            drain: Duration::from_secs(reader.number("server.drain_seconds", 0..=3_600).unwrap_or(30)),
+        };
+        if !settings.listen.ip().is_loopback() && settings.token.is_none() {
+            reader.fault(
+                "server.listen",
+                &format!(
+                    "{} can be reached from other machines, so clients must prove who they are: set \
+                     GREENROOM_SERVER__TOKEN (long and random), or listen on 127.0.0.1",
+                    settings.listen
+                ),
+            );
+        }
+        settings
+    }
+}
+
+impl StoreSettings {
+    fn read(reader: &mut Reader) -> Self {
+        const MIB: u64 = 1024 * 1024;
+        let page_limit = reader.number("store.page_limit", 1..=u64::from(u32::MAX) - 1);
+        Self {
+            page_limit: page_limit.and_then(|pages| u32::try_from(pages).ok()),
+            min_free_disk_bytes: reader
+                .number("store.min_free_disk_mb", 0..=1_000_000)
+                .unwrap_or(100)
+                * MIB,
+        }
+    }
+}
+
+impl LlmSettings {
+    fn read(reader: &mut Reader) -> Self {
+        let styles = [
+            ("auto", ApiStyle::Auto),
+            ("responses", ApiStyle::Responses),
+            ("chat", ApiStyle::ChatCompletions),
+        ];
+        reader.refuse_in_file("llm.api_key");
+        Self {
+            provider: reader.text("llm.provider").unwrap_or_else(|| "openai".to_owned()),
+            base_url: reader.text("llm.base_url"),
+            api_key: reader.secret("llm.api_key"),
+            model: reader.text("llm.model").unwrap_or_else(|| "gpt-5.1".to_owned()),
+            small_model: reader
+                .text("llm.small_model")
+                .unwrap_or_else(|| "gpt-5-mini".to_owned()),
+            api: reader.choice("llm.api", &styles).unwrap_or_default(),
+            prices: reader.text("llm.prices").map(PathBuf::from),
+        }
+    }
+}
+
+impl LimitSettings {
+    fn read(reader: &mut Reader) -> Self {
+        let count = |number: Option<u64>, default: usize| {
+            number
+                .and_then(|number| usize::try_from(number).ok())
+                .unwrap_or(default)
+        };
+        let rate = |number: Option<u64>, default: u32| {
+            number
+                .and_then(|number| u32::try_from(number).ok())
+                .unwrap_or(default)
+        };
+        Self {
+            connections: count(reader.number("limits.connections", 1..=1_000_000), 20_000),
+            sessions: count(reader.number("limits.sessions", 1..=1_000_000), 20_000),
+            requests_per_minute: rate(reader.number("limits.requests_per_minute", 0..=1_000_000), 1_200),
+            turns_per_minute: rate(reader.number("limits.turns_per_minute", 0..=1_000_000), 300),
+        }
+    }
+}
+
+impl LogSettings {
+    fn read(reader: &mut Reader) -> Self {
+        let formats = [
+            ("auto", LogFormat::Auto),
+            ("json", LogFormat::Json),
+            ("pretty", LogFormat::Pretty),
+        ];
+        let format = reader.choice("log.format", &formats).unwrap_or(LogFormat::Auto);
+        let level = reader.text("log.level").unwrap_or_else(|| "info".to_owned());
+        if EnvFilter::try_new(&level).is_err() {
+            reader.fault(
+                "log.level",
+                &format!("expected a level such as info or greenroom=debug, found `{level}`"),
+            );
+        }
+        Self { format, level }
+    }
+}
+
+impl PlaybookSettings {
+    fn read(reader: &mut Reader) -> Self {
+        Self {
+            dir: reader.text("playbook.dir").map(PathBuf::from),
+            default: reader
+                .text("playbook.default")
+                .unwrap_or_else(|| "launch".to_owned()),
+        }
+    }
+}
+
+fn parse_network(text: &str) -> Option<IpNet> {
+    text.parse().ok().or_else(|| {
+        text.parse()
+            .ok()
+            .map(|address: std::net::IpAddr| IpNet::from(address))
+    })
+}

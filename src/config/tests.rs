@@ -1,0 +1,282 @@
+//! Every layer overrules the ones below it, and every fault is told with its place.
+
+use std::path::Path;
+
+use secrecy::ExposeSecret as _;
+
+use super::*;
+
+struct Given {
+    folder: tempfile::TempDir,
+    args: ServeArgs,
+    variables: Vec<(String, String)>,
+}
+
+impl Given {
+    fn file(text: &str) -> Self {
+        let given = Self::nothing();
+        std::fs::write(given.folder.path().join(DEFAULT_FILE), text).unwrap();
+        given
+    }
+
+    fn nothing() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            args: ServeArgs::default(),
+            variables: Vec::new(),
+        }
+    }
+
+    fn dot_env(self, text: &str) -> Self {
+        std::fs::write(self.folder.path().join(".env"), text).unwrap();
+        self
+    }
+
+    fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    fn load(self) -> Result<Config, ConfigFaults> {
+        load_from(&self.args, self.variables, self.folder.path())
+    }
+
+    /// The faults, with the folder taken out of their places.
+    fn faults(self) -> Vec<String> {
+        let folder = format!("{}/", self.folder.path().display());
+        let ConfigFaults(faults) = self.load().expect_err("the configuration must be refused");
+        faults
+            .iter()
+            .map(|fault| fault.to_string().replace(&folder, ""))
+            .collect()
+    }
+}
+
+#[track_caller]
+fn check_fault(given: Given, expected: &str) {
+    assert_eq!(given.faults(), [expected]);
+}
+
+#[test]
+fn with_nothing_said_the_defaults_hold() {
+    let config = Given::nothing().load().unwrap();
+    assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.server.data_dir, Path::new("./data"));
+    assert_eq!(config.playbook.default, "launch");
+    assert_eq!(config.log.level, "info");
+    assert!(
+        config.llm.api_key.is_none() && config.store.page_limit.is_none() && config.server.token.is_none()
+    );
+}
+
+#[test]
+fn the_command_line_overrules_the_environment_which_overrules_dot_env_which_overrules_the_file() {
+    let file = "[server]\nlisten = '127.0.0.1:1'\ndata_dir = 'a'\ndrain_seconds = 1\n[log]\nlevel = 'error'";
+    let dot_env = "GREENROOM_SERVER__LISTEN=127.0.0.1:2\nGREENROOM_SERVER__DATA_DIR=b\nGREENROOM_SERVER__DRAIN_SECONDS=2";
+    let mut given = Given::file(file)
+        .dot_env(dot_env)
+        .variable("GREENROOM_SERVER__LISTEN", "127.0.0.1:3")
+        .variable("GREENROOM_SERVER__DATA_DIR", "c");
+    given.args.listen = Some("127.0.0.1:4".parse().unwrap());
+    let config = given.load().unwrap();
+    assert_eq!(config.server.listen.port(), 4);
+    assert_eq!(config.server.data_dir, Path::new("c"));
+    assert_eq!(config.server.drain.as_secs(), 2);
+    assert_eq!(config.log.level, "error");
+}
+
+#[test]
+fn the_names_of_the_ecosystem_are_read_and_overruled_by_our_own() {
+    let config = Given::nothing()
+        .variable("OPENAI_API_KEY", "sk-theirs")
+        .variable("OPENAI_BASE_URL", "http://localhost:11434/v1")
+        .variable("GREENROOM_LLM__API_KEY", "sk-ours")
+        .variable("RUST_LOG", "debug")
+        .load()
+        .unwrap();
+    assert_eq!(config.llm.api_key.unwrap().expose_secret(), "sk-ours");
+    assert_eq!(config.llm.base_url.as_deref(), Some("http://localhost:11434/v1"));
+    assert_eq!(config.log.level, "debug");
+}
+
+#[test]
+fn an_empty_name_of_the_ecosystem_counts_as_unset() {
+    let config = Given::nothing().variable("OPENAI_API_KEY", "").load().unwrap();
+    assert!(config.llm.api_key.is_none());
+}
+
+#[test]
+fn lists_are_written_with_commas_in_the_environment() {
+    let config = Given::nothing()
+        .variable(
+            "GREENROOM_SERVER__ALLOWED_ORIGINS",
+            "https://a.example, http://localhost:3000",
+        )
+        .variable("GREENROOM_SERVER__TRUSTED_PROXIES", "10.0.0.0/8,::1")
+        .variable("GREENROOM_SERVER__REQUIRE", "llm")
+        .load()
+        .unwrap();
+    assert_eq!(config.server.allowed_origins.len(), 2);
+    assert_eq!(config.server.trusted_proxies.len(), 2);
+    assert_eq!(config.server.require, [Dependency::Llm]);
+}
+
+#[test]
+fn an_unknown_key_of_the_file_names_the_nearest_and_its_line() {
+    check_fault(
+        Given::file("[server]\n\nlissten = '127.0.0.1:1'"),
+        "there is no setting `server.lissten`; did you mean `server.listen`? (greenroom.toml:3)",
+    );
+}
+
+#[test]
+fn an_unknown_variable_names_the_nearest_as_a_variable() {
+    check_fault(
+        Given::nothing().variable("GREENROOM_SERVER_LISTEN", "127.0.0.1:1"),
+        "there is no setting `GREENROOM_SERVER_LISTEN`; did you mean `GREENROOM_SERVER__LISTEN`? \
+         (environment variable GREENROOM_SERVER_LISTEN)",
+    );
+}
+
+#[test]
+fn a_setting_outside_a_section_is_unknown() {
+    let faults = Given::file("zzz = 1").faults();
+    assert!(
+        faults[0].starts_with("there is no setting `zzz`; the known ones are server.listen,"),
+        "{faults:?}"
+    );
+}
+
+#[test]
+fn an_unknown_key_is_told_even_if_a_higher_layer_is_right() {
+    let faults = Given::file("[log]\nlevle = 'info'")
+        .variable("GREENROOM_LOG__LEVEL", "info")
+        .faults();
+    assert_eq!(
+        faults,
+        ["there is no setting `log.levle`; did you mean `log.level`? (greenroom.toml:2)"]
+    );
+}
+
+#[test]
+fn each_type_is_checked_with_its_place() {
+    let check = |text: &str, expected: &str| check_fault(Given::file(text), expected);
+    check(
+        "[server]\nlisten = 'here'",
+        "server.listen: expected an address such as 127.0.0.1:8080, found `here` (greenroom.toml:2)",
+    );
+    check(
+        "[server]\ndrain_seconds = 1.5",
+        "server.drain_seconds: expected a whole number from 0 to 3600, found a number with a fraction (greenroom.toml:2)",
+    );
+    check(
+        "[store]\npage_limit = -1",
+        "store.page_limit: expected a whole number from 1 to 4294967294, found -1 (greenroom.toml:2)",
+    );
+    check(
+        "[llm]\napi = 'soap'",
+        "llm.api: expected one of auto, responses, chat, found `soap` (greenroom.toml:2)",
+    );
+    check(
+        "[llm]\nmodel = ' '",
+        "llm.model: expected a text that is not empty, found ` ` (greenroom.toml:2)",
+    );
+    check(
+        "[server]\nallowed_origins = 'https://a.example'",
+        "server.allowed_origins: expected a list of texts, found `https://a.example` (greenroom.toml:2)",
+    );
+    check(
+        "[server]\nallowed_origins = ['a.example']",
+        "server.allowed_origins: `a.example` is not an origin such as https://app.example.org (greenroom.toml:2)",
+    );
+    check(
+        "[server]\nrequire = ['stt']",
+        "server.require: `stt` is not llm or search (greenroom.toml:2)",
+    );
+    check(
+        "[log]\nformat = 'xml'",
+        "log.format: expected one of auto, json, pretty, found `xml` (greenroom.toml:2)",
+    );
+    check(
+        "[log]\nlevel = 'a=b=c'",
+        "log.level: expected a level such as info or greenroom=debug, found `a=b=c` (greenroom.toml:2)",
+    );
+}
+
+#[test]
+fn what_is_not_toml_is_told_with_its_line() {
+    let faults = Given::file("[server]\nlisten = \n").faults();
+    assert!(
+        faults[0].starts_with("not TOML: ") && faults[0].ends_with("(greenroom.toml:2)"),
+        "{faults:?}"
+    );
+}
+
+#[test]
+fn a_named_file_must_exist() {
+    let mut given = Given::nothing();
+    given.args.config = Some(given.folder.path().join("other.toml"));
+    let faults = given.faults();
+    assert!(
+        faults[0].starts_with("cannot be read: ") && faults[0].ends_with("(other.toml)"),
+        "{faults:?}"
+    );
+}
+
+#[test]
+fn a_key_in_the_file_is_refused_and_not_repeated() {
+    let faults = Given::file("[llm]\napi_key = 'sk-secret'").faults();
+    assert_eq!(faults.len(), 1);
+    assert!(faults[0].contains("GREENROOM_LLM__API_KEY") && faults[0].ends_with("(greenroom.toml:2)"));
+    assert!(!faults[0].contains("sk-secret"));
+}
+
+#[test]
+fn a_secret_never_shows_in_a_fault_or_in_debug_output() {
+    let faults = Given::nothing().variable("GREENROOM_SERVER__TOKEN", " ").faults();
+    assert_eq!(
+        faults,
+        ["server.token: must be a text that is not empty (environment variable GREENROOM_SERVER__TOKEN)"]
+    );
+    let bad_line = Given::nothing().dot_env("OPENAI_API_KEY='sk-secret").faults();
+    assert!(!bad_line.concat().contains("sk-secret"), "{bad_line:?}");
+    let config = Given::nothing()
+        .variable("OPENAI_API_KEY", "sk-secret")
+        .load()
+        .unwrap();
+    assert!(!format!("{config:?}").contains("sk-secret"));
+}
+
+#[test]
+fn listening_beyond_loopback_needs_a_token() {
+    let faults = Given::file("[server]\nlisten = '0.0.0.0:80'").faults();
+    assert!(
+        faults[0].starts_with("server.listen: 0.0.0.0:80 can be reached from other machines"),
+        "{faults:?}"
+    );
+    let with_token =
+        Given::file("[server]\nlisten = '0.0.0.0:80'").variable("GREENROOM_SERVER__TOKEN", "long");
+    assert!(with_token.load().is_ok());
+}
+
+#[test]
+fn all_faults_come_in_one_message() {
+    let given = Given::file("[server]\nlisten = 1\nx = 2\n[llm]\napi_key = 'k'\n")
+        .variable("GREENROOM_LOG__LEVEL", "=");
+    let ConfigFaults(faults) = given.load().unwrap_err();
+    assert_eq!(faults.len(), 4, "{faults:?}");
+    let message = ConfigFaults(faults).to_string();
+    assert!(
+        message.starts_with("the configuration has 4 faults:\n  - "),
+        "{message}"
+    );
+}
+
+#[test]
+fn the_example_file_is_valid_and_says_the_defaults() {
+    let example = Given::file(include_str!("../../greenroom.example.toml"))
+        .load()
+        .unwrap();
+    let defaults = Given::nothing().load().unwrap();
+    assert_eq!(format!("{example:?}"), format!("{defaults:?}"));
+}

@@ -1,0 +1,144 @@
+//! How the server fares: for load balancers, operators and Prometheus.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+use greenroom_protocol::{ErrorCode, SessionId};
+use greenroom_providers::{CircuitPhase, ProviderStatus};
+use greenroom_session::ports::Clock as _;
+use metrics::gauge;
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use super::Failure;
+use crate::app::App;
+use crate::config::Dependency;
+use crate::lifecycle::Phase;
+use crate::system::SystemClock;
+
+/// The server lives, or takes work.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Liveness {
+    /// `ok`, or `ready`.
+    status: &'static str,
+}
+
+/// Every dependency: its state at the top, its details below `dependencies`.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct DetailedHealth {
+    /// `ok`, `degraded` or `draining`.
+    status: &'static str,
+    /// The server's version.
+    version: &'static str,
+    /// Now.
+    time: String,
+    /// `ok`, `failing` or `not_configured`.
+    llm: &'static str,
+    /// `ok` or `not_configured`.
+    search: &'static str,
+    /// `ok` or `failing`.
+    journal: &'static str,
+    /// Sessions in memory.
+    sessions_live: usize,
+    /// Connections open.
+    connections: usize,
+    /// Model, latency, error rate and whatever else is known of each.
+    dependencies: Value,
+}
+
+/// Whether the process lives.
+#[utoipa::path(
+    get, path = "/health", tag = "health", security(()),
+    responses((status = 200, description = "It does", body = Liveness)),
+)]
+pub(super) async fn health() -> Json<Liveness> {
+    Json(Liveness { status: "ok" })
+}
+
+/// Whether new work is taken: not while the server drains, nor while the journal cannot be written.
+#[utoipa::path(
+    get, path = "/ready", tag = "health", security(()),
+    responses((status = 200, description = "It is", body = Liveness)),
+)]
+pub(super) async fn ready(State(app): State<Arc<App>>) -> Result<Json<Liveness>, Failure> {
+    if app.lifecycle.phase() != Phase::Serving {
+        return Err(Failure::new(ErrorCode::SysDraining));
+    }
+    if !app.journal.writable() {
+        return Err(Failure::new(ErrorCode::DbUnavailable));
+    }
+    Ok(Json(Liveness { status: "ready" }))
+}
+
+/// Version, time, and every dependency.
+#[utoipa::path(
+    get, path = "/health/detailed", tag = "health",
+    responses((status = 200, description = "How each fares", body = DetailedHealth)),
+)]
+pub(super) async fn detailed(State(app): State<Arc<App>>) -> Json<DetailedHealth> {
+    let provider = app.llm.status();
+    let llm = llm_state(provider.as_ref());
+    let started = std::time::Instant::now();
+    let probe = app
+        .models
+        .session(&app.tenant, SessionId::new(ulid::Ulid(0)))
+        .await;
+    let read_ms = started.elapsed().as_secs_f64() * 1_000.0;
+    let journal = if probe.is_ok() && app.journal.writable() {
+        "ok"
+    } else {
+        "failing"
+    };
+    let status = match (app.lifecycle.phase(), llm, journal) {
+        (Phase::Draining | Phase::Closing, _, _) => "draining",
+        (Phase::Serving, "ok", "ok") => "ok",
+        (Phase::Serving, _, _) => "degraded",
+    };
+    Json(DetailedHealth {
+        status,
+        version: env!("CARGO_PKG_VERSION"),
+        time: SystemClock.now().to_string(),
+        llm,
+        search: if app.llm.meets(Dependency::Search) {
+            "ok"
+        } else {
+            "not_configured"
+        },
+        journal,
+        sessions_live: app.directory.live(),
+        connections: app.lifecycle.connections(),
+        dependencies: json!({
+            "llm": { "state": llm, "provider": provider },
+            "journal": { "state": journal, "writable": app.journal.writable(), "read_ms": read_ms },
+        }),
+    })
+}
+
+/// All metrics, for Prometheus.
+#[utoipa::path(
+    get, path = "/metrics", tag = "health",
+    responses((status = 200, description = "Metrics as text", body = String, content_type = "text/plain")),
+)]
+pub(super) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
+    gauge!("greenroom_journal_writable").set(if app.journal.writable() { 1.0 } else { 0.0 });
+    let text = app
+        .metrics
+        .as_ref()
+        .map(metrics_exporter_prometheus::PrometheusHandle::render);
+    (
+        [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],
+        text.unwrap_or_default(),
+    )
+}
+
+fn llm_state(provider: Option<&ProviderStatus>) -> &'static str {
+    match provider.map(|provider| provider.circuit.phase) {
+        None => "not_configured",
+        Some(CircuitPhase::Closed) => "ok",
+        Some(CircuitPhase::Open | CircuitPhase::HalfOpen) => "failing",
+    }
+}

@@ -1,0 +1,35 @@
+//! HTTP: routes that turn words on the wire into commands and answers into words, and decide nothing.
+
+mod access;
+mod ask;
+mod asker;
+mod documents;
+mod edge;
+mod events;
+mod extract;
+mod failure;
+mod health;
+mod jobs;
+mod listen;
+mod package;
+mod pages;
+mod router;
+mod run_end;
+mod runs;
+mod schemas;
+mod sessions;
+mod slots;
+mod sse;
+mod turn;
+mod turns;
+mod wire;
+
+pub use access::Access;
+pub use ask::send;
+pub use asker::Asker;
+pub use documents::Documents;
+pub use events::{EventsPage, page as events_page, parse_event_id};
+pub use extract::{InPath, InQuery, ListQuery};
+pub use failure::{Failure, render};
+pub use listen::{Peer, WriteProgress, serve};
+pub use router::router;

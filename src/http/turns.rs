@@ -1,0 +1,133 @@
+//! Turns: a typed message, answered whole or as a stream.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::Response;
+use greenroom_actors::Cursor;
+use greenroom_protocol::{ErrorCode, Seq, SessionId};
+use greenroom_session::SessionView;
+use greenroom_session::{Command, CommandKind};
+use metrics::counter;
+
+use super::asker::IdempotencyKey;
+use super::extract::{InBody, InPath};
+use super::sse;
+use super::turn::{TurnEvents, TurnSummary};
+use super::wire::{MessageBody, TurnDocument};
+use super::{Asker, Failure, send};
+use crate::app::App;
+
+/// Time beyond the planner's own budget after which a turn that does not end is no longer waited for: it covers the
+/// commits around the planner.
+const TURN_MARGIN: Duration = Duration::from_secs(15);
+
+/// Say something and wait for the reply. A client that goes away cancels nothing.
+#[utoipa::path(
+    post, path = "/api/chat/session/{session_id}/message", tag = "turns",
+    params(("session_id" = String, Path, description = "The session")),
+    request_body = MessageBody,
+    responses((status = 200, description = "The turn", body = TurnDocument)),
+)]
+pub(super) async fn message(
+    State(app): State<Arc<App>>,
+    asker: Asker,
+    InPath(session): InPath<SessionId>,
+    key: IdempotencyKey,
+    InBody(body): InBody<MessageBody>,
+) -> Result<Json<TurnDocument>, Failure> {
+    let turn = begin(&app, &asker, session, key, body.message).await?;
+    let playbook = app.playbooks.pinned(&turn.view.playbook.hash).await;
+    let budget = playbook.map_or(Duration::ZERO, |playbook| {
+        playbook.conversation.planner.budget.into()
+    });
+    let gathered = tokio::time::timeout(budget + TURN_MARGIN, gather(turn.events)).await;
+    let (summary, end) = gathered.map_err(|_| Failure::new(ErrorCode::LlmTimeout))??;
+    let summary = summary.failure().map_err(Failure::Told)?;
+    // A turn without a model is often over before anyone looked: then the view is recent enough already.
+    let view = if turn.view.as_of_seq >= end {
+        turn.view
+    } else {
+        app.directory.view(session, &asker.caller).await?
+    };
+    Ok(Json(TurnDocument {
+        session_id: session,
+        state: view.state,
+        assistant_message: summary.assistant_message(),
+        slot_updates: summary.slot_updates,
+        brief_slots: view.brief_slots,
+        gate: view.gate,
+    }))
+}
+
+/// Say something and watch the turn. Each event's `event` is its type, `id` its id and `data` its data; the last
+/// one is the turn's `turn.completed`.
+#[utoipa::path(
+    post, path = "/api/chat/session/{session_id}/message/stream", tag = "turns",
+    params(("session_id" = String, Path, description = "The session")),
+    request_body = MessageBody,
+    responses((status = 200, description = "The turn's events", body = String, content_type = "text/event-stream")),
+)]
+pub(super) async fn message_stream(
+    State(app): State<Arc<App>>,
+    asker: Asker,
+    InPath(session): InPath<SessionId>,
+    key: IdempotencyKey,
+    InBody(body): InBody<MessageBody>,
+) -> Result<Response, Failure> {
+    let turn = begin(&app, &asker, session, key, body.message).await?;
+    Ok(sse::turn(turn.events, app.lifecycle.watch()))
+}
+
+struct BegunTurn {
+    events: TurnEvents<Cursor>,
+    view: SessionView,
+}
+
+async fn begin(
+    app: &App,
+    asker: &Asker,
+    session: SessionId,
+    IdempotencyKey(id): IdempotencyKey,
+    text: String,
+) -> Result<BegunTurn, Failure> {
+    app.limits
+        .turns
+        .take(asker.client.clone())
+        .map_err(|retry_after_s| {
+            counter!("greenroom_rate_limited_total", "what" => "turn").increment(1);
+            Failure::rate_limited(retry_after_s)
+        })?;
+    let command = Command {
+        id,
+        caller: asker.caller.clone(),
+        kind: CommandKind::UserMessage { text },
+    };
+    let receipt = send(&app.directory, session, command).await?;
+    let turn_id = receipt.turn_id.ok_or_else(|| {
+        tracing::error!("a message was taken without a turn");
+        Failure::new(ErrorCode::SysInternal)
+    })?;
+    let before = Seq(receipt.seq.0.saturating_sub(1));
+    let (cursor, view) = app.directory.cursor(session, &asker.caller, Some(before)).await?;
+    Ok(BegunTurn {
+        events: TurnEvents::new(cursor, turn_id),
+        view,
+    })
+}
+
+/// Reads the turn to its end; answers with the number of the event that ended it.
+async fn gather(mut events: TurnEvents<Cursor>) -> Result<(TurnSummary, Seq), Failure> {
+    let mut summary = TurnSummary::default();
+    let mut end = Seq::ZERO;
+    while let Some(frame) = events.next().await? {
+        end = frame.seq;
+        summary.add(&frame).map_err(|error| {
+            tracing::error!(%error, "an event cannot be read");
+            Failure::new(ErrorCode::SysInternal)
+        })?;
+    }
+    Ok((summary, end))
+}

@@ -1,0 +1,189 @@
+//! Rate limits: a bucket of tokens for each user or client address.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use dashmap::DashMap;
+use greenroom_session::UserKey;
+use tokio::time::Instant;
+
+/// Clients remembered at once. Beyond it those whose bucket has filled up again are forgotten, and if none has,
+/// a newcomer shares one bucket with all other newcomers.
+const CLIENTS_MAX: usize = 50_000;
+/// A bucket holds what flows in during this time, so that a page may load in one burst.
+const BURST: Duration = Duration::from_secs(15);
+
+/// Whose bucket it is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ClientKey {
+    /// A user, wherever they come from.
+    User(UserKey),
+    /// Whoever comes from this address without a user key.
+    Address(IpAddr),
+    /// Newcomers while the table is full.
+    Crowd,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Bucket {
+    tokens: f64,
+    filled_at: Instant,
+}
+
+/// One limit over all clients.
+#[derive(Debug)]
+pub struct RateLimit {
+    per_minute: AtomicU32,
+    buckets: DashMap<ClientKey, Bucket>,
+    clients_max: usize,
+}
+
+impl RateLimit {
+    /// A limit of so many a minute for each client; 0 means no limit.
+    pub fn new(per_minute: u32) -> Self {
+        Self {
+            per_minute: AtomicU32::new(per_minute),
+            buckets: DashMap::new(),
+            clients_max: CLIENTS_MAX,
+        }
+    }
+
+    /// Changes the limit; buckets keep what they hold.
+    pub fn set(&self, per_minute: u32) {
+        self.per_minute.store(per_minute, Ordering::Relaxed);
+    }
+
+    /// Takes one token, or says after how many seconds there will be one.
+    pub fn take(&self, client: ClientKey) -> Result<(), u32> {
+        let per_minute = self.per_minute.load(Ordering::Relaxed);
+        if per_minute == 0 {
+            return Ok(());
+        }
+        let rate = Rate::new(per_minute);
+        let now = Instant::now();
+        let client = self.admit(client, rate, now);
+        let mut bucket = self.buckets.entry(client).or_insert(Bucket {
+            tokens: rate.capacity,
+            filled_at: now,
+        });
+        let tokens = rate.level(&bucket, now);
+        let taken = tokens >= 1.0;
+        *bucket = Bucket {
+            tokens: if taken { tokens - 1.0 } else { tokens },
+            filled_at: now,
+        };
+        if taken {
+            Ok(())
+        } else {
+            Err(rate.seconds_until_one(tokens))
+        }
+    }
+
+    /// The client itself while there is room for it.
+    fn admit(&self, client: ClientKey, rate: Rate, now: Instant) -> ClientKey {
+        if self.buckets.len() < self.clients_max || self.buckets.contains_key(&client) {
+            return client;
+        }
+        self.buckets
+            .retain(|_, bucket| rate.level(bucket, now) < rate.capacity);
+        if self.buckets.len() < self.clients_max {
+            client
+        } else {
+            ClientKey::Crowd
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Rate {
+    per_second: f64,
+    capacity: f64,
+}
+
+impl Rate {
+    fn new(per_minute: u32) -> Self {
+        let per_second = f64::from(per_minute) / 60.0;
+        Self {
+            per_second,
+            capacity: (per_second * BURST.as_secs_f64()).max(1.0),
+        }
+    }
+
+    fn level(self, bucket: &Bucket, now: Instant) -> f64 {
+        let elapsed = now.saturating_duration_since(bucket.filled_at).as_secs_f64();
+        (bucket.tokens + elapsed * self.per_second).min(self.capacity)
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "1 to 60, rounded up"
+    )]
+    fn seconds_until_one(self, tokens: f64) -> u32 {
+        ((1.0 - tokens) / self.per_second).ceil().max(1.0) as u32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(last: u8) -> ClientKey {
+        ClientKey::Address(IpAddr::from([127, 0, 0, last]))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_is_taken_then_the_rate_holds() {
+        let limit = RateLimit::new(60);
+        assert_eq!(
+            (0..100).take_while(|_| limit.take(address(1)).is_ok()).count(),
+            15
+        );
+        assert_eq!(limit.take(address(1)), Err(1));
+        tokio::time::advance(Duration::from_secs(3)).await;
+        assert_eq!((0..100).take_while(|_| limit.take(address(1)).is_ok()).count(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn clients_do_not_share_a_bucket() {
+        let limit = RateLimit::new(4);
+        let user = ClientKey::User("alice".parse().unwrap());
+        assert_eq!(limit.take(address(1)), Ok(()));
+        assert_eq!(limit.take(address(1)), Err(15));
+        assert_eq!(limit.take(address(2)), Ok(()));
+        assert_eq!(limit.take(user), Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_table_of_clients_is_bounded() {
+        let limit = RateLimit {
+            clients_max: 2,
+            ..RateLimit::new(4)
+        };
+        for client in [1, 2] {
+            assert_eq!(limit.take(address(client)), Ok(()));
+        }
+        assert_eq!(
+            limit.take(address(3)),
+            Ok(()),
+            "the first newcomer takes the crowd's token"
+        );
+        assert!(limit.take(address(4)).is_err(), "the second finds it taken");
+        assert_eq!(limit.buckets.len(), 3);
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert_eq!(
+            limit.take(address(5)),
+            Ok(()),
+            "buckets that are full again are forgotten"
+        );
+        assert_eq!(limit.buckets.len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_limit_can_be_lifted() {
+        let limit = RateLimit::new(1);
+        limit.set(0);
+        assert!((0..1_000).all(|_| limit.take(address(1)).is_ok()));
+    }
+}

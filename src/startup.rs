@@ -1,0 +1,143 @@
+//! What the server says of itself when it starts: what works, what does not, and how to change that.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+
+use crate::app::App;
+use crate::config::{Config, Dependency};
+
+/// How to give the server a language model.
+pub const LLM_HINT: &str = "set OPENAI_API_KEY in the environment or in .env, or point OPENAI_BASE_URL at a server \
+                            that speaks OpenAI's protocol, such as http://127.0.0.1:11434/v1 for a local Ollama";
+
+/// Prints the announcement.
+pub fn announce<'a>(
+    address: SocketAddr,
+    config: &Config,
+    app: &App,
+    playbooks: impl Iterator<Item = &'a str>,
+) {
+    let playbooks: Vec<&str> = playbooks.collect();
+    println!(
+        "{}",
+        announcement(
+            address,
+            config,
+            app.llm.status().as_ref(),
+            app.llm.meets(Dependency::Search),
+            &playbooks
+        )
+    );
+    tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving");
+}
+
+fn announcement(
+    address: SocketAddr,
+    config: &Config,
+    provider: Option<&greenroom_providers::ProviderStatus>,
+    can_search: bool,
+    playbooks: &[&str],
+) -> String {
+    let mut text = format!("greenroom {} on http://{address}\n", env!("CARGO_PKG_VERSION"));
+    let mut line = |name: &str, value: &str| {
+        let _ = writeln!(text, "  {name:<12}{value}");
+    };
+    line("data", &config.server.data_dir.display().to_string());
+    line(
+        "playbooks",
+        &format!("{} (default {})", playbooks.join(", "), config.playbook.default),
+    );
+    line(
+        "access",
+        if config.server.token.is_some() {
+            "clients must send server.token"
+        } else {
+            "open, on this machine only"
+        },
+    );
+    match provider {
+        Some(provider) => {
+            let simulated = if provider.simulated {
+                ", SIMULATED: nothing it writes is real"
+            } else {
+                ""
+            };
+            let models = format!("{} and {}", provider.model, provider.small_model);
+            line(
+                "llm",
+                &format!("{}: {models}, by {}{simulated}", provider.name, provider.api),
+            );
+            let search = if can_search {
+                "by the language model"
+            } else {
+                "none: research finds no evidence"
+            };
+            line("search", search);
+        }
+        None => {
+            line("llm", "not configured");
+            line(
+                "",
+                "works: conversations, with the built-in extractor and the playbook's own questions",
+            );
+            line(
+                "",
+                "does not: research, strategy, creative and voice (LLM_NOT_CONFIGURED)",
+            );
+            line("", &format!("to change that, {LLM_HINT}"));
+        }
+    }
+    line("speech", "not in this release: clients type");
+    text.truncate(text.trim_end().len());
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::ServeArgs;
+    use crate::config::load_from;
+    use crate::llm::Llm;
+
+    fn announced(variables: &[(&str, &str)]) -> String {
+        let variables = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let folder = tempfile::tempdir().unwrap();
+        let config = load_from(&ServeArgs::default(), variables, folder.path()).unwrap();
+        let llm = Llm::from_settings(&config.llm).unwrap();
+        let can_search = llm.meets(Dependency::Search);
+        announcement(
+            config.server.listen,
+            &config,
+            llm.status().as_ref(),
+            can_search,
+            &["launch"],
+        )
+    }
+
+    #[test]
+    fn without_a_key_it_says_what_works_what_does_not_and_how_to_give_one() {
+        let text = announced(&[]);
+        for part in [
+            "http://127.0.0.1:8080",
+            "llm         not configured",
+            "works: ",
+            "does not: ",
+            "OPENAI_API_KEY",
+        ] {
+            assert!(text.contains(part), "{part} is missing in:\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_never_printed_and_a_simulator_is_named_as_one() {
+        let text = announced(&[
+            ("OPENAI_API_KEY", "sk-secret"),
+            ("OPENAI_BASE_URL", "http://127.0.0.1:9/v1"),
+            ("GREENROOM_LLM__MODEL", "sim-large"),
+        ]);
+        assert!(!text.contains("sk-secret"));
+        assert!(text.contains("SIMULATED"), "{text}");
+    }
+}

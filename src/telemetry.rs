@@ -1,0 +1,121 @@
+//! Logs and metrics: structured lines with ids, never with what people said, and a Prometheus recorder.
+
+use std::io::IsTerminal as _;
+
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
+use tracing_subscriber::{EnvFilter, Layer as _, Registry, fmt, reload};
+
+use crate::config::{LogFormat, LogSettings};
+
+/// Upper bounds of the buckets of durations: from a turn without a model to a whole run.
+const SECONDS_BUCKETS: &[f64] = &[
+    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
+    10.0, 30.0, 60.0, 120.0, 300.0, 600.0,
+];
+/// Upper bounds of the buckets of counts, such as the size of a batch.
+const COUNT_BUCKETS: &[f64] = &[
+    1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1_024.0, 4_096.0, 16_384.0, 65_536.0,
+];
+
+/// The process's logs and metrics.
+pub struct Telemetry {
+    filter: reload::Handle<EnvFilter, Registry>,
+    metrics: PrometheusHandle,
+}
+
+/// Why logs and metrics cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The level is not one.
+    #[error("log.level: {0}")]
+    Level(#[from] ParseError),
+    /// Somebody else in this process logs already.
+    #[error("logging is set up already: {0}")]
+    Subscriber(#[from] TryInitError),
+    /// The metrics' buckets are wrong, or somebody else in this process records them already.
+    #[error("metrics: {0}")]
+    Metrics(#[from] BuildError),
+}
+
+impl Telemetry {
+    /// Sets up the logs and metrics of this process; once.
+    pub fn install(settings: &LogSettings) -> Result<Self, TelemetryError> {
+        let (filter, handle) = reload::Layer::new(EnvFilter::try_new(&settings.level)?);
+        let pretty = match settings.format {
+            LogFormat::Pretty => true,
+            LogFormat::Json => false,
+            LogFormat::Auto => std::io::stderr().is_terminal(),
+        };
+        let lines = if pretty {
+            fmt::layer()
+                .with_writer(std::io::stderr)
+                .with_ansi(std::io::stderr().is_terminal())
+                .compact()
+                .boxed()
+        } else {
+            let json = fmt::layer().with_writer(std::io::stderr).json();
+            json.flatten_event(true)
+                .with_current_span(true)
+                .with_span_list(false)
+                .boxed()
+        };
+        tracing_subscriber::registry()
+            .with(filter)
+            .with(lines)
+            .try_init()?;
+        let metrics = PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS_BUCKETS)?
+            .set_buckets(COUNT_BUCKETS)?
+            .install_recorder()?;
+        describe();
+        Ok(Self {
+            filter: handle,
+            metrics,
+        })
+    }
+
+    /// Changes which lines are written.
+    pub fn set_level(&self, level: &str) -> Result<(), ParseError> {
+        let filter = EnvFilter::try_new(level)?;
+        // The handle is dead only if the subscriber is gone, and then there are no lines to write.
+        if self.filter.reload(filter).is_err() {
+            tracing::debug!("the log's filter is gone");
+        }
+        Ok(())
+    }
+
+    /// A handle that renders all metrics as Prometheus text.
+    pub fn metrics(&self) -> PrometheusHandle {
+        self.metrics.clone()
+    }
+}
+
+fn describe() {
+    metrics::describe_counter!(
+        "greenroom_http_requests_total",
+        "Requests answered, by method, route and status."
+    );
+    metrics::describe_histogram!(
+        "greenroom_http_request_duration_seconds",
+        "Time to the head of the answer."
+    );
+    metrics::describe_counter!(
+        "greenroom_rate_limited_total",
+        "Requests and turns refused by a rate limit."
+    );
+    metrics::describe_gauge!("greenroom_sessions_live", "Sessions in memory.");
+    metrics::describe_gauge!("greenroom_connections", "TCP connections.");
+    metrics::describe_gauge!("greenroom_sockets", "WebSockets.");
+    metrics::describe_counter!(
+        "greenroom_socket_rejects_total",
+        "Frames rejected on WebSockets, by code."
+    );
+    metrics::describe_counter!("greenroom_socket_closes_total", "WebSockets ended, by reason.");
+    metrics::describe_gauge!(
+        "greenroom_journal_writable",
+        "Whether appends are being committed."
+    );
+}
