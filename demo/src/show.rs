@@ -1,0 +1,216 @@
+//! The show: a world is started, a session is played in it, its package is written, the page stays open.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use greenroom_demo::process::Program;
+use greenroom_demo::world::{Programs, World, WorldSpec};
+use greenroom_protocol::{ClientMessage, Event, Locale, Role, RunId, Seq, Signal};
+use loadtest::client::{Client, CreateSession, Incoming, Socket, SocketOptions};
+use serde_json::Value;
+
+use crate::screen::Screen;
+use crate::script::TYPED_KOREAN;
+use crate::{AS_SERVER, AS_SIMULATOR, Cli};
+
+/// A session that has not ended by then never will.
+const SHOW_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Plays the demo; whether the session reached `DONE`.
+pub async fn show(cli: &Cli) -> anyhow::Result<bool> {
+    let mut screen = Screen::new();
+    screen.heading("Greenroom: one launch session, from the first question to the package");
+    screen
+        .line("Everything you see is SIMULATED: the AI provider is a simulator that runs beside the server.");
+    if !cli.typed {
+        screen.line("The spoken demo is not built yet; this is the typed one (--typed).");
+    }
+    let folder = fresh_folder(&cli.out)?;
+    let mut spec = WorldSpec::new(programs()?, &folder);
+    spec.simulator_args = vec!["--speed".to_owned(), cli.speed.to_string()];
+    let world = World::start(spec).await?;
+    screen.line(&format!(
+        "server     {}  (open it in a browser)",
+        world.server_url()
+    ));
+    screen.line(&format!("simulator  {}", world.simulator_url()));
+    screen.line(&format!("files      {}", folder.display()));
+
+    let played = play(&world, &mut screen);
+    let run_id = tokio::time::timeout(SHOW_TIMEOUT, played)
+        .await
+        .context("the session did not end in time")??;
+    let done = match run_id {
+        Some(run_id) => {
+            let package = Client::new(&world.server_url())?.run(run_id).await?;
+            let path = write_package(&folder, &package)?;
+            summarize(&mut screen, &package);
+            screen.line(&format!("package    {}", path.display()));
+            package["state"] == "DONE"
+        }
+        None => false,
+    };
+    if !cli.exit {
+        screen.heading(&format!(
+            "The server goes on at {} until Ctrl-C.",
+            world.server_url()
+        ));
+        tokio::signal::ctrl_c().await?;
+    }
+    Ok(done)
+}
+
+/// This very program, told to play a part.
+fn programs() -> anyhow::Result<Programs> {
+    let path = std::env::current_exe().context("the demo's own path is unknown")?;
+    let program = |role: &str| Program {
+        path: path.clone(),
+        args: vec![role.into()],
+    };
+    Ok(Programs {
+        server: program(AS_SERVER),
+        simulator: program(AS_SIMULATOR),
+    })
+}
+
+/// A folder of its own for each show, so that none overwrites another.
+fn fresh_folder(out: &Path) -> anyhow::Result<PathBuf> {
+    std::fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
+    let folder = tempfile::Builder::new()
+        .prefix("session-")
+        .disable_cleanup(true)
+        .tempdir_in(out)?;
+    Ok(std::fs::canonicalize(folder.path())?)
+}
+
+/// Says every line of the script, each when the turn before it has ended; the run that it led to.
+async fn play(world: &World, screen: &mut Screen) -> anyhow::Result<Option<RunId>> {
+    let client = Client::new(&world.server_url())?;
+    let created = client
+        .create_session(&CreateSession {
+            locale: Some(Locale::Ko),
+            ..CreateSession::default()
+        })
+        .await?;
+    let session_id = created.session.session_id;
+    screen.line(&format!("session    {session_id}"));
+    screen.heading("The conversation");
+    let options = SocketOptions {
+        last_event_id: Some(Seq::ZERO),
+        ..SocketOptions::default()
+    };
+    let mut socket = client.connect(session_id, options).await?;
+    watch(&mut socket, screen, |incoming| {
+        matches!(incoming, Seen::ReplayDone)
+    })
+    .await?;
+    for (number, line) in TYPED_KOREAN.iter().enumerate() {
+        screen.user(line.text, line.notice);
+        let message = ClientMessage::UserMessage {
+            text: line.text.to_owned(),
+        };
+        socket.send(&message, Some(&format!("line-{number}"))).await?;
+        watch(&mut socket, screen, |seen| {
+            matches!(seen, Seen::Event(Event::TurnCompleted(_)))
+        })
+        .await?;
+    }
+    screen.heading("The run");
+    let last = watch(&mut socket, screen, |seen| match seen {
+        Seen::Event(Event::StageChanged(changed)) => matches!(changed.state.as_str(), "DONE" | "FAILED"),
+        Seen::Event(_) | Seen::ReplayDone => false,
+    })
+    .await?;
+    socket.close().await?;
+    Ok(match last {
+        Seen::Event(Event::StageChanged(changed)) => changed.run_id,
+        Seen::Event(_) | Seen::ReplayDone => None,
+    })
+}
+
+/// What the show waits for.
+enum Seen {
+    Event(Event),
+    ReplayDone,
+}
+
+/// Prints what comes until something is there that was waited for.
+async fn watch(
+    socket: &mut Socket,
+    screen: &mut Screen,
+    until: impl Fn(&Seen) -> bool,
+) -> anyhow::Result<Seen> {
+    loop {
+        let seen = match socket.next().await? {
+            Incoming::Event(event) => Seen::Event(event.event()?),
+            Incoming::Signal(signal) => match *signal {
+                Signal::ReplayDone { .. } => Seen::ReplayDone,
+                Signal::Rejected { error, .. } | Signal::Notice { error } => {
+                    bail!("{}: {}", error.code, error.message)
+                }
+                _ => continue,
+            },
+            Incoming::Closed { code } => bail!("the server closed the socket ({code:?})"),
+            Incoming::Unknown(_) | Incoming::Audio(_) | Incoming::Reconnected { .. } => continue,
+        };
+        if let Seen::Event(event) = &seen {
+            show_event(screen, event);
+        }
+        if until(&seen) {
+            return Ok(seen);
+        }
+    }
+}
+
+fn show_event(screen: &mut Screen, event: &Event) {
+    match event {
+        // The user's own line was printed when it was typed.
+        Event::MessageAdded(message) if message.role == Role::User => {}
+        event => screen.event(event),
+    }
+}
+
+fn write_package(folder: &Path, package: &Value) -> anyhow::Result<PathBuf> {
+    let path = folder.join("package.json");
+    std::fs::write(&path, serde_json::to_string_pretty(package)?)
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(path)
+}
+
+fn summarize(screen: &mut Screen, package: &Value) {
+    screen.heading("The package (simulated)");
+    let first = |pointer: &str| {
+        package
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or("-")
+            .to_owned()
+    };
+    let count = |pointer: &str| {
+        package
+            .pointer(pointer)
+            .and_then(Value::as_array)
+            .map_or(0, Vec::len)
+    };
+    screen.line(&format!("state      {}", first("/state")));
+    screen.line(&format!(
+        "research   {} signals, {} pieces of evidence: {}",
+        count("/research_snapshot/market_signals"),
+        count("/research_snapshot/evidence"),
+        first("/research_snapshot/market_signals/0/signal")
+    ));
+    screen.line(&format!(
+        "strategy   {}",
+        first("/strategy_plan/positioning_options/0/message")
+    ));
+    screen.line(&format!(
+        "creative   {} ad copies: {}",
+        count("/creative_assets/ad_copies"),
+        first("/creative_assets/ad_copies/0/headline")
+    ));
+    screen.line(&format!(
+        "voice      {}",
+        first("/voice_assets/voiceover_script_short")
+    ));
+}
