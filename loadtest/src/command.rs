@@ -1,15 +1,19 @@
 //! The command line.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use clap::{Args, Parser, Subcommand};
+use greenroom_protocol::SessionId;
 use tokio::net::TcpListener;
 
+use crate::checker::{self, ClientRecord, Evidence, Expectation};
+use crate::client::Client;
 use crate::provider::{self, FaultRule, ProviderConfig};
 
 #[derive(Debug, Parser)]
@@ -27,6 +31,8 @@ struct Cli {
 enum Command {
     /// Serve as a simulated AI provider that speaks OpenAI's protocol.
     Provider(ProviderArgs),
+    /// Hold clients' records, a server's journals and a simulator's bill against each other.
+    Check(CheckArgs),
 }
 
 #[derive(Debug, Args)]
@@ -57,10 +63,44 @@ struct ProviderArgs {
     bill: Option<PathBuf>,
 }
 
+#[derive(Debug, Args)]
+struct CheckArgs {
+    /// The server, such as `http://127.0.0.1:8080`.
+    #[arg(long, value_name = "URL")]
+    url: String,
+    /// The simulator's bill; without it no call is held against one.
+    #[arg(long, value_name = "FILE")]
+    bill: Option<PathBuf>,
+    /// Folder with a record (*.jsonl) for each client.
+    #[arg(long, value_name = "DIR")]
+    records: Option<PathBuf>,
+    /// A session to check, beside those that the records name; may be given more than once.
+    #[arg(long = "session", value_name = "ID")]
+    sessions: Vec<SessionId>,
+    /// Whose sessions they are.
+    #[arg(long, value_name = "KEY")]
+    user_key: Option<String>,
+    /// The server's token.
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "GREENROOM_SERVER__TOKEN",
+        hide_env_values = true
+    )]
+    token: Option<String>,
+    /// Let turns, runs and calls be under way.
+    #[arg(long)]
+    under_way: bool,
+    /// Print the report as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
 /// Runs the command that the arguments (the program's name first) ask for.
 pub async fn main_with(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> {
     match Cli::parse_from(args).command {
         Command::Provider(args) => serve_provider(args).await,
+        Command::Check(args) => check(args).await,
     }
 }
 
@@ -93,6 +133,52 @@ async fn serve_provider(args: ProviderArgs) -> anyhow::Result<()> {
         bill: args.bill,
     };
     provider::serve(config, listener, interrupted()).await
+}
+
+async fn check(args: CheckArgs) -> anyhow::Result<()> {
+    let mut client = Client::new(&args.url)?;
+    if let Some(key) = args.user_key {
+        client = client.with_user_key(key);
+    }
+    if let Some(token) = args.token {
+        client = client.with_token(token);
+    }
+    let records = args
+        .records
+        .as_deref()
+        .map_or(Ok(Vec::new()), checker::read_records)?;
+    let bill = args.bill.as_deref().map(provider::read_bill).transpose()?;
+    let named = records.iter().flat_map(ClientRecord::sessions);
+    let sessions: BTreeSet<SessionId> = args.sessions.into_iter().chain(named).collect();
+    ensure!(
+        !sessions.is_empty(),
+        "there is no session to check: give --session or --records"
+    );
+    let mut evidence = Evidence {
+        records,
+        bill,
+        ..Evidence::default()
+    };
+    for session in sessions {
+        let journal = client
+            .journal(session)
+            .await
+            .with_context(|| format!("cannot read the journal of {session}"))?;
+        evidence.journals.insert(session, journal);
+    }
+    let expectation = if args.under_way {
+        Expectation::UnderWay
+    } else {
+        Expectation::AtRest
+    };
+    let report = checker::check(&evidence, expectation);
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        println!("{report}");
+    }
+    ensure!(report.is_clean(), "{} violations", report.violations.len());
+    Ok(())
 }
 
 /// Ready on Ctrl-C, or when asked to terminate.

@@ -3,7 +3,10 @@
 //! The simulator stands in for an AI provider in tests and demonstrations. It runs as a process of its own, names
 //! its models `sim-…`, and marks what it writes.
 
+pub mod checker;
+pub mod client;
 mod command;
 pub mod provider;
+mod wall_clock;
 
 pub use command::{main_with, run};

@@ -5,7 +5,6 @@ use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use greenroom_protocol::Timestamp;
@@ -14,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::fault::Fault;
 use super::prompt::{Api, OutputFormat, Prompt};
+use crate::wall_clock;
 
 /// Calls that are kept in memory; older ones remain in the totals and in the file.
 const CALLS_KEPT: usize = 100_000;
@@ -122,7 +122,7 @@ impl BilledCall {
             model: model.to_owned(),
             purpose: purpose.to_owned(),
             schema: None,
-            started_at: now(),
+            started_at: wall_clock::now(),
             ended_at: None,
             outcome: None,
             fault: None,
@@ -410,7 +410,7 @@ impl OpenCall {
         self.has_ended = true;
         let call = &mut self.call;
         call.outcome = Some(outcome);
-        call.ended_at = Some(now());
+        call.ended_at = Some(wall_clock::now());
         call.cost_micro_usd = call.usage.cost_micro_usd(&call.model);
         self.bill.lock().end(call.clone());
     }
@@ -429,12 +429,6 @@ impl Drop for OpenCall {
         }
         self.bill.open.send_modify(|open| *open -= 1);
     }
-}
-
-/// The time of day, for what people read; nothing is decided by it.
-pub(crate) fn now() -> Timestamp {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_unix_ms(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]

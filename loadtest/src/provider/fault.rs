@@ -126,6 +126,8 @@ pub enum BreachMode {
     Empty,
     /// The first property has another type.
     WrongType,
+    /// The first address is one that no search returned.
+    InventedUrl,
 }
 
 impl Fault {

@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::author::Chance;
-use super::bill::{Bill, BillStatement, OpenCall, now};
+use super::bill::{Bill, BillStatement, OpenCall};
 use super::error::ProviderError;
 use super::fault::{ArmedRule, Fault, FaultRule, Faults, RULES_MAX};
 use super::pace::{Pace, tokens};
@@ -27,6 +27,7 @@ use super::play::{self, Frame, Interruption, Wait};
 use super::prompt::{Api, Prompt};
 use super::reply::Reply;
 use super::{ProviderConfig, chat, responses};
+use crate::wall_clock;
 
 /// Bytes of a request.
 const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -243,7 +244,7 @@ async fn render(
     call: OpenCall,
 ) -> Response {
     let serial = Chance::new(seed, "call").at(&call.n().to_string());
-    let created = now().unix_ms() / 1_000;
+    let created = wall_clock::now().unix_ms() / 1_000;
     let (usage, is_stream) = (reply.usage, prompt.stream);
     let text = Arc::clone(&reply.text);
     let frames: Box<dyn Iterator<Item = Frame> + Send> = match prompt.api {

@@ -21,6 +21,9 @@ pub(crate) use facts::Facts;
 pub(crate) use planner::is_planner_schema;
 pub(crate) use wording::mark;
 
+/// An address that no search returns: its host is reserved for what does not exist (RFC 2606).
+const INVENTED_URL: &str = "https://invented.invalid/sim/claim";
+
 /// Writes the reply's text.
 pub(crate) fn author(
     prompt: &Prompt,
@@ -89,5 +92,23 @@ pub(crate) fn break_schema(text: &str, breach: super::fault::BreachMode) -> Stri
             }
             document.to_string()
         }),
+        BreachMode::InventedUrl => document().map_or_else(String::new, |mut document| {
+            if let Some(url) = first_url(&mut document) {
+                *url = Value::from(INVENTED_URL);
+            }
+            document.to_string()
+        }),
+    }
+}
+
+/// The first address that a document names.
+fn first_url(document: &mut Value) -> Option<&mut Value> {
+    match document {
+        Value::Object(fields) => fields.iter_mut().find_map(|(name, value)| match value {
+            Value::String(_) if name == "url" => Some(value),
+            _ => first_url(value),
+        }),
+        Value::Array(items) => items.iter_mut().find_map(first_url),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
     }
 }

@@ -1,0 +1,341 @@
+//! A journal against itself: numbers, provenance, and how stages, runs, turns and calls begin and end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use greenroom_protocol::{
+    CallId, CallReserved, CallScope, CallSettled, ErrorCode, Event, MessageAdded, Provenance, Role, RunId,
+    Seq, SessionId, StageChanged, StageCompleted, StageId, TurnId,
+};
+
+use super::bill::Calls;
+use super::{Expectation, Report, Subject, Violation};
+use crate::client::SeenEvent;
+
+/// The state of a session that failed. A playbook may name it otherwise; then only its failures tell.
+const FAILED: &str = "FAILED";
+
+/// Checks one journal, and notes its calls.
+pub(super) fn check(
+    session: SessionId,
+    journal: &[SeenEvent],
+    expectation: Expectation,
+    calls: &mut Calls,
+    report: &mut Report,
+) {
+    let mut fold = Fold {
+        session,
+        calls,
+        report,
+        turns: BTreeMap::new(),
+        runs: BTreeMap::new(),
+        was_given_up: false,
+    };
+    let mut expected = Seq::ZERO.next();
+    for held in journal {
+        fold.report.counts.events += 1;
+        if held.seq != expected {
+            let subject = Subject::Journal;
+            fold.found(Violation::SeqBroken {
+                subject,
+                session,
+                expected,
+                found: held.seq,
+            });
+        }
+        expected = held.seq.next();
+        match held.event() {
+            Ok(event) => fold.event(held.seq, event),
+            Err(error) => fold.found(Violation::EventUnreadable {
+                session,
+                seq: held.seq,
+                reason: error.to_string(),
+            }),
+        }
+    }
+    fold.end(expectation);
+}
+
+/// What is known of a session after some of its events.
+struct Fold<'a> {
+    session: SessionId,
+    calls: &'a mut Calls,
+    report: &'a mut Report,
+    /// How often each turn ended.
+    turns: BTreeMap<TurnId, u32>,
+    runs: BTreeMap<RunId, Run>,
+    /// The supervisor gave the session up: what was under way stays as it is until an operator restarts it.
+    was_given_up: bool,
+}
+
+#[derive(Debug)]
+struct Run {
+    stages: Vec<StageId>,
+    completed: BTreeSet<StageId>,
+    end: RunEnd,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RunEnd {
+    Open,
+    /// Completed; the session's state does not say so yet.
+    Completed,
+    Done,
+    Failed,
+    Cancelled,
+}
+
+impl Fold<'_> {
+    fn found(&mut self, violation: Violation) {
+        self.report.violations.push(violation);
+    }
+
+    fn event(&mut self, seq: Seq, event: Event) {
+        match event {
+            Event::TurnStarted(started) => {
+                self.report.counts.turns += 1;
+                self.turns.entry(started.turn_id).or_default();
+            }
+            Event::TurnCompleted(completed) => *self.turns.entry(completed.turn_id).or_default() += 1,
+            Event::MessageAdded(added) => self.message(seq, &added),
+            Event::RunStarted(started) => {
+                self.report.counts.runs += 1;
+                let run = Run {
+                    stages: started.stages,
+                    completed: BTreeSet::new(),
+                    end: RunEnd::Open,
+                };
+                self.runs.insert(started.run_id, run);
+            }
+            Event::StageStarted(started) => self.stage_taken_up(seq, started.run_id, started.stage),
+            Event::StageCompleted(completed) => self.stage_completed(seq, completed),
+            Event::StageChanged(changed) => self.stage_changed(&changed),
+            Event::RunCompleted(completed) => self.run_completed(completed.run_id),
+            Event::RunCancelled(cancelled) => self.run_cancelled(cancelled.run_id),
+            Event::CallReserved(reserved) => self.call_reserved(seq, reserved),
+            Event::CallSettled(settled) => self.call_settled(&settled),
+            Event::AssetReady(ready) => self.provenance(seq, &ready.provenance),
+            Event::Error(error) if error.error.code == ErrorCode::SessionRestartLimit => {
+                self.was_given_up = true;
+            }
+            Event::SessionRestarted(_) => self.was_given_up = false,
+            // A delta of a stage that has ended would overwrite what is authoritative.
+            Event::StageDelta(delta) => self.stage_taken_up(seq, delta.run_id, delta.stage),
+            Event::SessionStarted(_)
+            | Event::MessageHeard(_)
+            | Event::PlannerDelta(_)
+            | Event::SlotUpdated(_)
+            | Event::GateReady(_)
+            | Event::GateChanged(_)
+            | Event::GateWaived(_)
+            | Event::JobUpdated(_)
+            | Event::BudgetWarning(_)
+            | Event::Error(_) => {}
+        }
+    }
+
+    fn message(&mut self, seq: Seq, added: &MessageAdded) {
+        let allowed = match (added.role, &added.provenance) {
+            (Role::User, Provenance::User { turn_id }) => added.turn_id == Some(*turn_id),
+            (
+                Role::Assistant,
+                Provenance::Model { .. } | Provenance::Playbook { .. } | Provenance::Operator,
+            ) => true,
+            (Role::User, Provenance::Model { .. } | Provenance::Playbook { .. } | Provenance::Operator)
+            | (Role::Assistant, Provenance::User { .. }) => false,
+        };
+        if !allowed {
+            let reason = format!(
+                "a message of the {:?} comes from {:?}",
+                added.role, added.provenance
+            );
+            self.found(Violation::Provenance {
+                session: self.session,
+                seq,
+                reason,
+            });
+        }
+        self.provenance(seq, &added.provenance);
+    }
+
+    /// A model's text names the call that wrote it, and that call was reserved.
+    fn provenance(&mut self, seq: Seq, provenance: &Provenance) {
+        if let Provenance::Model { call_id, .. } = provenance
+            && !self.calls.is_reserved_in(self.session, *call_id)
+        {
+            let reason = format!("{call_id} was never reserved");
+            self.found(Violation::Provenance {
+                session: self.session,
+                seq,
+                reason,
+            });
+        }
+    }
+
+    fn stage_taken_up(&mut self, seq: Seq, run_id: RunId, stage: StageId) {
+        let session = self.session;
+        let Some(run) = self.runs.get(&run_id) else {
+            return self.found(Violation::StageWithoutRun {
+                session,
+                run: run_id,
+                seq,
+            });
+        };
+        if run.completed.contains(&stage)
+            || matches!(run.end, RunEnd::Completed | RunEnd::Done | RunEnd::Cancelled)
+        {
+            self.found(Violation::StageCalledAgain {
+                session,
+                run: run_id,
+                stage,
+                seq,
+            });
+        }
+    }
+
+    fn stage_completed(&mut self, seq: Seq, completed: StageCompleted) {
+        let session = self.session;
+        self.report.counts.stages_completed += 1;
+        self.stage_taken_up(seq, completed.run_id, completed.stage.clone());
+        if let Some(run) = self.runs.get_mut(&completed.run_id) {
+            run.completed.insert(completed.stage);
+        }
+        if matches!(completed.provenance, Provenance::Model { .. }) {
+            self.provenance(seq, &completed.provenance);
+        } else {
+            let reason = format!("a stage's output comes from {:?}", completed.provenance);
+            self.found(Violation::Provenance { session, seq, reason });
+        }
+    }
+
+    fn stage_changed(&mut self, changed: &StageChanged) {
+        let session = self.session;
+        let Some(run_id) = changed.run_id else { return };
+        let Some(run) = self.runs.get_mut(&run_id) else {
+            return;
+        };
+        let says_failed = changed.state == FAILED || !changed.failures.is_empty();
+        let next = match (run.end, says_failed) {
+            (RunEnd::Open, true) => RunEnd::Failed,
+            (RunEnd::Failed, false) => RunEnd::Open,
+            (RunEnd::Completed, false) => RunEnd::Done,
+            (end, _) => end,
+        };
+        let broken = match (run.end, says_failed) {
+            (RunEnd::Open, true) if changed.failures.is_empty() => Some("failed without saying what"),
+            (RunEnd::Completed | RunEnd::Done | RunEnd::Cancelled, true) => Some("failed after its end"),
+            _ => None,
+        };
+        run.end = next;
+        if let Some(reason) = broken {
+            self.found(Violation::RunEnd {
+                session,
+                run: run_id,
+                reason: reason.to_owned(),
+            });
+        }
+    }
+
+    fn run_completed(&mut self, run_id: RunId) {
+        let session = self.session;
+        let reason = match self.runs.get_mut(&run_id) {
+            None => Some("was completed and never started".to_owned()),
+            Some(run) if run.end != RunEnd::Open => Some(format!("was completed while it was {:?}", run.end)),
+            Some(run) => {
+                run.end = RunEnd::Completed;
+                let missing: Vec<&str> = run
+                    .stages
+                    .iter()
+                    .filter(|stage| !run.completed.contains(stage))
+                    .map(StageId::as_str)
+                    .collect();
+                (!missing.is_empty()).then(|| format!("was completed without {}", missing.join(", ")))
+            }
+        };
+        if let Some(reason) = reason {
+            self.found(Violation::RunEnd {
+                session,
+                run: run_id,
+                reason,
+            });
+        }
+    }
+
+    fn run_cancelled(&mut self, run_id: RunId) {
+        let session = self.session;
+        let reason = match self.runs.get_mut(&run_id) {
+            None => Some("was cancelled and never started".to_owned()),
+            Some(run) if run.end != RunEnd::Open => Some(format!("was cancelled while it was {:?}", run.end)),
+            Some(run) => {
+                run.end = RunEnd::Cancelled;
+                None
+            }
+        };
+        if let Some(reason) = reason {
+            self.found(Violation::RunEnd {
+                session,
+                run: run_id,
+                reason,
+            });
+        }
+    }
+
+    fn call_reserved(&mut self, seq: Seq, reserved: CallReserved) {
+        self.report.counts.calls_reserved += 1;
+        if let Some(reason) = self.calls.reserve(self.session, reserved.call_id) {
+            self.booking(reserved.call_id, reason);
+        }
+        if let CallScope::Stage { run_id, stage, .. } = reserved.scope {
+            self.stage_taken_up(seq, run_id, stage);
+        }
+    }
+
+    fn call_settled(&mut self, settled: &CallSettled) {
+        self.report.counts.calls_settled += 1;
+        if let Some(reason) = self.calls.settle(self.session, settled.call_id, settled.outcome) {
+            self.booking(settled.call_id, reason);
+        }
+    }
+
+    fn booking(&mut self, call: CallId, reason: &str) {
+        self.found(Violation::CallBooking {
+            session: self.session,
+            call,
+            reason: reason.to_owned(),
+        });
+    }
+
+    fn end(mut self, expectation: Expectation) {
+        let session = self.session;
+        let may_be_open = expectation == Expectation::UnderWay || self.was_given_up;
+        for (turn, times) in std::mem::take(&mut self.turns) {
+            if times > 1 || (times == 0 && !may_be_open) {
+                self.found(Violation::TurnEnd { session, turn, times });
+            }
+        }
+        for (run, Run { end, .. }) in std::mem::take(&mut self.runs) {
+            let counts = &mut self.report.counts;
+            match end {
+                RunEnd::Done => counts.runs_done += 1,
+                RunEnd::Failed => counts.runs_failed += 1,
+                RunEnd::Cancelled => counts.runs_cancelled += 1,
+                RunEnd::Open | RunEnd::Completed if may_be_open => {}
+                RunEnd::Open => {
+                    self.found(Violation::RunEnd {
+                        session,
+                        run,
+                        reason: "never ended".to_owned(),
+                    });
+                }
+                RunEnd::Completed => {
+                    let reason = "was completed, and the session's state never said so".to_owned();
+                    self.found(Violation::RunEnd { session, run, reason });
+                }
+            }
+        }
+        if !may_be_open {
+            for call in self.calls.open_in(session) {
+                self.booking(call, "was never settled");
+            }
+        }
+    }
+}

@@ -1,0 +1,537 @@
+//! A session in which nothing is wrong, and every violation provoked in it.
+
+use greenroom_protocol::{CallId, Event, RunId, Seq, SessionId, Timestamp, TurnId};
+use serde_json::{Value, json};
+use ulid::Ulid;
+
+use super::*;
+use crate::client::{Origin, RecordLine, Saw, SeenEvent};
+use crate::provider::BilledCall;
+
+fn session() -> SessionId {
+    SessionId::new(Ulid(1))
+}
+
+fn run() -> RunId {
+    RunId::new(Ulid(2))
+}
+
+fn turn() -> TurnId {
+    TurnId::new(Ulid(3))
+}
+
+fn call(number: u128) -> CallId {
+    CallId::new(Ulid(100 + number))
+}
+
+fn model(number: u128) -> Value {
+    json!({ "kind": "model", "provider": "sim", "model": "sim-large", "call_id": call(number), "simulated": true })
+}
+
+fn error() -> Value {
+    json!({ "code": "LLM_UPSTREAM", "message": "m", "details": null, "retryable": true, "retry_after": null })
+}
+
+fn reserved(number: u128) -> (&'static str, Value) {
+    let stage = json!({ "call_id": call(number), "purpose": "stage", "run_id": run(), "stage": "research", "attempt": 1 });
+    ("call.reserved", stage)
+}
+
+fn settled(number: u128, outcome: &str) -> (&'static str, Value) {
+    (
+        "call.settled",
+        json!({ "call_id": call(number), "purpose": "stage", "outcome": outcome }),
+    )
+}
+
+fn stage_started() -> (&'static str, Value) {
+    (
+        "stage.started",
+        json!({ "run_id": run(), "stage": "research", "attempt": 1 }),
+    )
+}
+
+fn stage_completed(provenance: &Value) -> (&'static str, Value) {
+    let data = json!({ "run_id": run(), "stage": "research", "attempt": 1, "output": {}, "provenance": provenance, "dropped": 0 });
+    ("stage.completed", data)
+}
+
+fn changed(state: &str) -> (&'static str, Value) {
+    ("stage.changed", json!({ "state": state, "run_id": run() }))
+}
+
+fn message(role: &str, provenance: &Value) -> (&'static str, Value) {
+    let data = json!({
+        "message_id": "msg_00000000000000000000000009", "turn_id": turn(), "role": role, "modality": "text",
+        "text": "hello", "provenance": provenance, "truncated": false,
+    });
+    ("message.added", data)
+}
+
+fn turn_completed() -> (&'static str, Value) {
+    (
+        "turn.completed",
+        json!({ "turn_id": turn(), "outcome": "ok", "latency": { "total_ms": 1, "segments": [] } }),
+    )
+}
+
+/// One turn and one run, both to their end.
+fn journal() -> Vec<(&'static str, Value)> {
+    vec![
+        (
+            "session.started",
+            json!({ "locale": "ko", "mode": "standard", "playbook": { "name": "launch", "hash": "0".repeat(64) }, "state": "CHAT_COLLECTING" }),
+        ),
+        (
+            "turn.started",
+            json!({ "turn_id": turn(), "turn": 1, "modality": "text" }),
+        ),
+        message("user", &json!({ "kind": "user", "turn_id": turn() })),
+        (
+            "call.reserved",
+            json!({ "call_id": call(1), "purpose": "plan", "turn_id": turn(), "attempt": 1 }),
+        ),
+        settled(1, "ok"),
+        message("assistant", &model(1)),
+        turn_completed(),
+        (
+            "run.started",
+            json!({ "run_id": run(), "mode": "standard", "locale": "ko", "brief": [], "draft": false, "stages": ["research"], "budget_ms": 600_000 }),
+        ),
+        stage_started(),
+        reserved(2),
+        (
+            "research.delta",
+            json!({ "run_id": run(), "stage": "research", "attempt": 1, "path": "/a", "append": "b" }),
+        ),
+        settled(2, "ok"),
+        stage_completed(&model(2)),
+        ("run.completed", json!({ "run_id": run(), "draft": false })),
+        changed("DONE"),
+    ]
+}
+
+fn held(events: &[(&'static str, Value)]) -> Vec<SeenEvent> {
+    let number = |index: usize| Seq(u64::try_from(index).unwrap() + 1);
+    events
+        .iter()
+        .enumerate()
+        .map(|(index, (event_type, data))| {
+            let event = Event::from_parts(event_type, data).unwrap();
+            let data = event.data_json().unwrap();
+            SeenEvent {
+                seq: number(index),
+                event_type: (*event_type).to_owned(),
+                data,
+            }
+        })
+        .collect()
+}
+
+fn billed(n: u64, call_id: Option<CallId>, outcome: &str) -> BilledCall {
+    serde_json::from_value(json!({
+        "n": n, "call_id": call_id, "api": "responses", "model": "sim-large", "purpose": "text", "schema": null,
+        "started_at": "2026-02-19T15:00:00.000Z", "ended_at": null, "outcome": outcome, "fault": null, "status": null,
+        "usage": { "input_tokens": 10, "output_tokens": 20, "searches": 0 }, "cost_micro_usd": 1,
+    }))
+    .unwrap()
+}
+
+fn line(connection: u32, saw: Saw) -> RecordLine {
+    RecordLine {
+        at: Timestamp::default(),
+        connection,
+        saw,
+    }
+}
+
+/// A client that saw the first events, lost its connection, and came back for the rest.
+fn record(journal: &[SeenEvent]) -> ClientRecord {
+    let (first, rest) = journal.split_at(5);
+    let session_id = session();
+    let mut lines = vec![line(
+        1,
+        Saw::Connected {
+            session_id,
+            from: Origin::Snapshot,
+        },
+    )];
+    let snapshot = json!({ "type": "session.snapshot", "as_of_seq": 1 }).to_string();
+    lines.push(line(1, Saw::Signal { text: snapshot }));
+    lines.extend(first[1..].iter().map(|event| line(1, Saw::Event(event.clone()))));
+    lines.push(line(1, Saw::Closed { code: None }));
+    lines.push(line(
+        2,
+        Saw::Connected {
+            session_id,
+            from: Origin::After(Seq(5)),
+        },
+    ));
+    lines.extend(rest.iter().map(|event| line(2, Saw::Event(event.clone()))));
+    lines.push(line(
+        2,
+        Saw::Signal {
+            text: json!({ "type": "replay.done", "seq": 15 }).to_string(),
+        },
+    ));
+    ClientRecord {
+        name: "ada".to_owned(),
+        lines,
+    }
+}
+
+fn evidence_of(events: &[(&'static str, Value)]) -> Evidence {
+    let journal = held(events);
+    Evidence {
+        journals: [(session(), journal)].into(),
+        ..Evidence::default()
+    }
+}
+
+fn whole() -> Evidence {
+    let journal = held(&journal());
+    let bill = [1, 2].map(|number| billed(number, Some(call(number.into())), "completed"));
+    Evidence {
+        records: vec![record(&journal)],
+        journals: [(session(), journal)].into(),
+        bill: Some(bill.to_vec()),
+        operator: Vec::new(),
+    }
+}
+
+/// The kinds of the violations found, in their order.
+fn kinds(evidence: &Evidence, expectation: Expectation) -> Vec<String> {
+    let report = check(evidence, expectation);
+    assert_eq!(
+        report.is_clean(),
+        report.to_string().ends_with("nothing is wrong")
+    );
+    let kind = |violation: &Violation| json!(violation)["kind"].as_str().unwrap().to_owned();
+    report.violations.iter().map(kind).collect()
+}
+
+/// Checks a journal that differs from the whole one.
+fn check_journal(change: impl FnOnce(&mut Vec<(&'static str, Value)>), expected: &[&str]) {
+    let mut events = journal();
+    change(&mut events);
+    assert_eq!(kinds(&evidence_of(&events), Expectation::AtRest), expected);
+}
+
+/// Checks evidence that differs from the whole one.
+fn check_evidence(change: impl FnOnce(&mut Evidence), expected: &[&str]) {
+    let mut evidence = whole();
+    change(&mut evidence);
+    assert_eq!(kinds(&evidence, Expectation::AtRest), expected);
+}
+
+/// The data of the client's `index`-th event.
+fn seen(evidence: &mut Evidence, index: usize) -> &mut SeenEvent {
+    let events = evidence.records[0]
+        .lines
+        .iter_mut()
+        .filter_map(|line| match &mut line.saw {
+            Saw::Event(event) => Some(event),
+            _ => None,
+        });
+    events.into_iter().nth(index).unwrap()
+}
+
+#[test]
+fn a_whole_session_is_clean_and_counted() {
+    let report = check(&whole(), Expectation::AtRest);
+    assert_eq!(report.violations, []);
+    let expected = Counts {
+        sessions: 1,
+        events: 15,
+        clients: 1,
+        connections: 2,
+        seen: 14,
+        turns: 1,
+        runs: 1,
+        runs_done: 1,
+        stages_completed: 1,
+        calls_reserved: 2,
+        calls_settled: 2,
+        calls_billed: 2,
+        ..Counts::default()
+    };
+    assert_eq!(report.counts, expected);
+}
+
+#[test]
+fn what_a_client_saw_is_in_the_journal_byte_for_byte() {
+    check_evidence(|evidence| seen(evidence, 3).data.push(' '), &["seen_differs"]);
+    check_evidence(
+        |evidence| seen(evidence, 3).event_type = "turn.started".to_owned(),
+        &["seen_differs"],
+    );
+    check_evidence(
+        |evidence| {
+            evidence.journals.get_mut(&session()).unwrap().pop();
+        },
+        &["run_end", "seen_not_in_journal"],
+    );
+    check_evidence(
+        |evidence| evidence.journals.clear(),
+        &["journal_missing", "billed_not_reserved", "billed_not_reserved"],
+    );
+    check_evidence(
+        |evidence| {
+            let text = r#"{"event_id":"evt_00007","seq":8,"type":"error"}"#.to_owned();
+            evidence.records[0].lines.push(line(2, Saw::Signal { text }));
+        },
+        &["frame_unreadable"],
+    );
+}
+
+#[test]
+fn numbers_have_no_gap_and_no_duplicate() {
+    check_evidence(
+        |evidence| drop(evidence.records[0].lines.remove(4)),
+        &["seq_broken"],
+    );
+    check_evidence(
+        |evidence| {
+            let again = evidence.records[0].lines[4].clone();
+            evidence.records[0].lines.insert(4, again);
+        },
+        &["seq_broken"],
+    );
+    // The first event after coming back is lost.
+    check_evidence(
+        |evidence| drop(evidence.records[0].lines.remove(8)),
+        &["seq_broken"],
+    );
+    check_evidence(
+        |evidence| {
+            evidence.records.clear();
+            drop(evidence.journals.get_mut(&session()).unwrap().remove(10));
+        },
+        &["seq_broken"],
+    );
+    check_evidence(
+        |evidence| {
+            evidence.records.clear();
+            let journal = evidence.journals.get_mut(&session()).unwrap();
+            journal.insert(10, journal[10].clone());
+        },
+        &["seq_broken"],
+    );
+}
+
+#[test]
+fn the_stream_of_a_turn_may_leave_out_what_is_not_its_own() {
+    check_evidence(
+        |evidence| {
+            let session_id = session();
+            evidence.records[0].lines = [(2, 3), (4, 6)]
+                .iter()
+                .flat_map(|(first, last)| *first..=*last)
+                .map(|seq: usize| line(1, Saw::Event(evidence.journals[&session_id][seq].clone())))
+                .collect();
+            evidence.records[0].lines.insert(
+                0,
+                line(
+                    1,
+                    Saw::Connected {
+                        session_id,
+                        from: Origin::Turn,
+                    },
+                ),
+            );
+            evidence.records[0].lines.remove(2);
+        },
+        &[],
+    );
+}
+
+#[test]
+fn an_event_that_nobody_knows_is_found() {
+    check_evidence(
+        |evidence| {
+            evidence.records.clear();
+            evidence.journals.get_mut(&session()).unwrap()[10].event_type = "mystery".to_owned();
+        },
+        &["event_unreadable"],
+    );
+}
+
+#[test]
+fn a_finished_stage_is_never_taken_up_again() {
+    check_journal(
+        |events| events.insert(13, stage_started()),
+        &["stage_called_again"],
+    );
+    check_journal(
+        |events| {
+            events
+                .splice(13..13, [reserved(3), settled(3, "failed")])
+                .for_each(drop);
+        },
+        &["stage_called_again"],
+    );
+    check_journal(
+        |events| events.insert(13, events[10].clone()),
+        &["stage_called_again"],
+    );
+    check_journal(
+        |events| events.insert(13, stage_completed(&model(2))),
+        &["stage_called_again"],
+    );
+    check_journal(|events| events.insert(7, stage_started()), &["stage_without_run"]);
+}
+
+#[test]
+fn no_text_is_without_provenance() {
+    let phrase = json!({ "kind": "playbook", "key": "greeting", "hash": "0".repeat(64) });
+    check_journal(|events| events[5] = message("assistant", &phrase), &[]);
+    check_journal(|events| events[2] = message("user", &phrase), &["provenance"]);
+    check_journal(
+        |events| events[5] = message("assistant", &json!({ "kind": "user", "turn_id": turn() })),
+        &["provenance"],
+    );
+    check_journal(
+        |events| events[5] = message("assistant", &model(9)),
+        &["provenance"],
+    );
+    check_journal(|events| events[12] = stage_completed(&phrase), &["provenance"]);
+    check_journal(|events| events[12] = stage_completed(&model(9)), &["provenance"]);
+}
+
+#[test]
+fn a_run_ends_in_one_of_three_ways() {
+    let failed = |failures: Value| {
+        (
+            "stage.changed",
+            json!({ "state": "FAILED", "run_id": run(), "failures": failures }),
+        )
+    };
+    let failure = json!([{ "stage": "research", "attempt": 2, "error": error() }]);
+    let cancelled = ("run.cancelled", json!({ "run_id": run() }));
+    // Failed, cancelled, and failed, then taken up again with success.
+    check_journal(
+        |events| events.splice(12.., [failed(failure.clone())]).for_each(drop),
+        &[],
+    );
+    check_journal(
+        |events| events.splice(12.., [cancelled.clone()]).for_each(drop),
+        &[],
+    );
+    check_journal(
+        |events| {
+            events
+                .splice(
+                    12..12,
+                    [failed(failure.clone()), changed("RUN_RESEARCH"), stage_started()],
+                )
+                .for_each(drop);
+        },
+        &[],
+    );
+    check_journal(
+        |events| events.splice(12.., [failed(json!([]))]).for_each(drop),
+        &["run_end"],
+    );
+    check_journal(|events| events.truncate(12), &["run_end"]);
+    check_journal(|events| events.truncate(14), &["run_end"]);
+    check_journal(|events| drop(events.remove(12)), &["run_end"]);
+    check_journal(|events| events.push(cancelled.clone()), &["run_end"]);
+    check_journal(|events| events.push(failed(failure.clone())), &["run_end"]);
+    check_journal(
+        |events| {
+            events
+                .splice(12.., [cancelled.clone(), stage_started()])
+                .for_each(drop);
+        },
+        &["stage_called_again"],
+    );
+}
+
+#[test]
+fn a_turn_ends_exactly_once() {
+    check_journal(|events| drop(events.remove(6)), &["turn_end"]);
+    check_journal(|events| events.insert(6, turn_completed()), &["turn_end"]);
+}
+
+#[test]
+fn a_call_is_reserved_once_and_settled_once() {
+    check_journal(|events| drop(events.remove(11)), &["call_booking"]);
+    check_journal(|events| events.insert(11, settled(2, "ok")), &["call_booking"]);
+    check_journal(|events| events.insert(11, settled(9, "ok")), &["call_booking"]);
+    check_journal(|events| events.insert(10, reserved(2)), &["call_booking"]);
+}
+
+#[test]
+fn what_is_under_way_is_open_only_while_it_is() {
+    let mut events = journal();
+    events.truncate(11);
+    events.remove(6);
+    let evidence = evidence_of(&events);
+    assert_eq!(kinds(&evidence, Expectation::UnderWay), Vec::<String>::new());
+    assert_eq!(
+        kinds(&evidence, Expectation::AtRest),
+        ["turn_end", "run_end", "call_booking"]
+    );
+    let mut given_up = error();
+    given_up["code"] = "SESSION_RESTART_LIMIT".into();
+    given_up["will_retry"] = false.into();
+    events.push(("error", given_up));
+    assert_eq!(
+        kinds(&evidence_of(&events), Expectation::AtRest),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
+fn every_counted_call_was_reserved_and_every_whole_one_was_counted() {
+    let bill = |evidence: &mut Evidence, call: BilledCall| evidence.bill.as_mut().unwrap().push(call);
+    let known = Some(call(2));
+    check_evidence(
+        |evidence| bill(evidence, billed(3, Some(call(9)), "completed")),
+        &["billed_not_reserved"],
+    );
+    check_evidence(
+        |evidence| bill(evidence, billed(3, None, "client_gone")),
+        &["billed_not_reserved"],
+    );
+    check_evidence(
+        |evidence| bill(evidence, billed(3, known, "completed")),
+        &["billed_twice"],
+    );
+    check_evidence(
+        |evidence| drop(evidence.bill.as_mut().unwrap().pop()),
+        &["settled_not_billed"],
+    );
+    check_evidence(
+        |evidence| evidence.bill.as_mut().unwrap()[1] = billed(2, Some(call(2)), "faulted"),
+        &["settled_not_billed"],
+    );
+    check_evidence(|evidence| evidence.bill = None, &[]);
+}
+
+#[test]
+fn an_operator_sees_what_the_journal_holds_and_the_simulator_counted() {
+    let row = |data: &str, output_tokens: u64| -> OperatorRow {
+        let private = json!({ "call": { "usage": { "input_tokens": 10, "output_tokens": output_tokens } } });
+        let text = format!(
+            r#"{{"session_id":"{}","seq":12,"type":"call.settled","data":{data},"private":{private}}}"#,
+            session()
+        );
+        serde_json::from_str(&text).unwrap()
+    };
+    let data = held(&journal())[11].data.clone();
+    check_evidence(|evidence| evidence.operator.push(row(&data, 20)), &[]);
+    check_evidence(
+        |evidence| evidence.operator.push(row(&data, 21)),
+        &["operator_differs"],
+    );
+    check_evidence(
+        |evidence| evidence.operator.push(row("{}", 20)),
+        &["operator_differs"],
+    );
+    let absent = OperatorRow {
+        seq: Seq(99),
+        ..row(&data, 20)
+    };
+    check_evidence(|evidence| evidence.operator.push(absent), &["operator_differs"]);
+}
