@@ -74,6 +74,10 @@ const TEMPLATES: &[(&[&str], &[Template])] = &[
                 "{channel}: 저녁 시간에 반응이 모인다는 가정",
                 "{channel}: reactions gather in the evening, as an assumption",
             ),
+            (
+                "{channel}: 댓글로 이어지는 질문형 문구가 많다는 가정",
+                "{channel}: copy that asks a question draws comments, as an assumption",
+            ),
         ],
     ),
     (
@@ -106,6 +110,10 @@ const TEMPLATES: &[(&[&str], &[Template])] = &[
                 "{who} 고객의 '{why}' 요구와 이어짐",
                 "It answers what {who} look for: {why}",
             ),
+            (
+                "{channel} 채널의 짧은 소재로 보여 주기 쉬움",
+                "Easy to show in short material on {channel}",
+            ),
         ],
     ),
     (
@@ -119,6 +127,10 @@ const TEMPLATES: &[(&[&str], &[Template])] = &[
                 "'{feature}' 설명이 길어질 수 있음",
                 "Explaining {feature} may take too long",
             ),
+            (
+                "{who} 고객이 기대하는 증거가 부족할 수 있음",
+                "{who} may miss the proof they expect",
+            ),
         ],
     ),
     (
@@ -131,6 +143,10 @@ const TEMPLATES: &[(&[&str], &[Template])] = &[
             (
                 "{who} 고객의 구매 주기는 확인되지 않음",
                 "How often {who} buy is not known",
+            ),
+            (
+                "'{feature}' 특징이 선택에 미치는 영향은 확인되지 않음",
+                "How much {feature} sways the choice is not known",
             ),
         ],
     ),
