@@ -212,8 +212,10 @@ impl Directory {
         let sent = self.sessions.send_message(message(sender));
         match (sent, receiver.await) {
             (Ok(()), Ok(answer)) => answer,
+            // The generation crashed before it knew; what becomes of the session is found out by asking again.
+            (Ok(()), Err(_)) => Ok(()),
             // The supervisor only ends with the server.
-            (Err(_), _) | (_, Err(_)) => Err(Refused::code(ErrorCode::SysDraining)),
+            (Err(_), _) => Err(Refused::code(ErrorCode::SysDraining)),
         }
     }
 }

@@ -28,7 +28,7 @@ const RETRIES_AT_ONCE_MAX: usize = 64;
 /// A session that the journal drops again and again is tried ever more rarely, down to this.
 const RETRY_PAUSE_MAX: Duration = Duration::from_secs(30);
 
-/// Where the supervisor says whether a session can be asked now.
+/// Where it is said whether a session can be asked now. Dropped by a generation that crashed before it knew.
 pub(crate) type Activated = oneshot::Sender<Result<(), Refused>>;
 
 /// What the supervisor is told.
@@ -131,11 +131,10 @@ impl Actor for Sessions {
                 supervisor.activate(&myself, session, dead, reply).await;
             }
             SessionsMessage::Create { new, playbook, reply } => {
-                let started = supervisor
-                    .start(&myself, new.id, Origin::New(new, playbook))
+                let session = new.id;
+                supervisor
+                    .start(&myself, session, Origin::New(new, playbook), Some(reply))
                     .await;
-                // Who asked may have gone.
-                let _gone = reply.send(started);
             }
             SessionsMessage::GaveUp { session, result } => supervisor.gave_up(session, result),
             SessionsMessage::Retry => supervisor.retry(&myself).await,
@@ -178,39 +177,40 @@ impl Supervisor {
             .registry
             .get(session)
             .and_then(|entry| Some((entry.generation()?, entry.actor()?)));
-        let result = match registered {
-            Some((generation, actor)) if dead == Some(generation) => match self.children.get_mut(&actor) {
-                // Its end is on its way here, and decides what becomes of the session.
-                Some(child) => return child.waiting.push(reply),
-                None => self.start(myself, session, Origin::Existing).await,
-            },
-            Some(_) => Ok(()),
-            None => self.start(myself, session, Origin::Existing).await,
-        };
-        // Who asked may have gone.
-        let _gone = reply.send(result);
+        match registered {
+            Some((generation, actor)) if dead == Some(generation) => {
+                if let Some(child) = self.children.get_mut(&actor) {
+                    // Its end is on its way here, and decides what becomes of the session.
+                    child.waiting.push(reply);
+                } else {
+                    self.start(myself, session, Origin::Existing, Some(reply)).await;
+                }
+            }
+            Some(_) => {
+                // Who asked may have gone.
+                let _gone = reply.send(Ok(()));
+            }
+            None => {
+                self.start(myself, session, Origin::Existing, Some(reply)).await;
+            }
+        }
     }
 
-    /// Starts a generation and makes it the one that commands go to.
+    /// Starts a generation and makes it the one that commands go to. Says whether it did.
+    ///
+    /// `activated` is answered by the generation itself, once it lives or knows that it never will: one that never
+    /// lives may have left before anybody could ask it, and would be started again for each who tries.
     async fn start(
         &mut self,
         myself: &ActorRef<SessionsMessage>,
         session: SessionId,
         origin: Origin,
-    ) -> Result<(), Refused> {
-        let refusal = if self.giving_up.contains_key(&session) {
-            Some(ErrorCode::SessionRestartLimit)
-        } else if !self.shared.ports.journal.writable() {
-            Some(ErrorCode::DbUnavailable)
-        } else if self.shared.draining.load(Ordering::Relaxed) {
-            Some(ErrorCode::SysDraining)
-        } else if self.children.len() >= self.shared.config.sessions_live_max {
-            Some(ErrorCode::SysOverloaded)
-        } else {
-            None
-        };
-        if let Some(code) = refusal {
-            return Err(Refused::code(code));
+        activated: Option<Activated>,
+    ) -> bool {
+        if let Some(code) = self.refusal(session) {
+            // Who asked may have gone.
+            let _gone = activated.map(|activated| activated.send(Err(Refused::code(code))));
+            return false;
         }
         self.generations += 1;
         let generation = Generation(self.generations);
@@ -221,12 +221,16 @@ impl Supervisor {
             entry: entry.clone(),
             generation,
             origin,
+            activated,
         };
         let spawned = SessionActor::spawn_linked(None, SessionActor, arguments, myself.get_cell()).await;
-        let (actor, _ends_by_itself) = spawned.map_err(|error| {
-            tracing::error!(session_id = %session, %error, "session not started");
-            Refused::code(ErrorCode::SysInternal)
-        })?;
+        let actor = match spawned {
+            Ok((actor, _ends_by_itself)) => actor,
+            Err(error) => {
+                tracing::error!(session_id = %session, %error, "session not started");
+                return false;
+            }
+        };
         self.parked.remove(&session);
         let child = Child {
             session,
@@ -237,7 +241,22 @@ impl Supervisor {
         self.children.insert(actor.get_id(), child);
         entry.install(generation, actor);
         self.count_live();
-        Ok(())
+        true
+    }
+
+    /// Why no generation of this session may start now, if none may.
+    fn refusal(&self, session: SessionId) -> Option<ErrorCode> {
+        if self.giving_up.contains_key(&session) {
+            Some(ErrorCode::SessionRestartLimit)
+        } else if !self.shared.ports.journal.writable() {
+            Some(ErrorCode::DbUnavailable)
+        } else if self.shared.draining.load(Ordering::Relaxed) {
+            Some(ErrorCode::SysDraining)
+        } else if self.children.len() >= self.shared.config.sessions_live_max {
+            Some(ErrorCode::SysOverloaded)
+        } else {
+            None
+        }
     }
 
     /// A generation ended by itself, or was stopped.
@@ -286,7 +305,7 @@ impl Supervisor {
             tracing::error!(session_id = %child.session, "session crashed and is restarted");
             observe::restarted();
             child.pinned.entry.count_restart();
-            if self.start(myself, child.session, Origin::Existing).await.is_err() {
+            if !self.start(myself, child.session, Origin::Existing, None).await {
                 self.park(&child);
             }
         } else {
@@ -373,7 +392,7 @@ impl Supervisor {
             .map(|(session, _)| *session);
         for session in ready.take(RETRIES_AT_ONCE_MAX).collect::<Vec<_>>() {
             // Refused when the journal has just failed again: then it stays parked.
-            let _stays_parked = self.start(myself, session, Origin::Existing).await;
+            self.start(myself, session, Origin::Existing, None).await;
         }
         let unmarked = self
             .giving_up

@@ -25,7 +25,8 @@ use self::load::Loaded;
 use crate::agent::REPORTED;
 use crate::observe;
 use crate::registry::{Entry, Generation, QuestionKind};
-use crate::reply::{Outcome, ReplyTo, error};
+use crate::reply::{Outcome, Refused, ReplyTo, error};
+use crate::sessions::Activated;
 use crate::shared::{BusyMark, Shared};
 
 /// What a session is told.
@@ -72,6 +73,8 @@ pub(crate) struct SessionArguments {
     pub(crate) entry: Arc<Entry>,
     pub(crate) generation: Generation,
     pub(crate) origin: Origin,
+    /// Who asked for this generation, if anybody did.
+    pub(crate) activated: Option<Activated>,
 }
 
 /// Why a generation of a session ended, when it did so by itself.
@@ -119,6 +122,7 @@ enum Phase {
     /// The log is being folded; questions wait. Bounded by their permits.
     Loading {
         waiting: Vec<SessionMessage>,
+        activated: Option<Activated>,
         began: Instant,
         _task: AbortOnDropHandle<()>,
         _busy: BusyMark,
@@ -144,11 +148,13 @@ impl Actor for SessionActor {
             entry,
             generation,
             origin,
+            activated,
         } = arguments;
         let task = load::spawn(shared.clone(), entry.session, origin, myself);
         let busy = shared.mark_busy();
         let phase = Phase::Loading {
             waiting: Vec::new(),
+            activated,
             began: Instant::now(),
             _task: task,
             _busy: busy,
@@ -244,10 +250,21 @@ impl Session {
         self.entry.publish_head(loaded.opened.head);
         let live = Live::begin(self.shared.clone(), self.entry.clone(), self.generation, loaded);
         let loading = std::mem::replace(&mut self.phase, Phase::Live(Box::new(live)));
-        let (Phase::Loading { waiting, began, .. }, Phase::Live(live)) = (loading, &mut self.phase) else {
+        let Phase::Loading {
+            waiting,
+            activated,
+            began,
+            ..
+        } = loading
+        else {
             return Err("a session is loaded once".into());
         };
+        let Phase::Live(live) = &mut self.phase else {
+            return Err("a session that was loaded lives".into());
+        };
         observe::activated(began.elapsed());
+        // Who asked may have gone.
+        let _gone = activated.map(|activated| activated.send(Ok(())));
         for message in waiting {
             // Only an append has an outcome that ends a generation, and none is in flight yet.
             let _lives_on = live.receive(message);
@@ -267,7 +284,13 @@ impl Session {
         let Some(ending) = self.ending() else { return };
         // What the phase before holds ends with it: agents are killed, the append in flight is given up.
         match before {
-            Phase::Loading { waiting, .. } => {
+            Phase::Loading {
+                waiting, activated, ..
+            } => {
+                if let (Some(activated), Ending::NotLoaded(failure)) = (activated, ending) {
+                    // Who asked may have gone.
+                    let _gone = activated.send(Err(Refused::code(failure.code())));
+                }
                 for message in waiting {
                     turn_away(message, ending, locale);
                 }

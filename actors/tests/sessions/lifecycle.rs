@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use greenroom_protocol::{ErrorCode, Event, TurnOutcome};
+use greenroom_protocol::{ErrorCode, Event, SessionId, TurnOutcome};
 use greenroom_session::{Caller, CommandKind};
 
 use crate::model::{Step, answer, failure, pieces, whole};
@@ -44,6 +44,20 @@ async fn a_listener_keeps_its_session_in_memory() {
     drop(follower);
     pass(MINUTE * 2).await;
     world.until_live(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn that_there_is_no_such_session_is_said_however_soon_it_is_known() {
+    let world = World::new().await;
+    for number in 1..300 {
+        let nobody = SessionId::new(ulid::Ulid(number));
+        let refused = world
+            .directory
+            .view(nobody, &Caller::Client(None))
+            .await
+            .unwrap_err();
+        assert_eq!(code(refused), ErrorCode::SessionNotFound, "at {number}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
