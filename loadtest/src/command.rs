@@ -11,6 +11,8 @@ use anyhow::{Context as _, ensure};
 use clap::{Args, Parser, Subcommand};
 use greenroom_protocol::SessionId;
 use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::checker::{self, ClientRecord, Evidence, Expectation};
 use crate::client::Client;
@@ -104,8 +106,16 @@ pub async fn main_with(args: impl IntoIterator<Item = OsString>) -> anyhow::Resu
     }
 }
 
-/// Like [`main_with`], with a failure printed and turned into an exit status.
+/// Like [`main_with`], with logs on standard error, and a failure printed and turned into an exit status.
 pub async fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let filter = EnvFilter::builder()
+        .with_default_directive(LevelFilter::WARN.into())
+        .from_env_lossy();
+    // Whoever calls this from within a larger program may log already.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .try_init();
     match main_with(args).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
