@@ -56,9 +56,9 @@ pub struct Epoch(pub u64);
 /// Whether `open` may begin a session that does not exist yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OpenMode {
-    /// The session must exist.
+    /// The session must exist: it has at least one event.
     Existing,
-    /// The session must not exist.
+    /// The session must not exist. One that was opened and never got as far as its first event may be begun again.
     New,
 }
 
@@ -235,7 +235,7 @@ pub struct SessionRow {
     pub head: Seq,
     /// When it began.
     pub created_at: Timestamp,
-    /// When its last event was made.
+    /// When its last event was made, deltas aside.
     pub updated_at: Timestamp,
 }
 
@@ -270,7 +270,7 @@ pub struct RunRow {
     pub started: Value,
     /// The data of its `gate.waived`, if it is a draft.
     pub waiver: Option<Value>,
-    /// The failures of its last `stage.changed`, if it failed.
+    /// The failures of its last `stage.changed`, if it failed, else an empty list.
     pub failures: Value,
     /// The data of each `stage.completed`, in the order of their completion.
     pub outputs: Vec<Value>,
@@ -297,7 +297,7 @@ pub struct JobRow {
     pub user: Option<UserKey>,
     /// The run it belongs to.
     pub run_id: RunId,
-    /// Why it failed, as an error body.
+    /// Why it failed, as an error body, else null.
     pub error: Value,
     /// When it was accepted.
     pub created_at: Timestamp,

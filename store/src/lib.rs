@@ -1,1 +1,11 @@
 //! The journal, its read models and the blobs, on SQLite and the local disk.
+//!
+//! [`SqliteStore`] hands out the ports `Journal` and `ReadModels`, [`LocalBlobs`] is the port `Blobs`. Nothing
+//! here decides anything: what is appended is stored as it is, and the read models follow from the facts.
+
+mod blobs;
+mod folder;
+mod sqlite;
+
+pub use blobs::LocalBlobs;
+pub use sqlite::{SqliteStore, StoreConfig, StoreOpenError};
