@@ -59,6 +59,12 @@ pub(crate) fn was_given_up(last: &Fact) -> bool {
 #[error("{0}")]
 pub(crate) struct NotGivenUp(String);
 
+impl NotGivenUp {
+    pub(crate) fn panicked() -> Self {
+        Self("it panicked".to_owned())
+    }
+}
+
 /// Writes into the log that a session failed, under a new epoch and without folding what made it crash, and
 /// shows it to whoever listens.
 pub(crate) async fn give_up(shared: &Shared, entry: &Entry) -> Result<(), NotGivenUp> {

@@ -3,10 +3,12 @@
 //! It is the only one that installs a generation in the registry, so there is never a race for a session.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use greenroom_protocol::{ErrorCode, SessionId};
 use greenroom_session::{NewSession, playbook::Playbook};
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
@@ -353,7 +355,9 @@ impl Supervisor {
     fn spawn_give_up(&self, myself: &ActorRef<SessionsMessage>, pinned: &Pinned) -> AbortOnDropHandle<()> {
         let (shared, entry, myself) = (self.shared.clone(), pinned.entry.clone(), myself.clone());
         AbortOnDropHandle::new(tokio::spawn(async move {
-            let result = give_up(&shared, &entry).await;
+            // A panic here must not leave the session refused for ever and not marked.
+            let marking = AssertUnwindSafe(give_up(&shared, &entry)).catch_unwind();
+            let result = marking.await.unwrap_or_else(|_| Err(NotGivenUp::panicked()));
             // A supervisor that is gone has aborted this task.
             let _gone = myself.send_message(SessionsMessage::GaveUp {
                 session: entry.session,

@@ -263,6 +263,7 @@ impl Session {
             return Err("a session that was loaded lives".into());
         };
         observe::activated(began.elapsed());
+        tracing::debug!(session_id = %self.entry.session, duration_ms = began.elapsed().as_millis(), "session activated");
         // Who asked may have gone.
         let _gone = activated.map(|activated| activated.send(Ok(())));
         for message in waiting {

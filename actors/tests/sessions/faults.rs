@@ -1,6 +1,7 @@
 //! Crashes: of an agent, of a session, again and again; and reports that come too late.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use greenroom_actors::Refused;
@@ -171,6 +172,27 @@ async fn a_session_is_given_up_as_soon_as_the_journal_can_say_so() {
     assert_eq!(code(refused), ErrorCode::SessionRestartLimit);
     follower.until_state("FAILED").await;
     follower.assert_saw_all(&world.journal, session).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_cannot_even_be_loaded_is_given_up() {
+    let world = World::new().await;
+    let session = world.create().await;
+    world.send(session, edit("nuts")).await.unwrap();
+    let world = world.restart().await;
+    world.blobs.poisoned.store(true, Ordering::Relaxed);
+    assert_eq!(
+        world.send(session, edit("milk")).await.unwrap_err(),
+        Refused::Lost
+    );
+    eventually(|| matches!(world.journal.events(session).last(), Some(Event::Error(_)))).await;
+    assert_eq!(
+        world.journal.opens(session),
+        1 + 4 + 1,
+        "four tries, then the supervisor's own"
+    );
+    let refused = world.send(session, edit("milk")).await.unwrap_err();
+    assert_eq!(code(refused), ErrorCode::SessionRestartLimit);
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -323,17 +323,22 @@ impl IdSource for Counter {
 }
 
 #[derive(Default)]
-pub struct MemoryBlobs(Mutex<HashMap<String, Bytes>>);
+pub struct MemoryBlobs {
+    blobs: Mutex<HashMap<String, Bytes>>,
+    /// Reading one panics, as folding a log might.
+    pub poisoned: AtomicBool,
+}
 
 #[async_trait]
 impl Blobs for MemoryBlobs {
     async fn put(&self, name: &str, bytes: Bytes) -> Result<(), BlobError> {
-        self.0.lock().unwrap().insert(name.to_owned(), bytes);
+        self.blobs.lock().unwrap().insert(name.to_owned(), bytes);
         Ok(())
     }
 
     async fn get(&self, name: &str) -> Result<Bytes, BlobError> {
-        self.0
+        assert!(!self.poisoned.load(Ordering::Relaxed), "asked to panic");
+        self.blobs
             .lock()
             .unwrap()
             .get(name)
@@ -342,7 +347,7 @@ impl Blobs for MemoryBlobs {
     }
 
     async fn delete(&self, name: &str) -> Result<(), BlobError> {
-        self.0.lock().unwrap().remove(name);
+        self.blobs.lock().unwrap().remove(name);
         Ok(())
     }
 }
