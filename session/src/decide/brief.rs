@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::Decider;
 use crate::agent::ProposedSlot;
 use crate::command::{Answer, Receipt, SlotEdit};
+use crate::extractor::extract;
 use crate::support::support;
 
 /// How sure the user's own edit is.
@@ -58,7 +59,7 @@ impl Decider<'_, '_> {
     pub(super) fn extract(&mut self, turn_id: TurnId, text: &str) {
         let playbook = self.context.playbook;
         let asked = self.state.conversation.asked.clone();
-        let proposals = crate::extractor::extract(
+        let proposals = extract(
             text,
             &playbook.slots,
             playbook.price_table.as_ref(),
@@ -91,6 +92,9 @@ impl Decider<'_, '_> {
         let Some((said_in, _)) = utterances.get(support.utterance) else {
             return;
         };
+        if self.answers_another_slot(&proposal.path, &support.value) {
+            return;
+        }
         let confidence = proposal.confidence.clamp(0.0, 1.0).min(support.confidence_cap);
         self.fill(
             turn_id,
@@ -100,6 +104,17 @@ impl Decider<'_, '_> {
             confidence,
             support.words,
         );
+    }
+
+    /// Whether a value is itself an explicit answer to another slot: "제품명은 루미앰플" is no channel.
+    fn answers_another_slot(&self, path: &SlotPath, value: &Value) -> bool {
+        let playbook = self.context.playbook;
+        let explicit = |text: &str| extract(text, &playbook.slots, playbook.price_table.as_ref(), None);
+        let texts = match value {
+            Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
+            value => Vec::from_iter(value.as_str()),
+        };
+        texts.into_iter().flat_map(explicit).any(|answer| answer.path != *path)
     }
 
     /// What the user said, newest first, beginning with the turn under way.

@@ -176,10 +176,10 @@ fn first_member(text: &Text<'_>, span: Span) -> Span {
         text.get(*at) == Some(',') && !within_number
     });
     let first = text.trim(Span::new(span.start, comma.unwrap_or(span.end)));
-    let rest_is_social =
-        |comma: usize| classify(text, text.trim(Span::new(comma, span.end)), false) == SpeechAct::Social;
+    let is_social = |part: Span| classify(text, part, false) == SpeechAct::Social;
+    let rest_is_social = |comma: usize| is_social(text.trim(Span::new(comma, span.end)));
     match comma {
-        Some(comma) if text.words(first).all(|word| is_filler(text.at(word))) => {
+        Some(comma) if is_social(first) || text.words(first).all(|word| is_filler(text.at(word))) => {
             first_member(text, text.trim(Span::new(comma + 1, span.end)))
         }
         Some(comma) if rest_is_social(comma) || text.words(first).count() <= 2 => first,

@@ -355,6 +355,26 @@ fn a_value_that_the_users_words_do_not_support_is_rejected_whoever_proposes_it()
 }
 
 #[test]
+fn an_explicit_answer_to_one_slot_does_not_fill_another() {
+    let mut play = Play::launch();
+    play.say("제품명은 루미앰플이야");
+    play.plan(
+        &json!({ "answer": "네.", "slot_updates": [{ "path": "channel.channels", "value": ["제품명은 루미앰플이야"], "confidence": 0.9, "words": "제품명은 루미앰플이야" }], "ask": "product.category", "question": "카테고리는요?", "intent": "none" }),
+    );
+    assert_eq!(play.value("channel.channels"), None);
+    assert_eq!(play.value("product.name"), Some(json!("루미앰플")));
+}
+
+#[test]
+fn a_greeting_and_small_talk_fill_nothing() {
+    for text in ["안녕하세요", "안녕하세요, 다음 주에 제품을 하나 출시하려고 해요", "Hello there, I want to launch a product next week"] {
+        let mut play = Play::launch_without_model();
+        play.say(text);
+        assert_eq!(play.state.brief.iter().count(), 0, "{text}");
+    }
+}
+
+#[test]
 fn words_from_before_a_correction_never_undo_it() {
     let mut play = Play::launch();
     play.say("제품명은 루미세럼");
