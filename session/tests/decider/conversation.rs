@@ -132,6 +132,22 @@ fn a_question_for_a_slot_that_is_filled_is_never_shown() {
 }
 
 #[test]
+fn at_most_one_question_is_asked_a_turn() {
+    let mut play = Play::launch();
+    for (ask, question) in [(Some("product.name"), "이름이 뭐예요?"), (None, ""), (Some("goal.weekly_goal"), "목표는요?")] {
+        play.say("음");
+        let from = play.log.len();
+        play.plan(&plan_reply("네.", ask, question));
+        let questions: usize = play.said(from).iter().map(|text| text.matches('?').count()).sum();
+        assert!(questions <= 1, "{:?}", play.said(from));
+        let asked = play.log[from..].iter().filter(|fact| {
+            matches!(&fact.event, Event::MessageAdded(message) if message.asks.is_some())
+        });
+        assert_eq!(asked.count(), 1, "the conversation goes on");
+    }
+}
+
+#[test]
 fn an_unclear_slot_is_asked_for_twice_then_left_and_come_back_to() {
     let mut play = Play::launch_without_model();
     let mut asked = Vec::new();

@@ -63,6 +63,35 @@ fn a_run_goes_through_its_stages_to_done() {
 }
 
 #[test]
+fn after_done_the_brief_may_change_and_another_run_may_follow() {
+    let mut play = launch_running();
+    let first = play.state.newest_run;
+    for (name, output) in [
+        ("research", outputs::research()),
+        ("strategy", outputs::strategy()),
+        ("creative", outputs::creative()),
+        ("voice", outputs::voice()),
+    ] {
+        play.stage(name, &output);
+    }
+    assert_eq!(play.state.wire_state, "DONE");
+    play.set("product.name", json!("루미앰플")).expect("the brief may change");
+    let second = play.generate().expect("another run").run_id;
+    assert_ne!(second, first);
+    let frozen: Vec<Value> = play
+        .log
+        .iter()
+        .filter_map(|fact| match &fact.event {
+            Event::RunStarted(run) => run.brief.iter().find(|slot| slot.path == path("product.name")).cloned(),
+            _ => None,
+        })
+        .map(|slot| slot.value)
+        .collect();
+    assert_eq!(frozen, [json!("루미세럼"), json!("루미앰플")], "each run keeps the brief that it was started with");
+    assert_eq!(play.state.wire_state, "RUN_RESEARCH");
+}
+
+#[test]
 fn a_second_playbook_with_other_states_runs_to_its_own_end() {
     for (mode, skipped) in [(Mode::Standard, false), (Mode::Fast, true)] {
         let playbook = load("tests/playbooks/concierge");
