@@ -214,7 +214,9 @@ async fn an_interruption_kills_the_planner_at_once() {
     let interrupting = world.send(session, say("Wait, something else"));
     let killed = async {
         world.journal.until_appends_wait(1).await;
+        let asked_at = tokio::time::Instant::now();
         world.model.until_under_way(0).await;
+        assert_eq!(asked_at.elapsed(), Duration::ZERO, "killed, not timed out");
         assert!(
             !follower.cursor.behind(),
             "killed before the interruption is committed"

@@ -149,6 +149,7 @@ impl LanguageModel for ScriptedModel {
             async move {
                 loop {
                     let event = match steps.next()? {
+                        Step::Pause(Duration::ZERO) => continue,
                         Step::Pause(pause) => {
                             tokio::time::sleep(pause).await;
                             continue;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use greenroom_protocol::{ErrorCode, Event, limits};
+use greenroom_protocol::{DeltaChange, ErrorCode, Event, limits};
 use serde_json::json;
 
 use crate::model::{Step, answer, pieces, whole};
@@ -87,6 +87,35 @@ async fn a_reply_is_shown_as_it_comes_and_its_small_steps_are_joined() {
         .iter()
         .any(|event| matches!(event, Event::MessageAdded(said) if said.text == text.trim()));
     assert!(said, "nothing of it was lost");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_came_last_is_shown_before_the_reply_is_complete() {
+    let world = World::new().await;
+    let session = world.create().await;
+    // All at once: what follows the first step waits in the agent when the reply ends.
+    world
+        .model
+        .script("planner", pieces(&answer("one two three"), 4, Duration::ZERO));
+    world.send(session, say("Hello there")).await.unwrap();
+    let mut follower = world.follow(session).await;
+    follower
+        .until(|event| matches!(event, Event::TurnCompleted(_)))
+        .await;
+    let shown: String = world
+        .journal
+        .events(session)
+        .into_iter()
+        .filter_map(|event| match event {
+            Event::PlannerDelta(delta) => Some(delta.delta.change),
+            _ => None,
+        })
+        .map(|change| match change {
+            DeltaChange::Append(text) => text,
+            DeltaChange::Value(value) => panic!("a reply only grows: {value}"),
+        })
+        .collect();
+    assert!(shown.starts_with("one two three"), "{shown}");
 }
 
 #[tokio::test(start_paused = true)]
