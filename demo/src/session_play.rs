@@ -1,13 +1,15 @@
 //! A stage to play sessions on, for the black-box suite: a world in a folder of its own, clients that record what they
 //! see, the simulator's faults, the operator's socket.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use greenroom_protocol::{Seq, SessionId, Signal};
+use loadtest::checker::{self, Evidence, Expectation, read_records};
 use loadtest::client::{Client, CreateSession, EventsPage, Incoming, Recorder, SeenEvent, Socket, Turn};
+use loadtest::provider::{BillStatement, read_bill};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -19,6 +21,8 @@ use crate::world::{World, WorldSpec};
 pub const BRIEF: &str = "제품명은 런치부스터, 카테고리는 스킨케어, 특징은 저자극, 빠른흡수, 비건, 가격은 29000원, \
                          타겟은 20대 여성, 이유는 트러블 진정, 채널은 인스타와 네이버, 목표는 구매, 영상 길이는 10초";
 
+/// Where the clients' records lie in a stage's folder.
+const RECORDS: &str = "records";
 /// A simulator that writes as fast as it can be read.
 const FAST: [&str; 4] = ["--first-token-ms", "5", "--tokens-per-second", "20000"];
 /// No scene takes longer, on a machine with two busy cores; most take a second.
@@ -52,6 +56,11 @@ impl StageSpec {
         Ok(spec)
     }
 
+    /// The folder that everything of the scene lies in.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// With this `greenroom.toml`.
     #[must_use]
     pub fn config(mut self, toml: &str) -> Self {
@@ -80,10 +89,12 @@ impl StageSpec {
         self
     }
 
-    /// Starts the world, plays the scene, and checks that nothing was lost or made up. A failure is told with the end
-    /// of the server's log.
+    /// Starts the world, plays the scene, and asks the checker: at its end the scene has left nothing under way. A
+    /// failure is told with the end of the server's log.
     pub async fn play(self, scene: impl AsyncFnOnce(&mut Stage) -> anyhow::Result<()>) -> anyhow::Result<()> {
         let world = World::start(self.world).await?;
+        std::fs::create_dir(self.folder.path().join(RECORDS))
+            .context("no folder for the clients' records")?;
         let mut stage = Stage {
             world,
             folder: self.folder,
@@ -91,7 +102,7 @@ impl StageSpec {
         };
         let played = within(self.timeout, async {
             scene(&mut stage).await?;
-            stage.check().await
+            stage.check(Expectation::AtRest).await
         });
         let outcome = played.await;
         outcome.with_context(|| format!("the server's last words:\n{}", stage.world.server.last_words()))
@@ -111,7 +122,7 @@ impl Stage {
     /// A new client, whose own record of what it sees the checker will read.
     pub fn client(&self) -> anyhow::Result<Client> {
         let number = self.clients.fetch_add(1, Ordering::Relaxed) + 1;
-        let record = Recorder::create(&self.record_path(number))?;
+        let record = Recorder::create(&self.records().join(format!("client-{number}.jsonl")))?;
         Ok(Client::new(&self.world.server_url())?.with_recorder(record))
     }
 
@@ -135,16 +146,15 @@ impl Stage {
     }
 
     /// The simulator's bill, once no call is under way any more.
-    pub async fn bill(&self) -> anyhow::Result<Value> {
+    pub async fn bill(&self) -> anyhow::Result<BillStatement> {
         let url = format!("{}/_sim/bill?idle_within_ms=10000", self.world.simulator_url());
-        Ok(reqwest::Client::builder()
+        let answer = reqwest::Client::builder()
             .no_proxy()
             .build()?
             .get(url)
             .send()
-            .await?
-            .json()
-            .await?)
+            .await?;
+        Ok(answer.error_for_status()?.json().await?)
     }
 
     /// The server's admin socket.
@@ -198,23 +208,32 @@ impl Stage {
         }
     }
 
-    /// Asks the checker whether what the clients saw, the journals and the bill agree.
-    pub async fn check(&self) -> anyhow::Result<()> {
-        for session in self.sessions().await? {
-            let journal = self.journal(session).await?;
-            for (number, event) in (1..).zip(&journal) {
-                ensure!(
-                    event.seq.0 == number,
-                    "{session}: {} stands at {number}",
-                    event.seq
-                );
-            }
+    /// Holds what the clients saw, the journals of all sessions and the bill against each other; nothing may be wrong.
+    pub async fn check(&self, expectation: Expectation) -> anyhow::Result<()> {
+        let statement = self.bill().await?;
+        if expectation == Expectation::AtRest {
+            ensure!(
+                statement.totals.open == 0,
+                "the simulator still answers calls: {statement:?}"
+            );
         }
+        // The file goes back beyond a restart of the simulator.
+        let bill = Some(read_bill(&self.world.bill())?);
+        let mut evidence = Evidence {
+            bill,
+            ..Evidence::default()
+        };
+        for session in self.sessions().await? {
+            evidence.journals.insert(session, self.journal(session).await?);
+        }
+        evidence.records = read_records(&self.records())?;
+        let report = checker::check(&evidence, expectation);
+        ensure!(report.is_clean(), "the checker found something wrong:\n{report}");
         Ok(())
     }
 
-    fn record_path(&self, number: u32) -> PathBuf {
-        self.folder.path().join(format!("client-{number}.jsonl"))
+    fn records(&self) -> PathBuf {
+        self.folder.path().join(RECORDS)
     }
 }
 
