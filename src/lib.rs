@@ -6,6 +6,7 @@ mod admin;
 mod app;
 mod cli;
 mod config;
+mod engine;
 mod http;
 mod lifecycle;
 mod llm;
@@ -16,6 +17,8 @@ mod signals;
 mod startup;
 mod system;
 mod telemetry;
+#[cfg(test)]
+mod testing;
 mod ws;
 
 use std::ffi::OsString;

@@ -37,7 +37,7 @@ pub enum PlaybooksError {
         reason: String,
     },
     /// A playbook has faults.
-    #[error("the playbook {place} is not valid:{}", faults.iter().map(|fault| format!("\n  - {fault}")).collect::<String>())]
+    #[error("the playbook {place} is not valid:{}", listed(faults))]
     Invalid {
         /// Where it is.
         place: String,
@@ -200,11 +200,17 @@ fn entries(dir: &Path) -> Result<Vec<PathBuf>, PlaybooksError> {
         .collect()
 }
 
-fn unreadable(path: &Path, reason: impl ToString) -> PlaybooksError {
+fn unreadable(path: &Path, reason: impl std::fmt::Display) -> PlaybooksError {
+    let reason = format!("{reason}");
     PlaybooksError::Unreadable {
         path: path.to_owned(),
-        reason: reason.to_string(),
+        reason,
     }
+}
+
+fn listed(faults: &[PlaybookFault]) -> String {
+    let lines: Vec<String> = faults.iter().map(|fault| format!("\n  - {fault}")).collect();
+    lines.concat()
 }
 
 #[cfg(test)]

@@ -171,7 +171,7 @@ mod tests {
         );
         assert!(limit.take(address(4)).is_err(), "the second finds it taken");
         assert_eq!(limit.buckets.len(), 3);
-        tokio::time::advance(Duration::from_secs(60)).await;
+        tokio::time::advance(Duration::from_mins(1)).await;
         assert_eq!(
             limit.take(address(5)),
             Ok(()),

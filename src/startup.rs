@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
-use crate::app::App;
 use crate::config::{Config, Dependency};
+use crate::llm::Llm;
 
 /// How to give the server a language model.
 pub const LLM_HINT: &str = "set OPENAI_API_KEY in the environment or in .env, or point OPENAI_BASE_URL at a server \
@@ -14,30 +14,17 @@ pub const LLM_HINT: &str = "set OPENAI_API_KEY in the environment or in .env, or
 pub fn announce<'a>(
     address: SocketAddr,
     config: &Config,
-    app: &App,
+    llm: &Llm,
     playbooks: impl Iterator<Item = &'a str>,
 ) {
-    let playbooks: Vec<&str> = playbooks.collect();
     println!(
         "{}",
-        announcement(
-            address,
-            config,
-            app.llm.status().as_ref(),
-            app.llm.meets(Dependency::Search),
-            &playbooks
-        )
+        announcement(address, config, llm, &playbooks.collect::<Vec<_>>())
     );
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving");
 }
 
-fn announcement(
-    address: SocketAddr,
-    config: &Config,
-    provider: Option<&greenroom_providers::ProviderStatus>,
-    can_search: bool,
-    playbooks: &[&str],
-) -> String {
+fn announcement(address: SocketAddr, config: &Config, llm: &Llm, playbooks: &[&str]) -> String {
     let mut text = format!("greenroom {} on http://{address}\n", env!("CARGO_PKG_VERSION"));
     let mut line = |name: &str, value: &str| {
         let _ = writeln!(text, "  {name:<12}{value}");
@@ -55,37 +42,34 @@ fn announcement(
             "open, on this machine only"
         },
     );
-    match provider {
-        Some(provider) => {
-            let simulated = if provider.simulated {
-                ", SIMULATED: nothing it writes is real"
-            } else {
-                ""
-            };
-            let models = format!("{} and {}", provider.model, provider.small_model);
-            line(
-                "llm",
-                &format!("{}: {models}, by {}{simulated}", provider.name, provider.api),
-            );
-            let search = if can_search {
-                "by the language model"
-            } else {
-                "none: research finds no evidence"
-            };
-            line("search", search);
-        }
-        None => {
-            line("llm", "not configured");
-            line(
-                "",
-                "works: conversations, with the built-in extractor and the playbook's own questions",
-            );
-            line(
-                "",
-                "does not: research, strategy, creative and voice (LLM_NOT_CONFIGURED)",
-            );
-            line("", &format!("to change that, {LLM_HINT}"));
-        }
+    if let Some(provider) = llm.status() {
+        let models = format!("{} and {}", provider.model, provider.small_model);
+        let simulated = if provider.simulated {
+            ", SIMULATED: nothing it writes is real"
+        } else {
+            ""
+        };
+        line(
+            "llm",
+            &format!("{}: {models}, by {}{simulated}", provider.name, provider.api),
+        );
+        let search = if llm.meets(Dependency::Search) {
+            "by the language model"
+        } else {
+            "none: research finds no evidence"
+        };
+        line("search", search);
+    } else {
+        line("llm", "not configured");
+        line(
+            "",
+            "works: conversations, with the built-in extractor and the playbook's own questions",
+        );
+        line(
+            "",
+            "does not: research, strategy, creative and voice (LLM_NOT_CONFIGURED)",
+        );
+        line("", &format!("to change that, {LLM_HINT}"));
     }
     line("speech", "not in this release: clients type");
     text.truncate(text.trim_end().len());
@@ -97,7 +81,6 @@ mod tests {
     use super::*;
     use crate::cli::ServeArgs;
     use crate::config::load_from;
-    use crate::llm::Llm;
 
     fn announced(variables: &[(&str, &str)]) -> String {
         let variables = variables
@@ -106,14 +89,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let config = load_from(&ServeArgs::default(), variables, folder.path()).unwrap();
         let llm = Llm::from_settings(&config.llm).unwrap();
-        let can_search = llm.meets(Dependency::Search);
-        announcement(
-            config.server.listen,
-            &config,
-            llm.status().as_ref(),
-            can_search,
-            &["launch"],
-        )
+        announcement(config.server.listen, &config, &llm, &["launch"])
     }
 
     #[test]

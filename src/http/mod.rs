@@ -20,6 +20,8 @@ mod schemas;
 mod sessions;
 mod slots;
 mod sse;
+#[cfg(test)]
+mod tests;
 mod turn;
 mod turns;
 mod wire;

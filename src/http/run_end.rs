@@ -31,14 +31,13 @@ pub(super) async fn wait_for_end(
     // The cursor first: whatever the row does not show yet, the cursor will.
     let (cursor, view) = app.directory.cursor(session_id, &asker.caller, None).await?;
     let row = app.models.run(&app.tenant, run_id).await?;
-    let end = match row.as_ref().and_then(end_of_row) {
-        Some(end) => end,
-        None => {
-            let playbook = app.playbooks.pinned(&view.playbook.hash).await;
-            let budget = playbook.map_or(Duration::ZERO, |playbook| playbook.run_budget.into());
-            let end = tokio::time::timeout(budget + RUN_MARGIN, end_in_log(cursor, run_id)).await;
-            end.map_err(|_| Failure::new(ErrorCode::LlmTimeout))??
-        }
+    let end = if let Some(end) = row.as_ref().and_then(end_of_row) {
+        end
+    } else {
+        let playbook = app.playbooks.pinned(&view.playbook.hash).await;
+        let budget = playbook.map_or(Duration::ZERO, |playbook| playbook.run_budget.into());
+        let end = tokio::time::timeout(budget + RUN_MARGIN, end_in_log(cursor, run_id)).await;
+        end.map_err(|_| Failure::new(ErrorCode::LlmTimeout))??
     };
     let state = app.directory.view(session_id, &asker.caller).await?.state;
     let receipt = RunReceipt {
@@ -53,17 +52,12 @@ pub(super) async fn wait_for_end(
 }
 
 fn failure(run: &RunReceipt, failures: Vec<StageFailure>) -> Failure {
-    match failures.into_iter().next() {
-        Some(StageFailure {
-            stage,
-            attempt,
-            error,
-        }) => Failure::Told(Box::new(run_error(error, run, stage.as_str(), attempt))),
-        None => {
-            tracing::error!("a run failed without a failure");
-            Failure::new(ErrorCode::SysInternal)
-        }
-    }
+    let Some(first) = failures.into_iter().next() else {
+        tracing::error!("a run failed without a failure");
+        return Failure::new(ErrorCode::SysInternal);
+    };
+    let error = run_error(first.error, run, first.stage.as_str(), first.attempt);
+    Failure::Told(Box::new(error))
 }
 
 fn end_of_row(row: &RunRow) -> Option<RunEnd> {

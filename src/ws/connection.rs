@@ -107,14 +107,11 @@ where
     ) -> Self {
         let now = Instant::now();
         let (session, locale) = (view.session_id, view.locale);
-        let outbox = match replay_from {
-            Some(after) => Outbox::with_replay(after, cursor.committed()),
-            None => {
-                let mut outbox = Outbox::default();
-                outbox.signal(&view.snapshot_signal());
-                outbox
-            }
-        };
+        let mut outbox = Outbox::default();
+        match replay_from {
+            Some(after) => outbox.replay(after, cursor.committed()),
+            None => outbox.signal(&view.snapshot_signal()),
+        }
         Self {
             session,
             locale,

@@ -4,6 +4,8 @@ mod close;
 mod connection;
 mod inbound;
 mod outbox;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use greenroom_actors::Refused;
 use greenroom_protocol::{Seq, SessionId, Signal, limits};
 use metrics::{counter, gauge};
 use serde::Deserialize;
+use tokio::time::Instant;
 use tracing::Instrument as _;
 use utoipa::IntoParams;
 
@@ -74,6 +77,7 @@ pub(crate) async fn connect(
     })?;
     let after = query.last_event_id.as_deref().map(parse_event_id).transpose()?;
     let session = session.parse::<SessionId>().ok();
+    tracing::Span::current().record("session_id", session.map(tracing::field::display));
     let upgrade = upgrade
         .protocols([SUBPROTOCOL])
         .read_buffer_size(READ_BUFFER_BYTES)
@@ -108,10 +112,15 @@ impl Guest {
         let token = self.app.lifecycle.connection();
         let sockets = gauge!("greenroom_sockets");
         sockets.increment(1.0);
+        let began = Instant::now();
         let reason = self.attend(socket).await;
         sockets.decrement(1.0);
         counter!("greenroom_socket_closes_total", "reason" => reason.name()).increment(1);
-        tracing::debug!(reason = reason.name(), "the socket ended");
+        tracing::info!(
+            reason = reason.name(),
+            duration_ms = began.elapsed().as_millis(),
+            "the socket ended"
+        );
         drop(token);
     }
 

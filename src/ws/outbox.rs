@@ -22,14 +22,10 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// An outbox that says `replay.done` once everything up to this number has passed through it.
-    pub fn with_replay(from: Seq, until: Seq) -> Self {
-        let mut outbox = Self {
-            replay_until: Some(until),
-            ..Self::default()
-        };
-        outbox.end_replay_at(from);
-        outbox
+    /// Says `replay.done` once everything after `from` and up to `until` has passed through.
+    pub fn replay(&mut self, from: Seq, until: Seq) {
+        self.replay_until = Some(until);
+        self.end_replay_at(from);
     }
 
     /// A signal that overtakes waiting events.
@@ -201,7 +197,8 @@ mod tests {
 
     #[tokio::test]
     async fn the_end_of_the_replay_stands_between_old_and_new() {
-        let mut outbox = Outbox::with_replay(Seq(1), Seq(3));
+        let mut outbox = Outbox::default();
+        outbox.replay(Seq(1), Seq(3));
         let mut socket = Narrow {
             room: 10,
             ..Narrow::default()
@@ -213,7 +210,8 @@ mod tests {
 
     #[tokio::test]
     async fn an_empty_replay_is_done_at_once() {
-        let mut outbox = Outbox::with_replay(Seq(3), Seq(3));
+        let mut outbox = Outbox::default();
+        outbox.replay(Seq(3), Seq(3));
         let mut socket = Narrow {
             room: 10,
             ..Narrow::default()

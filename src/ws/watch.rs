@@ -169,7 +169,7 @@ mod tests {
         let mut watch = StallWatch::new(Instant::now());
         watch.writing(true, 0);
         watch.writing(false, 0);
-        tokio::time::advance(Duration::from_secs(60)).await;
+        tokio::time::advance(Duration::from_mins(1)).await;
         watch.writing(true, 0);
         assert!(!watch.stalled(Instant::now(), 0));
     }

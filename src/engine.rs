@@ -1,0 +1,125 @@
+//! The parts that do the work, put together: store, provider, playbooks, actors. Nothing here listens to anybody.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use greenroom_actors::{ActorsConfig, Greenroom, PlaybookLibrary, Ports, StartError};
+use greenroom_session::ports::{BlobError, Blobs, IdSource, Journal, TenantId};
+use greenroom_store::{LocalBlobs, SqliteStore, StoreConfig, StoreOpenError};
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::app::{App, Limits};
+use crate::config::Config;
+use crate::http::{Access, Documents};
+use crate::lifecycle::Lifecycle;
+use crate::llm::Llm;
+use crate::playbooks::{Playbooks, PlaybooksError};
+use crate::system::{RandomIds, SystemClock};
+
+/// How often it is looked whether the journal can be written.
+const JOURNAL_CHECK: Duration = Duration::from_millis(250);
+
+/// Why the parts do not come together.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The database cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreOpenError),
+    /// The blobs cannot be opened.
+    #[error("the folder of the blobs cannot be used: {0}")]
+    Blobs(#[from] BlobError),
+    /// The playbooks cannot be kept.
+    #[error(transparent)]
+    Playbooks(#[from] PlaybooksError),
+    /// The actors cannot be started.
+    #[error(transparent)]
+    Actors(#[from] StartError),
+}
+
+/// The parts, and what they share.
+pub struct Engine {
+    /// What is shared.
+    pub app: Arc<App>,
+    /// All sessions.
+    pub greenroom: Greenroom,
+    /// The journal, the read models and the blobs.
+    pub store: SqliteStore,
+    _journal_watch: AbortOnDropHandle<()>,
+}
+
+impl Engine {
+    /// Opens the data directory and starts the actors. No session is woken yet.
+    pub async fn start(
+        config: &Config,
+        playbooks: &Playbooks,
+        llm: Llm,
+        metrics: Option<PrometheusHandle>,
+    ) -> Result<Self, EngineError> {
+        let store = SqliteStore::open(StoreConfig {
+            page_limit: config.store.page_limit,
+            min_free_disk_bytes: config.store.min_free_disk_bytes,
+            ..StoreConfig::new(&config.server.data_dir)
+        })
+        .await?;
+        let blobs = LocalBlobs::open(config.server.data_dir.join("blobs")).await?;
+        let blobs: Arc<dyn Blobs> = Arc::new(blobs);
+        playbooks.store(&*blobs).await?;
+        let library = PlaybookLibrary::new(&config.playbook.default, playbooks.all(), Arc::clone(&blobs));
+        let library = Arc::new(library);
+        let ports = Ports {
+            journal: store.journal(),
+            blobs,
+            model: llm.port(),
+            clock: Arc::new(SystemClock),
+            ids: Arc::new(|| Box::new(RandomIds::default()) as Box<dyn IdSource>),
+            playbooks: Arc::clone(&library),
+        };
+        let greenroom = Greenroom::start(actors_config(config), ports).await?;
+        let (writable, journal_watch) = watch_journal(store.journal());
+        let app = Arc::new(App {
+            directory: greenroom.directory(),
+            models: store.read_models(),
+            journal: store.journal(),
+            writable,
+            playbooks: library,
+            llm,
+            access: Access::new(&config.server),
+            limits: Limits::new(&config.limits),
+            lifecycle: Lifecycle::default(),
+            metrics,
+            documents: Documents::make(),
+            tenant: TenantId::default(),
+        });
+        Ok(Self {
+            app,
+            greenroom,
+            store,
+            _journal_watch: journal_watch,
+        })
+    }
+}
+
+fn actors_config(config: &Config) -> ActorsConfig {
+    ActorsConfig {
+        sessions_live_max: config.limits.sessions,
+        #[cfg(debug_assertions)]
+        faults: config.faults.clone(),
+        ..ActorsConfig::default()
+    }
+}
+
+/// Turns what the journal knows of itself into something that sockets can wait for.
+fn watch_journal(journal: Arc<dyn Journal>) -> (watch::Receiver<bool>, AbortOnDropHandle<()>) {
+    let (sender, receiver) = watch::channel(journal.writable());
+    let watching = tokio::spawn(async move {
+        let mut checks = tokio::time::interval(JOURNAL_CHECK);
+        loop {
+            checks.tick().await;
+            let writable = journal.writable();
+            sender.send_if_modified(|known| std::mem::replace(known, writable) != writable);
+        }
+    });
+    (receiver, AbortOnDropHandle::new(watching))
+}
