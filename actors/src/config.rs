@@ -19,7 +19,8 @@ pub struct ActorsConfig {
     pub ring_bytes_max: usize,
     /// Commands of one session that may wait for their answer; more are refused with `SYS_OVERLOADED`.
     pub commands_waiting_max: usize,
-    /// Sessions in memory at once; more are refused with `SYS_OVERLOADED`. An idle one takes less than 10 kB.
+    /// Sessions in memory at once; more are refused with `SYS_OVERLOADED`. An idle one takes about 9 kB, and what was
+    /// said in it.
     pub sessions_live_max: usize,
     /// Restarts that a session may need within [`Self::restart_window`]; the next panic gives it up.
     pub restarts_max: usize,
@@ -57,6 +58,8 @@ pub struct Faults {
     pub panic_session_on: Option<String>,
     /// The first agent that is started after a message which contains this panics, once for each such message.
     pub panic_agent_on: Option<String>,
+    /// The agent of the first attempt at this stage panics, in every run.
+    pub panic_stage: Option<String>,
 }
 
 /// What the actors need from the outside.

@@ -54,10 +54,15 @@ impl Greenroom {
         *lock(&self.recovery) = Some(AbortOnDropHandle::new(tokio::spawn(recovering)));
     }
 
+    /// Takes no more commands from now on; what is under way goes on.
+    pub fn drain(&self) {
+        self.shared.draining.store(true, Ordering::Relaxed);
+    }
+
     /// Takes no more commands, waits until nothing is under way or the deadline has passed, and stops. What is
     /// cut off then is taken up again at the next start.
     pub async fn shutdown(&self, deadline: Duration) {
-        self.shared.draining.store(true, Ordering::Relaxed);
+        self.drain();
         lock(&self.recovery).take();
         if timeout(deadline, self.shared.quiet()).await.is_err() {
             tracing::warn!("shutting down with sessions that have something under way");

@@ -10,8 +10,8 @@ use greenroom_session::ports::{
     Append, AppendOutcome, Entry as JournalEntry, Epoch, IdSource, SessionSummary,
 };
 use greenroom_session::{
-    AgentReport, AgentTask, Answer, Caller, Command, Context, Due, Fact, Input, Receipt, SessionView, State,
-    agent_task, create, decide, due, playbook::Playbook, summary,
+    AgentReport, AgentTask, Answer, Caller, Command, Context, Due, DueCall, Fact, Input, Receipt,
+    SessionView, State, agent_task, create, decide, due, playbook::Playbook, summary,
 };
 use ractor::{Actor, ActorId, ActorRef};
 use tokio::time::Instant;
@@ -163,7 +163,11 @@ impl Live {
     pub(super) async fn settle(&mut self, myself: &ActorRef<SessionMessage>) {
         let due = due(&self.state);
         self.children.keep_due(&due.calls);
-        self.start_due(myself, &due).await;
+        if due.calls.iter().any(|call| self.may_start(call)) {
+            // On the heap, and only when needed: within the handler's own future it would cost every idle session
+            // some kilobytes.
+            Box::pin(self.start_due(myself, &due)).await;
+        }
         self.append(myself, &due);
         self.set_alarm(myself, &due);
         let busy = self.in_flight.is_some() || !self.children.is_empty();
@@ -299,10 +303,15 @@ impl Live {
         }
     }
 
+    /// Whether a call is reserved for good, and was not given to an agent yet.
+    fn may_start(&self, call: &DueCall) -> bool {
+        call.reserved_seq <= self.waiters.committed() && !self.children.contains(&call.stamp)
+    }
+
     /// Starts the agents of all calls whose reservation is committed.
     async fn start_due(&mut self, myself: &ActorRef<SessionMessage>, due: &Due) {
         for call in &due.calls {
-            if call.reserved_seq > self.waiters.committed() || self.children.contains(&call.stamp) {
+            if !self.may_start(call) {
                 continue;
             }
             let now = self.shared.ports.clock.now();
@@ -330,7 +339,7 @@ impl Live {
             session: myself.clone(),
             model: self.shared.ports.model.clone(),
             #[cfg(debug_assertions)]
-            panics: std::mem::take(&mut self.agent_fault),
+            panics: self.agent_panics(&task.stamp),
         };
         let stamp = task.stamp.clone();
         let (agent, _ends_by_itself) = Agent::spawn_linked(None, Agent, arguments, myself.get_cell())
@@ -406,6 +415,18 @@ impl Live {
             restarts: self.entry.restarts(),
             wake_at: due.wake_at,
         }
+    }
+
+    /// Whether a test asked for a panic of the agent that is about to start.
+    #[cfg(debug_assertions)]
+    fn agent_panics(&mut self, stamp: &greenroom_session::Stamp) -> bool {
+        use greenroom_protocol::CallScope;
+        let wanted = self.shared.config.faults.panic_stage.as_deref();
+        let at_its_stage = match &stamp.scope {
+            CallScope::Stage { stage, attempt, .. } => *attempt == 1 && wanted == Some(stage.as_str()),
+            CallScope::Turn { .. } => false,
+        };
+        at_its_stage || std::mem::take(&mut self.agent_fault)
     }
 
     /// Provokes the panics that a test asked for.

@@ -216,7 +216,8 @@ impl Session {
     ) -> Result<(), ActorProcessingErr> {
         match &mut self.phase {
             Phase::Loading { waiting, .. } => match message {
-                SessionMessage::Loaded(result) => self.loaded(myself, *result).await?,
+                // On the heap, as it happens once and its future is large.
+                SessionMessage::Loaded(result) => Box::pin(self.loaded(myself, *result)).await?,
                 SessionMessage::Command { .. }
                 | SessionMessage::View { .. }
                 | SessionMessage::Inspect { .. } => {
