@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tokio_util::task::AbortOnDropHandle;
 
-use crate::admin::{self, AdminSocketError};
+use crate::admin::{AdminSocket, AdminSocketError};
 use crate::cli::ServeArgs;
 use crate::config::{self, Config, ConfigFaults, Dependency};
 use crate::engine::{Engine, EngineError};
@@ -65,18 +64,18 @@ pub enum ServeError {
 /// A server that serves.
 struct Server {
     engine: Engine,
-    telemetry: Telemetry,
     accepting: JoinHandle<()>,
-    _admin: AbortOnDropHandle<()>,
+    _admin: AdminSocket,
 }
 
 /// Serves until the system asks the process to end.
 pub async fn run(args: &ServeArgs) -> Result<(), ServeError> {
     let config = config::load(args)?;
     let mut signals = Signals::listen().map_err(ServeError::Signals)?;
-    let server = Server::start(&config).await?;
+    let telemetry = Telemetry::install(&config.log)?;
+    let server = Server::start(&config, &telemetry).await?;
     while signals.next().await == Signal::Reload {
-        server.reload(args);
+        server.reload(args, &telemetry);
     }
     tracing::info!("draining");
     // Whoever asks twice does not want to wait.
@@ -88,8 +87,7 @@ pub async fn run(args: &ServeArgs) -> Result<(), ServeError> {
 }
 
 impl Server {
-    async fn start(config: &Config) -> Result<Self, ServeError> {
-        let telemetry = Telemetry::install(&config.log)?;
+    async fn start(config: &Config, telemetry: &Telemetry) -> Result<Self, ServeError> {
         let playbooks = Playbooks::load(&config.playbook)?;
         let llm = Llm::from_settings(&config.llm)?;
         if let Some(missing) = config
@@ -108,7 +106,7 @@ impl Server {
 
         let engine = Engine::start(config, &playbooks, llm, Some(telemetry.metrics())).await?;
         let app = &engine.app;
-        let admin = admin::listen(&config.server.data_dir, Arc::clone(app)).await?;
+        let admin = AdminSocket::listen(&config.server.data_dir, Arc::clone(app)).await?;
         engine.greenroom.recover();
         let accepting = tokio::spawn(http::serve(
             listener,
@@ -118,14 +116,13 @@ impl Server {
         startup::announce(address, config, &app.llm, playbooks.names());
         Ok(Self {
             engine,
-            telemetry,
             accepting,
             _admin: admin,
         })
     }
 
     /// Takes over what can be changed while the server runs. A faulty configuration changes nothing.
-    fn reload(&self, args: &ServeArgs) {
+    fn reload(&self, args: &ServeArgs, telemetry: &Telemetry) {
         let config = match config::load(args) {
             Ok(config) => config,
             Err(faults) => {
@@ -135,7 +132,7 @@ impl Server {
         };
         self.engine.store.set_page_limit(config.store.page_limit);
         self.engine.app.limits.apply(&config.limits);
-        if let Err(error) = self.telemetry.set_level(&config.log.level) {
+        if let Err(error) = telemetry.set_level(&config.log.level) {
             tracing::error!(%error, "the log's level is not changed");
         }
         tracing::info!("the configuration was reread: store.page_limit, limits, log.level");
@@ -144,6 +141,8 @@ impl Server {
     /// Takes no new connections, lets what is under way finish, tells everybody, and closes the journal last.
     async fn stop(self, drain: Duration) {
         let lifecycle = &self.engine.app.lifecycle;
+        // Before anybody is told, so that nothing is accepted from those who know already.
+        self.engine.greenroom.drain();
         lifecycle.advance(Phase::Draining);
         if let Err(error) = self.accepting.await {
             tracing::error!(%error, "the listener did not end well");

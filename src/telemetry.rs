@@ -3,6 +3,7 @@
 use std::io::IsTerminal as _;
 
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
@@ -20,10 +21,15 @@ const COUNT_BUCKETS: &[f64] = &[
     1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1_024.0, 4_096.0, 16_384.0, 65_536.0,
 ];
 
+/// Log lines that may wait to be written; further ones are dropped.
+const LINES_WAITING_MAX: usize = 16_384;
+
 /// The process's logs and metrics.
 pub struct Telemetry {
     filter: reload::Handle<EnvFilter, Registry>,
     metrics: PrometheusHandle,
+    /// Dropped last: what waits to be written is written then.
+    _writer: WorkerGuard,
 }
 
 /// Why logs and metrics cannot be set up.
@@ -49,14 +55,12 @@ impl Telemetry {
             LogFormat::Json => false,
             LogFormat::Auto => std::io::stderr().is_terminal(),
         };
+        let (writer, guard) = writer();
         let lines = if pretty {
-            fmt::layer()
-                .with_writer(std::io::stderr)
-                .with_ansi(std::io::stderr().is_terminal())
-                .compact()
-                .boxed()
+            let ansi = std::io::stderr().is_terminal();
+            fmt::layer().with_writer(writer).with_ansi(ansi).compact().boxed()
         } else {
-            let json = fmt::layer().with_writer(std::io::stderr).json();
+            let json = fmt::layer().with_writer(writer).json();
             json.flatten_event(true)
                 .with_current_span(true)
                 .with_span_list(false)
@@ -74,6 +78,7 @@ impl Telemetry {
         Ok(Self {
             filter: handle,
             metrics,
+            _writer: guard,
         })
     }
 
@@ -91,6 +96,15 @@ impl Telemetry {
     pub fn metrics(&self) -> PrometheusHandle {
         self.metrics.clone()
     }
+}
+
+/// Lines go to the standard error on a thread of their own: a reader that stands still holds up nobody, and costs lines
+/// once so many wait.
+fn writer() -> (NonBlocking, WorkerGuard) {
+    NonBlockingBuilder::default()
+        .buffered_lines_limit(LINES_WAITING_MAX)
+        .lossy(true)
+        .finish(std::io::stderr())
 }
 
 fn describe() {

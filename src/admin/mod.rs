@@ -6,4 +6,4 @@ mod socket;
 mod table;
 
 pub use client::ask;
-pub use socket::{AdminSocketError, listen};
+pub use socket::{AdminSocket, AdminSocketError};

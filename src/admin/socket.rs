@@ -41,11 +41,30 @@ pub enum AdminSocketError {
     },
 }
 
-/// Listens on the socket until the handle is dropped.
-pub async fn listen(data_dir: &Path, app: Arc<App>) -> Result<AbortOnDropHandle<()>, AdminSocketError> {
-    let path = data_dir.join(SOCKET_NAME);
-    let listener = bind(&path).await?;
-    Ok(AbortOnDropHandle::new(tokio::spawn(serve(listener, app))))
+/// The socket, as long as it is served.
+pub struct AdminSocket {
+    path: PathBuf,
+    _serving: AbortOnDropHandle<()>,
+}
+
+impl AdminSocket {
+    /// Listens until it is dropped.
+    pub async fn listen(data_dir: &Path, app: Arc<App>) -> Result<Self, AdminSocketError> {
+        let path = data_dir.join(SOCKET_NAME);
+        let listener = bind(&path).await?;
+        let serving = AbortOnDropHandle::new(tokio::spawn(serve(listener, app)));
+        Ok(Self {
+            path,
+            _serving: serving,
+        })
+    }
+}
+
+impl Drop for AdminSocket {
+    fn drop(&mut self) {
+        // One that stays behind is replaced at the next start.
+        std::fs::remove_file(&self.path).ok();
+    }
 }
 
 /// A socket that a dead server left behind is replaced; one that somebody answers on is not.

@@ -162,6 +162,7 @@ impl Config {
             faults: greenroom_actors::Faults {
                 panic_session_on: reader.text("faults.panic_session_on"),
                 panic_agent_on: reader.text("faults.panic_agent_on"),
+                panic_stage: reader.text("faults.panic_stage"),
             },
         };
         let faults = reader.finish();

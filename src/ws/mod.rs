@@ -118,7 +118,7 @@ impl Guest {
         counter!("greenroom_socket_closes_total", "reason" => reason.name()).increment(1);
         tracing::info!(
             reason = reason.name(),
-            duration_ms = began.elapsed().as_millis(),
+            duration_ms = began.elapsed().as_secs_f64() * 1_000.0,
             "the socket ended"
         );
         drop(token);
