@@ -13,7 +13,7 @@ mod turn;
 
 use greenroom_protocol::{
     CallId, CallOutcome, CallPurpose, CallReserved, CallScope, CallSettled, CommandId, ErrorBody, ErrorCode,
-    Event, Locale, MessageId, Millis, Mode, Seq, SessionId, SessionStarted, StageChanged, Timestamp,
+    Event, Locale, MessageId, Millis, Mode, RunId, Seq, SessionId, SessionStarted, StageChanged, Timestamp,
 };
 use serde_json::Value;
 
@@ -268,12 +268,12 @@ impl Decider<'_, '_> {
             Event::GateChanged(gate)
         });
         if opens || closes {
-            self.rest();
+            self.rest(None);
         }
     }
 
-    /// While no run decides the state, the gate does.
-    fn rest(&mut self) {
+    /// While no run decides the state, the gate does; `run_id` is the run that has just left it to the gate.
+    fn rest(&mut self, run_id: Option<RunId>) {
         match self.state.phase {
             Phase::Collecting | Phase::Ready => {
                 let names = &self.context.playbook.states;
@@ -286,7 +286,7 @@ impl Decider<'_, '_> {
                 if state != self.state.wire_state {
                     self.record(Event::StageChanged(StageChanged {
                         state,
-                        run_id: None,
+                        run_id,
                         failures: Vec::new(),
                     }));
                 }

@@ -105,7 +105,7 @@ impl Decider<'_, '_> {
         self.abandon_stage_calls();
         self.update_job(JobStatus::Failed, None);
         self.record_command(Event::RunCancelled(RunCancelled { run_id }));
-        self.rest();
+        self.rest(Some(run_id));
         Receipt {
             run_id: Some(run_id),
             ..Receipt::default()
