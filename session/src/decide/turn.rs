@@ -16,7 +16,7 @@ impl Decider<'_, '_> {
     /// A typed utterance.
     pub(super) fn user_message(&mut self, text: &str) -> Answer {
         let text = text.trim();
-        if text.is_empty() {
+        if !text.chars().any(is_visible) {
             return Err(self.rejection(ErrorCode::InputBlank));
         }
         let characters = text.chars().count();
@@ -215,6 +215,25 @@ impl Decider<'_, '_> {
             })),
         }
     }
+}
+
+/// Whether there is anything to see of a character by itself. What only fills, joins or steers says nothing.
+fn is_visible(character: char) -> bool {
+    let fills_or_joins = matches!(
+        character,
+        '\u{ad}'
+            | '\u{115f}'
+            | '\u{1160}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+    );
+    !(fills_or_joins || character.is_whitespace() || character.is_control())
 }
 
 /// Where the time of a turn went: contiguous parts that sum to the whole.

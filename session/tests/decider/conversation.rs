@@ -453,6 +453,7 @@ fn blank_and_overlong_messages_are_refused_and_change_nothing() {
     let before = play.state.clone();
     for (text, code) in [
         ("  \n ".to_owned(), ErrorCode::InputBlank),
+        ("\u{200b}\u{3164}\u{feff}\u{7}".to_owned(), ErrorCode::InputBlank),
         ("가".repeat(3_001), ErrorCode::InputTooLong),
     ] {
         let refused = play.send(CommandKind::UserMessage { text }).expect_err("refused");
