@@ -1,0 +1,8 @@
+//! Input and the protocol, over real sockets against the built server: what is let in, what is refused and how, and
+//! that nothing of it does harm.
+
+mod keys;
+mod messages;
+mod replay;
+mod runs;
+mod wire;
