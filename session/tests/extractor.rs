@@ -13,7 +13,7 @@ use std::sync::LazyLock;
 
 use greenroom_session::extractor::{Proposal, extract, language_of};
 use greenroom_session::playbook::Playbook;
-use greenroom_session::support::support_among;
+use greenroom_session::support::support;
 use proptest::prelude::{Just, Strategy, any, prop, prop_assert, prop_oneof, proptest};
 use serde::Deserialize;
 use serde_json::Value;
@@ -100,7 +100,7 @@ fn every_proposal_is_supported_by_its_own_words() {
         for proposal in read(&line.text, line.asked.as_deref()) {
             let slot = PLAYBOOK.slot(&proposal.path).unwrap();
             let table = PLAYBOOK.price_table.as_ref();
-            let support = support_among(
+            let support = support(
                 &PLAYBOOK.slots,
                 slot,
                 table,

@@ -11,7 +11,7 @@ mod launch;
 use std::sync::LazyLock;
 
 use greenroom_session::playbook::Playbook;
-use greenroom_session::support::{Support, Unsupported, support, support_among};
+use greenroom_session::support::{Support, Unsupported, support};
 use proptest::prelude::{any, prop, prop_assert, proptest};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -70,7 +70,7 @@ fn examples() -> Vec<Example> {
 
 fn judge(slot: &str, value: &Value, quote: &str, utterances: &[&str]) -> Result<Support, Unsupported> {
     let slot = PLAYBOOK.slot(&slot.parse().unwrap()).unwrap();
-    support_among(
+    support(
         &PLAYBOOK.slots,
         slot,
         PLAYBOOK.price_table.as_ref(),
@@ -181,14 +181,15 @@ fn a_list_grows_over_turns_but_something_must_come_from_the_quote() {
 }
 
 #[test]
-fn without_its_fellows_a_slot_cannot_tell_what_answers_for_another() {
-    let slot = PLAYBOOK.slot(&"product.name".parse().unwrap()).unwrap();
-    let said = "카테고리는 스킨케어예요";
-    assert!(support(slot, None, &json!("스킨케어"), said, &[said]).is_ok());
+fn words_that_answer_for_one_slot_support_no_other() {
+    let said = "제품명은 루미앰플이고 채널은 인스타예요";
+    assert!(judge("channel.channels", &json!(["인스타"]), said, &[said]).is_ok());
     assert_eq!(
-        judge("product.name", &json!("스킨케어"), said, &[said]),
+        judge("product.category", &json!("루미앰플"), said, &[said]),
         Err(Unsupported::OtherSlot)
     );
+    let whole = judge("channel.channels", &json!(["제품명은 루미앰플"]), said, &[said]);
+    assert_eq!(whole, Err(Unsupported::OtherSlot));
 }
 
 proptest! {
@@ -206,7 +207,7 @@ proptest! {
         let quote: String = chars[one.min(other)..one.max(other)].iter().collect();
         let value = if listed { json!([value, quote]) } else { json!(value) };
         let Some(slot) = PLAYBOOK.slots.get(slot) else { return Ok(()) };
-        let verdict = support_among(&PLAYBOOK.slots, slot, PLAYBOOK.price_table.as_ref(), &value, &quote, &utterances);
+        let verdict = support(&PLAYBOOK.slots, slot, PLAYBOOK.price_table.as_ref(), &value, &quote, &utterances);
         if let Ok(support) = verdict {
             prop_assert!(!support.words.is_empty() && utterances[support.utterance].contains(&support.words));
             prop_assert!((0.0..=1.0).contains(&support.confidence_cap));

@@ -86,15 +86,20 @@ impl Decider<'_, '_> {
         let utterances = self.utterances(turn_id);
         let texts: Vec<&str> = utterances.iter().map(|(_, text)| text.as_str()).collect();
         let price_table = playbook.price_table.as_ref();
-        let Ok(support) = support(spec, price_table, &proposal.value, &proposal.words, &texts) else {
+        let supported = support(
+            &playbook.slots,
+            spec,
+            price_table,
+            &proposal.value,
+            &proposal.words,
+            &texts,
+        );
+        let Ok(support) = supported else {
             return;
         };
         let Some((said_in, _)) = utterances.get(support.utterance) else {
             return;
         };
-        if self.answers_another_slot(&proposal.path, &support.value) {
-            return;
-        }
         let confidence = proposal.confidence.clamp(0.0, 1.0).min(support.confidence_cap);
         self.fill(
             turn_id,
@@ -104,17 +109,6 @@ impl Decider<'_, '_> {
             confidence,
             support.words,
         );
-    }
-
-    /// Whether a value is itself an explicit answer to another slot: "제품명은 루미앰플" is no channel.
-    fn answers_another_slot(&self, path: &SlotPath, value: &Value) -> bool {
-        let playbook = self.context.playbook;
-        let explicit = |text: &str| extract(text, &playbook.slots, playbook.price_table.as_ref(), None);
-        let texts = match value {
-            Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
-            value => Vec::from_iter(value.as_str()),
-        };
-        texts.into_iter().flat_map(explicit).any(|answer| answer.path != *path)
     }
 
     /// What the user said, newest first, beginning with the turn under way.

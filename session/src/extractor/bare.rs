@@ -7,8 +7,11 @@ use super::korean;
 use super::labels::asks_reason;
 use super::mood::{is_filler, tokens};
 use super::speech_act::{SpeechAct, classify};
-use super::text::{Sentence, Span, Text, ends_with_any, equals, is_hangul, is_one_of, starts_with_any};
-use super::values::{Reading, read_items, read_text, read_typed, strip_openings};
+use super::text::{Sentence, Span, Text, ends_with_any, equals, is_hangul, is_one_of};
+use super::values::{
+    Reading, first_comma, read_items, read_text, read_typed, strip_openings, without_further_clause,
+};
+use super::word_set::WordSet;
 use crate::playbook::{PriceTable, SlotKind, SlotSpec};
 
 /// Words that a bare answer to a question for a thing may have; more is talk.
@@ -17,6 +20,12 @@ const WORDS_MAX: usize = 12;
 const REASON_WORDS_MAX: usize = 40;
 /// Words that one item of a bare list may have.
 const ITEM_WORDS_MAX: usize = 5;
+/// Words that a sentence may have to be looked at.
+const STATEMENT_WORDS_MAX: usize = 100;
+/// Sentences, or lines of a list, that a bare answer may have.
+const SENTENCES_MAX: usize = 20;
+/// Words of an item that ends with a full stop.
+const SPOKEN_ITEM_WORDS_MAX: usize = 3;
 /// Words of a sentence in which a choice or a price is looked for.
 const TYPED_WORDS_MAX: usize = 20;
 
@@ -28,6 +37,11 @@ pub(super) fn read(
     price_table: Option<&PriceTable>,
     runs_on: bool,
 ) -> Option<Reading> {
+    // Talk at length is the planner's to understand.
+    let is_long = |sentence: &Sentence| text.words(sentence.span).nth(STATEMENT_WORDS_MAX).is_some();
+    if sentences.len() > SENTENCES_MAX || sentences.iter().any(is_long) {
+        return None;
+    }
     match &slot.kind {
         SlotKind::Choice { .. } | SlotKind::PriceBand { .. } | SlotKind::Number { .. } => {
             typed(text, sentences, &slot.kind, price_table)
@@ -55,8 +69,8 @@ fn typed(
 ) -> Option<Reading> {
     let mut found: Option<Reading> = None;
     for sentence in sentences {
-        let act = classify(text, sentence.span, sentence.question_mark);
-        if act == SpeechAct::Question || text.words(sentence.span).count() > TYPED_WORDS_MAX {
+        let is_long = text.words(sentence.span).nth(TYPED_WORDS_MAX).is_some();
+        if is_long || classify(text, sentence.span, sentence.question_mark) == SpeechAct::Question {
             continue;
         }
         let Some(reading) = read_typed(text, sentence.span, &tokens(text, *sentence), kind, price_table)
@@ -89,17 +103,26 @@ fn the_statement(text: &Text<'_>, sentences: &[Sentence]) -> Option<Sentence> {
     statement
 }
 
-/// Several lines, each a short statement, are one list.
+/// Several lines, each a short statement, are one list; so are words with a full stop after each, as speech
+/// recognition writes them.
 fn lines(text: &Text<'_>, sentences: &[Sentence]) -> Option<Sentence> {
     let [first, .., last] = sentences else { return None };
-    let apart = sentences.windows(2).all(|pair| {
+    let breaks = |pair: &[Sentence]| {
         text.at(Span::new(pair[0].span.end, pair[1].span.start))
             .contains(&'\n')
-    });
+    };
+    let apart = sentences.windows(2).all(breaks);
+    let words_max = if apart {
+        ITEM_WORDS_MAX + 1
+    } else {
+        SPOKEN_ITEM_WORDS_MAX
+    };
     let short = |sentence: &Sentence| {
         act(text, *sentence) == SpeechAct::Statement
-            && text.words(sentence.span).count() <= ITEM_WORDS_MAX + 1
+            && text.words(sentence.span).count() <= words_max
+            && (apart || is_thing(text, sentence.span, words_max))
     };
+    let apart = apart || sentences.len() > 2;
     (apart && sentences.iter().all(short)).then(|| Sentence {
         span: Span::new(first.span.start, last.span.end),
         question_mark: false,
@@ -167,34 +190,31 @@ fn thing(text: &Text<'_>, sentence: Sentence, runs_on: bool) -> Option<Reading> 
     (!talks && is_thing(text, reading.span, WORDS_MAX)).then_some(reading)
 }
 
-/// `루미세럼, 스킨케어 브랜드` names the thing first.
+/// `네, 루미세럼, 스킨케어 브랜드예요` names the thing first.
 fn first_member(text: &Text<'_>, span: Span) -> Span {
-    let comma = (span.start..span.end).find(|at| {
-        let within_number = *at > 0
-            && text.get(at - 1).is_some_and(|char| char.is_ascii_digit())
-            && text.get(at + 1).is_some_and(|char| char.is_ascii_digit());
-        text.get(*at) == Some(',') && !within_number
-    });
-    let first = text.trim(Span::new(span.start, comma.unwrap_or(span.end)));
     let is_social = |part: Span| classify(text, part, false) == SpeechAct::Social;
-    let rest_is_social = |comma: usize| is_social(text.trim(Span::new(comma, span.end)));
-    match comma {
-        Some(comma) if is_social(first) || text.words(first).all(|word| is_filler(text.at(word))) => {
-            first_member(text, text.trim(Span::new(comma + 1, span.end)))
-        }
-        Some(comma) if rest_is_social(comma) || text.words(first).count() <= 2 => first,
-        Some(_) | None => span,
+    let Some(comma) = first_comma(text, span) else {
+        return without_further_clause(text, span);
+    };
+    let first = text.trim(Span::new(span.start, comma));
+    let rest = text.trim(Span::new(comma, span.end));
+    if is_social(first) || text.words(first).all(|word| is_filler(text.at(word))) {
+        first_member(text, rest)
+    } else if is_social(rest) || text.words(first).count() <= 2 {
+        first
+    } else {
+        without_further_clause(text, span)
     }
 }
 
 /// Whether words name a thing rather than tell a story.
 pub(super) fn is_thing(text: &Text<'_>, span: Span, words_max: usize) -> bool {
     #[rustfmt::skip]
-    const SELF: [&str; 9] = ["제가", "저는", "내가", "나는", "우리가", "저희가", "우린", "전", "난"];
+    static SELF: WordSet<9> = WordSet::new(["제가", "저는", "내가", "나는", "우리가", "저희가", "우린", "전", "난"]);
     #[rustfmt::skip]
-    const VAGUE: [&str; 14] = [
+    static VAGUE: WordSet<14> = WordSet::new([
         "그거", "그걸", "이거", "이걸", "저거", "그것", "이것", "그게", "이게", "위에", "방금", "it", "that", "this",
-    ];
+    ]);
     let words: Vec<&[char]> = text.words(span).map(|word| text.at(word)).collect();
     let (Some(first), Some(last)) = (words.first(), words.last()) else {
         return false;
@@ -207,7 +227,7 @@ pub(super) fn is_thing(text: &Text<'_>, span: Span, words_max: usize) -> bool {
     ) && last.len() > 2;
     let tells = words
         .iter()
-        .any(|word| is_one_of(word, &SELF) || is_one_of(word, &["i", "i'm", "we", "we're"]));
+        .any(|word| SELF.contains(word) || is_one_of(word, &["i", "i'm", "we", "we're"]));
     let starts_badly = english::is_pronoun(first)
         || is_one_of(
             first,
@@ -220,7 +240,7 @@ pub(super) fn is_thing(text: &Text<'_>, span: Span, words_max: usize) -> bool {
         .count();
     words.len() <= words_max
         && !(unfinished || tells || starts_badly || predicate || links > 1)
-        && !(words.len() == 1 && starts_with_any(first, &VAGUE) && first.len() <= 4)
+        && !(words.len() == 1 && VAGUE.begins(first) && first.len() <= 4)
         && text.at(span).iter().any(|char| char.is_alphabetic())
 }
 

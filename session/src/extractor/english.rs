@@ -1,11 +1,12 @@
 //! English as the rules need it: what people say around a value.
 
 use super::mood::is_filler;
-use super::text::{Span, Text, is_one_of, phrase_at};
+use super::text::{Span, Text, is_alphanumeric, is_one_of, phrase_at};
+use super::word_set::WordSet;
 
 /// What stands before a value. Longer ones first.
 #[rustfmt::skip]
-const OPENINGS: [&str; 70] = [
+const OPENINGS: [&str; 79] = ["our product is", "my product is", "the product is", "this product is", "our brand is", "my brand is", "our app is", "my app is", "our service is", 
     "i would like to call it", "i'd like to call it", "we would like to call it", "we are calling it",
     "we're calling it", "i'm calling it", "let's go with", "let's call it", "it is going to be",
     "it's going to be", "the answer is", "we'll call it", "we call it", "i call it", "let's use",
@@ -28,12 +29,15 @@ const CLOSINGS: [&str; 16] = [
 /// A range without what people say before a value.
 pub(crate) fn without_opening(text: &Text<'_>, span: Span) -> Span {
     let mut span = text.trim(span);
-    loop {
+    while text
+        .get(span.start)
+        .is_some_and(|first| first.is_ascii_lowercase())
+    {
         let opening = OPENINGS.iter().find_map(|opening| {
             let end = phrase_at(text.chars(), span.start, opening)?;
             // `no parabens` is a value.
             let answer = *opening != "no" || text.get(end).is_some_and(|next| !next.is_whitespace());
-            (answer && end < span.end && !text.get(end).is_some_and(char::is_alphanumeric)).then_some(end)
+            (answer && end < span.end && !text.get(end).is_some_and(is_alphanumeric)).then_some(end)
         });
         let filler = || {
             text.first_word(span)
@@ -44,6 +48,7 @@ pub(crate) fn without_opening(text: &Text<'_>, span: Span) -> Span {
         };
         span = text.trim(Span::new(end, span.end));
     }
+    span
 }
 
 /// A range without what people say after a value.
@@ -64,18 +69,18 @@ pub(crate) fn without_closing(text: &Text<'_>, span: Span) -> Span {
 /// Whether a word opens a sentence about somebody, which is then no name of anything.
 pub(crate) fn is_pronoun(word: &[char]) -> bool {
     #[rustfmt::skip]
-    const PRONOUNS: [&str; 30] = [
+    static PRONOUNS: WordSet<30> = WordSet::new([
         "i", "i'm", "i've", "i'd", "i'll", "we", "we're", "we've", "we'd", "we'll", "you", "you're", "he",
         "she", "they", "they're", "they've", "it", "it's", "there", "there's", "this", "that", "these",
         "those", "them", "me", "us", "him", "someone",
-    ];
-    is_one_of(word, &PRONOUNS)
+    ]);
+    PRONOUNS.contains(word)
 }
 
 fn is_opening_filler(word: &[char]) -> bool {
     #[rustfmt::skip]
-    const SMALL: [&str; 12] = [
+    static SMALL: WordSet<12> = WordSet::new([
         "um", "uh", "er", "hmm", "well", "oh", "so", "ok", "okay", "yes", "yeah", "actually",
-    ];
-    is_filler(word) && is_one_of(word, &SMALL) || is_one_of(word, &["actually", "sure"])
+    ]);
+    is_filler(word) && SMALL.contains(word) || is_one_of(word, &["actually", "sure"])
 }

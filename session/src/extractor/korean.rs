@@ -1,13 +1,17 @@
 //! Korean as the rules need it: final consonants, the particles and endings that are no part of a value.
 
-use super::text::{Span, Text, ends_with, ends_with_any, equals, is_hangul, is_one_of, starts_with_any};
+use super::text::{
+    Span, Text, before_ending, ends_with, ends_with_any, equals, is_alphanumeric, is_hangul, is_one_of,
+    starts_with,
+};
+use super::word_set::WordSet;
 
 /// Words that end like a noun with an ending, and are nouns.
 #[rustfmt::skip]
-const WHOLE_NOUNS: [&str; 27] = [
+static WHOLE_NOUNS: WordSet<27> = WordSet::new([
     "파파야", "히말라야", "마야", "타이야", "분야", "수요", "필요", "개요", "고요", "가요", "동요", "주요", "중요", "소요", "강요", "제로",
     "바로", "새로", "가로", "세로", "대로", "도로", "피로", "사랑", "노랑", "자랑", "파랑",
-];
+]);
 
 /// Endings of a sentence after a noun; those with `이` only follow a final consonant.
 #[rustfmt::skip]
@@ -25,12 +29,12 @@ const CONNECTIVE_ENDINGS: [&str; 12] = [
 
 /// What may follow `…(으)로`, `…(이)라고` or an object when the user asks for a value: `루미로 바꿔줘`.
 #[rustfmt::skip]
-const REQUESTS: [&str; 43] = [
+static REQUESTS: WordSet<43> = WordSet::new([
     "해", "해요", "해줘", "해줘요", "해주세요", "해주십시오", "해주실래요", "할게", "할게요", "할께요", "할래", "할래요", "하자", "하죠", "합니다",
     "하겠습니다", "하려고", "하려고요", "할거예요", "할", "하는", "바꿔", "바꿔줘", "바꿔줘요", "바꿔주세요", "바꿀게요", "바꿀래요", "변경해줘",
     "변경해주세요", "수정해줘", "수정해주세요", "부탁해", "부탁해요", "부탁드려요", "부탁드립니다", "부탁합니다", "정했어요", "정했습니다", "정할게요", "갈게요",
     "가죠", "불러요", "불러",
-];
+]);
 
 /// Whole tails that say how the user came by the value before them.
 #[rustfmt::skip]
@@ -41,12 +45,12 @@ const TAILS: [&str; 17] = [
 
 /// Endings of a word that says that something happens or is, other than `…이다`.
 #[rustfmt::skip]
-const PREDICATE_ENDINGS: [&str; 57] = [
+static PREDICATE_ENDINGS: WordSet<57> = WordSet::new([
     "해요", "돼요", "아요", "어요", "여요", "워요", "와요", "려요", "져요", "겨요", "켜요", "쳐요", "춰요", "봐요", "줘요", "써요", "커요",
     "나요", "까요", "죠", "습니다", "합니다", "됩니다", "십니다", "립니다", "납니다", "갑니다", "옵니다", "싶다", "한다", "했다", "된다", "됐다",
     "겠다", "있다", "없다", "는데요", "군요", "거예요", "게요", "했어", "됐어", "났어", "었어", "았어", "였어", "겠어", "싶어", "있어", "없어",
     "같아", "할래", "할게", "거야", "었다", "았다", "는다",
-];
+]);
 
 /// Whether a syllable has a final consonant; `None` for what is no Korean syllable.
 pub(crate) fn has_final(char: char) -> Option<bool> {
@@ -55,14 +59,12 @@ pub(crate) fn has_final(char: char) -> Option<bool> {
 
 /// Whether a word is a noun although it ends like one with a particle or an ending.
 pub(crate) fn is_whole_noun(word: &[char]) -> bool {
-    is_one_of(word, &WHOLE_NOUNS)
+    WHOLE_NOUNS.contains(word)
 }
 
 /// Whether a word says that something happens or is: `늘어났어요`, `촉촉합니다`, and not `루미예요`.
 pub(crate) fn is_predicate(word: &[char]) -> bool {
-    word.len() >= 2
-        && ends_with_any(word, &PREDICATE_ENDINGS)
-        && !ends_with_any(word, &["이에요", "이예요", "니까요"])
+    word.len() >= 2 && PREDICATE_ENDINGS.ends(word) && !ends_with_any(word, &["이에요", "이예요", "니까요"])
 }
 
 /// A range without what makes a Korean sentence of the noun in it. `runs_on` when another answer follows.
@@ -71,7 +73,7 @@ pub(crate) fn trim_ending(text: &Text<'_>, span: Span, runs_on: bool) -> Span {
     while let Some(shorter) = without_tail(text, span) {
         span = shorter;
     }
-    if let Some(shorter) = without_request(text, span) {
+    if let Some(shorter) = without_request(text, span).or_else(|| without_kind(text, span)) {
         return shorter;
     }
     let Some(word) = text.last_word(span) else {
@@ -102,10 +104,9 @@ pub(crate) fn trim_ending(text: &Text<'_>, span: Span, runs_on: bool) -> Span {
 fn without_tail(text: &Text<'_>, span: Span) -> Option<Span> {
     let chars = text.at(span);
     TAILS.iter().find_map(|tail| {
-        let length = tail.chars().count();
-        let alone = chars.len() > length && chars[chars.len() - length - 1].is_whitespace();
-        let rest =
-            (alone && ends_with(chars, tail)).then(|| text.trim(Span::new(span.start, span.end - length)))?;
+        let before = before_ending(chars, tail)?;
+        let alone = before > 0 && chars[before - 1].is_whitespace();
+        let rest = alone.then(|| text.trim(Span::new(span.start, span.start + before)))?;
         Some(without_role_particle(text, rest, &["으로", "로", "만", "을", "를"]).unwrap_or(rest))
     })
 }
@@ -113,38 +114,59 @@ fn without_tail(text: &Text<'_>, span: Span) -> Option<Span> {
 /// `루미로 바꿔줘`, `인스타만 할게요`, `루미라고 해요` without the request; none if there is no request.
 pub(crate) fn without_request(text: &Text<'_>, span: Span) -> Option<Span> {
     let word = text.last_word(span)?;
-    if !is_one_of(text.at(word), &REQUESTS) || word.start == span.start {
+    if !REQUESTS.contains(text.at(word)) || word.start == span.start {
         return None;
     }
     // An object (`광고를 해줘`) is what to do, no value.
     without_role_particle(
         text,
         text.trim(Span::new(span.start, word.start)),
-        &["이라고", "라고", "짜리로", "으로", "로", "만"],
+        &["이라고", "라고", "짜리로", "으로", "로", "만", "에서", "에"],
     )
+}
+
+/// `루미라는 제품이에요`: the name alone.
+fn without_kind(text: &Text<'_>, span: Span) -> Option<Span> {
+    const KINDS: [&str; 9] = [
+        "제품",
+        "상품",
+        "브랜드",
+        "서비스",
+        "앱",
+        "이름",
+        "거예",
+        "건데",
+        "회사",
+    ];
+    let word = text.last_word(span)?;
+    let before = text.trim(Span::new(span.start, word.start));
+    let is_kind = KINDS.iter().any(|kind| starts_with(text.at(word), kind));
+    if is_kind {
+        without_role_particle(text, before, &["이라는", "라는", "이란"])
+    } else {
+        None
+    }
 }
 
 fn without_role_particle(text: &Text<'_>, span: Span, particles: &[&str]) -> Option<Span> {
     let word = text.last_word(span)?;
     particles.iter().find_map(|particle| {
-        let length = particle.chars().count();
-        let rest = Span::new(word.start, word.end.checked_sub(length)?.max(word.start));
-        let fits = !rest.is_empty() && ends_with(text.at(word), particle) && !is_whole_noun(text.at(word));
-        fits.then(|| Span::new(span.start, rest.end))
+        let before = before_ending(text.at(word), particle)?;
+        (before > 0 && !is_whole_noun(text.at(word))).then(|| Span::new(span.start, word.start + before))
     })
 }
 
 fn without_ending(text: &Text<'_>, word: Span, ending: &str) -> Option<Span> {
     let chars = text.at(word);
-    let length = ending.chars().count();
-    if chars.len() <= length || !ends_with(chars, ending) || is_whole_noun(chars) {
+    let before_ending = before_ending(chars, ending).filter(|before| *before > 0)?;
+    if is_whole_noun(chars) {
         return None;
     }
-    let rest = Span::new(word.start, word.end - length);
+    let rest = Span::new(word.start, word.start + before_ending);
     let before = text.get(rest.end - 1)?;
     let agrees = match (has_final(before), ending.chars().next()) {
         // After a digit, a sign or a Latin letter either form is used.
-        (None, _) => before.is_alphanumeric() || before == '%' || before == ')',
+        (None, _) => is_alphanumeric(before) || before == '%' || before == ')',
         (Some(has_final), Some('이')) => has_final,
         (Some(has_final), Some('야' | '고' | '며' | '예' | '였' | '네' | '거')) => !has_final,
         (Some(_), Some(_) | None) => true,
@@ -169,11 +191,28 @@ fn without_object_particle(text: &Text<'_>, span: Span) -> Span {
     }
 }
 
+/// `유튜브도`, `네이버에서` as items: the channel alone. Short words end so themselves: `온도`, `제주도`.
+pub(crate) fn without_item_particle(text: &Text<'_>, span: Span) -> Span {
+    let Some(word) = text.last_word(span) else {
+        return span;
+    };
+    let shorter = |(particle, length_min): &(&str, usize)| {
+        before_ending(text.at(word), particle).filter(|before| before >= length_min)
+    };
+    match [("에서", 2), ("에서도", 2), ("도", 3), ("만", 3)]
+        .iter()
+        .find_map(shorter)
+    {
+        Some(before) if !text.at(span).contains(&' ') => Span::new(span.start, word.start + before),
+        Some(_) | None => span,
+    }
+}
+
 /// The end of a noun that a word joins to the next by `와`, `과`, `랑` or `하고`.
 pub(crate) fn joined_noun_end(word: &[char]) -> Option<usize> {
     #[rustfmt::skip]
-    const KNOWN: [&str; 9] = ["결과", "성과", "학과", "통과", "경과", "한과", "안과", "신랑", "광고"];
-    if is_whole_noun(word) || is_one_of(word, &KNOWN) {
+    static KNOWN: WordSet<9> = WordSet::new(["결과", "성과", "학과", "통과", "경과", "한과", "안과", "신랑", "광고"]);
+    if is_whole_noun(word) || KNOWN.contains(word) {
         return None;
     }
     let length = match word {
@@ -181,7 +220,8 @@ pub(crate) fn joined_noun_end(word: &[char]) -> Option<usize> {
         [.., before, '랑'] if has_final(*before) != Some(true) => 1,
         [.., before, '와'] if has_final(*before) != Some(true) => 1,
         [.., before, '과'] if has_final(*before) != Some(false) => 1,
-        [.., _, '하', '고'] => 2,
+        [.., _, '하' | '되', '고'] => 2,
+        [.., before, '이', '고' | '며'] if has_final(*before) == Some(true) => 2,
         _ => return None,
     };
     // A joined noun of one syllable is more often no noun at all.
@@ -191,34 +231,34 @@ pub(crate) fn joined_noun_end(word: &[char]) -> Option<usize> {
 /// Whether a word ends a clause that another follows: `저자극이고`, `맞는데`, `예민해서`.
 pub(crate) fn ends_clause(word: &[char]) -> bool {
     #[rustfmt::skip]
-    const NOUNS: [&str; 10] = ["광고", "창고", "재고", "보고", "최고", "중고", "참고", "경고", "신고", "배너광고"];
+    static NOUNS: WordSet<10> = WordSet::new(["광고", "창고", "재고", "보고", "최고", "중고", "참고", "경고", "신고", "배너광고"]);
     #[rustfmt::skip]
-    const ENDINGS: [&str; 16] = [
+    static ENDINGS: WordSet<16> = WordSet::new([
         "고", "며", "인데", "는데", "한데", "은데", "운데", "지만", "니까", "라서", "해서", "어서", "아서", "다면", "아니라", "니다",
-    ];
-    let ends = word.len() >= 2 && (ends_with_any(word, &ENDINGS) || is_predicate(word));
-    ends && !is_one_of(word, &NOUNS) && !ends_with(word, "광고") && !equals(word, "하고")
+    ]);
+    let ends = word.len() >= 2 && (ENDINGS.ends(word) || is_predicate(word));
+    ends && !NOUNS.contains(word) && !ends_with(word, "광고") && !equals(word, "하고")
 }
 
 /// Whether a word asks: `뭐가`, `어떤`, `얼마예요`, and not `누구나`.
 pub(crate) fn is_interrogative(word: &[char]) -> bool {
     #[rustfmt::skip]
-    const ASKING: [&str; 15] = [
+    static ASKING: WordSet<15> = WordSet::new([
         "뭐", "뭘", "뭔", "무엇", "무슨", "어떤", "어느", "어떻게", "어떡", "왜", "누구", "언제", "어디", "얼마", "몇",
-    ];
+    ]);
     #[rustfmt::skip]
-    const ANY: [&str; 11] = [
+    static ANY: WordSet<11> = WordSet::new([
         "누구나", "누구든", "언제나", "언제든", "어디서나", "어디서든", "어디든", "뭐든", "무엇보다", "무엇이든", "왜냐",
-    ];
-    starts_with_any(word, &ASKING) && !starts_with_any(word, &ANY)
+    ]);
+    ASKING.begins(word) && !ANY.begins(word)
 }
 
 /// Whether a word ends a question.
 pub(crate) fn ends_question(word: &[char]) -> bool {
     #[rustfmt::skip]
-    const ENDINGS: [&str; 12] = [
+    static ENDINGS: WordSet<12> = WordSet::new([
         "까요", "을까", "할까", "될까", "일까", "나요", "은가요", "는가요", "인가요", "한가요", "을까용", "건가요",
-    ];
+    ]);
     // `없으니까요` gives a reason.
-    ends_with_any(word, &ENDINGS) && !ends_with(word, "니까요")
+    ENDINGS.ends(word) && !ends_with(word, "니까요")
 }

@@ -2,7 +2,10 @@
 
 use super::korean;
 use super::mood::{is_correction, is_filler};
-use super::text::{Sentence, Span, Text, equals, is_hangul, is_one_of, phrase_at, starts_with_any};
+use super::text::{
+    Sentence, Span, Text, equals, is_alphanumeric, is_hangul, is_one_of, phrase_at, starts_with_any,
+};
+use super::word_set::WordSet;
 use crate::playbook::{SlotKind, SlotSpec};
 
 /// Words that open a reason.
@@ -81,18 +84,13 @@ pub(crate) fn segments(
     slots: &[SlotSpec],
     asked: Option<usize>,
 ) -> Vec<Segment> {
-    let first_chars = first_chars(slots);
+    let labels = Labels::new(slots);
     let mut found: Vec<Segment> = Vec::new();
     for (index, sentence) in sentences.iter().enumerate() {
         let first = found.len();
         let mut at = sentence.span.start;
         while at < sentence.span.end {
-            let possible = text.is_word_start(at) && first_chars & bit(text.chars()[at]) != 0;
-            let occurrence = if possible {
-                occurrence(text, at, sentence.span.end, slots)
-            } else {
-                None
-            };
+            let occurrence = labels.occurrence(text, at, sentence.span.end);
             let before = found[first..].last().copied();
             match occurrence {
                 Some(occurrence) if is_answer(text, sentence.span, slots, asked, before, &occurrence) => {
@@ -122,23 +120,33 @@ pub(crate) fn segments(
     found
 }
 
-/// One bit for each first character of a label, so that most words are passed over at once.
-fn first_chars(slots: &[SlotSpec]) -> u64 {
-    let labels = slots.iter().flat_map(|slot| slot.labels.values().flatten());
-    labels
-        .filter_map(|label| label.chars().next())
-        .fold(0, |bits, first| bits | bit(first))
+/// All labels, found by their first character.
+struct Labels<'s> {
+    by_first: Vec<(char, usize, &'s str)>,
 }
 
-fn bit(char: char) -> u64 {
-    1 << (u32::from(char) % 64)
-}
+impl<'s> Labels<'s> {
+    fn new(slots: &'s [SlotSpec]) -> Self {
+        let labels = slots.iter().enumerate().flat_map(|(slot, spec)| {
+            spec.labels
+                .values()
+                .flatten()
+                .filter_map(move |label| Some((label.chars().next()?, slot, label.as_str())))
+        });
+        let mut by_first: Vec<_> = labels.collect();
+        by_first.sort_unstable_by_key(|(first, ..)| *first);
+        Self { by_first }
+    }
 
-/// The longest label with a link at an index.
-fn occurrence(text: &Text<'_>, at: usize, end: usize, slots: &[SlotSpec]) -> Option<Occurrence> {
-    let mut longest: Option<Occurrence> = None;
-    for (slot, spec) in slots.iter().enumerate() {
-        for label in spec.labels.values().flatten() {
+    /// The longest label with a link at an index.
+    fn occurrence(&self, text: &Text<'_>, at: usize, end: usize) -> Option<Occurrence> {
+        let first_char = text.get(at).filter(|_| text.is_word_start(at))?;
+        let from = self.by_first.partition_point(|(first, ..)| *first < first_char);
+        let mut longest: Option<Occurrence> = None;
+        for (_, slot, label) in self.by_first[from..]
+            .iter()
+            .take_while(|(first, ..)| *first == first_char)
+        {
             let Some(label_end) = phrase_at(text.chars(), at, label).filter(|label_end| *label_end <= end)
             else {
                 continue;
@@ -151,15 +159,15 @@ fn occurrence(text: &Text<'_>, at: usize, end: usize, slots: &[SlotSpec]) -> Opt
             }
             if let Some((link, value_start)) = link(text, label, label_end) {
                 longest = Some(Occurrence {
-                    slot,
+                    slot: *slot,
                     link,
                     label: Span::new(at, label_end),
                     value_start,
                 });
             }
         }
+        longest
     }
-    longest
 }
 
 /// What ties a label to what follows, and where that begins.
@@ -178,7 +186,7 @@ fn link(text: &Text<'_>, label: &str, end: usize) -> Option<(Link, usize)> {
     if let Some(linked) = particle_link(text, end) {
         return Some(linked);
     }
-    if text.get(end).is_some_and(char::is_alphanumeric) {
+    if text.get(end).is_some_and(is_alphanumeric) {
         return None;
     }
     if REASONS.contains(&label) {
@@ -201,7 +209,7 @@ fn particle_link(text: &Text<'_>, end: usize) -> Option<(Link, usize)> {
     const TOPICS: [&str; 8] = ["으로는", "에서는", "로는", "에는", "이란", "란", "은", "는"];
     const PARTICLES: [&str; 5] = ["이", "가", "을", "를", "도"];
     let rest = &text.chars()[end..];
-    let breaks = |length: usize| !rest.get(length).is_some_and(|next| next.is_alphanumeric());
+    let breaks = |length: usize| !rest.get(length).is_some_and(|next| is_alphanumeric(*next));
     for topic in TOPICS {
         let length = topic.chars().count();
         // Without a blank after it only the short form is taken: `가격은29000원`.
@@ -262,12 +270,12 @@ fn is_restart(text: &Text<'_>, span: Span) -> bool {
 /// Words that may stand before a label and say nothing.
 pub(crate) fn is_lead(word: &[char]) -> bool {
     #[rustfmt::skip]
-    const LEADS: [&str; 37] = [
+    static LEADS: WordSet<37> = WordSet::new([
         "the", "our", "my", "its", "a", "an", "and", "also", "with", "then", "but", "for", "set", "change",
         "update", "make", "switch", "please", "및", "또", "또한", "우리", "저희", "제", "내", "이번", "주", "그럼", "하지만",
         "이제", "참", "희망", "저희의", "i", "mean", "let's", "now",
-    ];
-    is_one_of(word, &LEADS) || is_filler(word) || is_correction(word)
+    ]);
+    LEADS.contains(word) || is_filler(word) || is_correction(word)
 }
 
 /// Whether nothing but leads stands between a place and the beginning of its clause.
@@ -278,11 +286,11 @@ fn opens_clause(text: &Text<'_>, sentence_start: usize, at: usize) -> bool {
         while at > sentence_start && chars[at - 1].is_whitespace() {
             at -= 1;
         }
-        if at == sentence_start || !(chars[at - 1].is_alphanumeric() || chars[at - 1] == '\'') {
+        if at == sentence_start || !(is_alphanumeric(chars[at - 1]) || chars[at - 1] == '\'') {
             return true;
         }
         let end = at;
-        while at > sentence_start && (chars[at - 1].is_alphanumeric() || chars[at - 1] == '\'') {
+        while at > sentence_start && (is_alphanumeric(chars[at - 1]) || chars[at - 1] == '\'') {
             at -= 1;
         }
         let word = &chars[at..end];
@@ -298,9 +306,9 @@ fn opens_clause(text: &Text<'_>, sentence_start: usize, at: usize) -> bool {
 /// `because the price is low`, `people whose goal is …`: no answer to the label's question.
 fn is_subordinate(text: &Text<'_>, spoken: Span) -> bool {
     #[rustfmt::skip]
-    const SUBORDINATING: [&str; 10] = [
+    static SUBORDINATING: WordSet<10> = WordSet::new([
         "because", "since", "if", "when", "that", "whether", "whose", "their", "his", "her",
-    ];
+    ]);
     let mut last = None;
     for word in text
         .words(spoken)
@@ -309,7 +317,7 @@ fn is_subordinate(text: &Text<'_>, spoken: Span) -> bool {
     {
         last = Some(word);
     }
-    last.is_some_and(|word| is_one_of(word, &SUBORDINATING))
+    last.is_some_and(|word| SUBORDINATING.contains(word))
 }
 
 fn changes(text: &Text<'_>, start: usize, end: usize) -> bool {

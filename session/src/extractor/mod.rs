@@ -10,11 +10,13 @@ mod korean;
 mod labels;
 mod language;
 mod mood;
+mod negation;
 mod number;
 mod price;
 mod speech_act;
 mod text;
 mod values;
+mod word_set;
 
 /// What the support rule reads a text with.
 pub(crate) mod lexis {
@@ -24,9 +26,14 @@ pub(crate) mod lexis {
     pub(crate) use super::number::{numeral_at, numerals};
     pub(crate) use super::price::{Amount, amounts, common_band, is_measure_without_letters};
     pub(crate) use super::speech_act::{SpeechAct, classify};
-    pub(crate) use super::text::{Sentence, Span, Text, equals, is_hangul, is_one_of, starts_with};
+    pub(crate) use super::text::{
+        Sentence, Span, Text, before_ending, equals, is_alphanumeric, is_hangul, is_one_of, starts_with,
+    };
     pub(crate) use super::values::{asserted_amounts, asserted_numbers, is_number, options_said};
+    pub(crate) use super::word_set::WordSet;
 }
+
+use std::cell::OnceCell;
 
 use greenroom_protocol::SlotPath;
 use serde_json::Value;
@@ -35,10 +42,12 @@ pub use language::language_of;
 
 use crate::playbook::{PriceTable, SlotKind, SlotSpec};
 use labels::{Link, Segment, asks_reason, is_lead, segments};
-use mood::{is_correction, is_doubt, is_filler, tokens};
+use mood::{Token, is_correction, is_doubt, is_filler, tokens, within};
+use number::numerals;
 use speech_act::{SpeechAct, classify};
 use text::{Sentence, Span, Text};
-use values::{Reading, read_items, read_text, read_typed, unit_end};
+use values::{Reading, first_comma, read_items, read_text, read_typed, unit_end, without_further_clause};
+use word_set::WordSet;
 
 /// The confidence of a value that the user named the slot for.
 const EXPLICIT: f64 = 0.95;
@@ -83,6 +92,8 @@ pub fn extract(
     let sentences = text.sentences();
     let asked = asked.and_then(|asked| slots.iter().position(|slot| slot.path == *asked));
     let reader = Reader {
+        tokens: sentences.iter().map(|_| OnceCell::new()).collect(),
+        has_number: !numerals(&text, text.span()).is_empty(),
         text: &text,
         sentences: &sentences,
         slots,
@@ -123,9 +134,17 @@ struct Reader<'t, 'a> {
     sentences: &'t [Sentence],
     slots: &'t [SlotSpec],
     price_table: Option<&'t PriceTable>,
+    /// The words of each sentence, taken apart when they are first needed.
+    tokens: Vec<OnceCell<Vec<Token>>>,
+    /// Whether the text has a number at all.
+    has_number: bool,
 }
 
 impl Reader<'_, '_> {
+    fn tokens_of(&self, sentence: usize) -> &[Token] {
+        self.tokens[sentence].get_or_init(|| tokens(self.text, self.sentences[sentence]))
+    }
+
     /// What stands after a label.
     fn explicit(&self, segment: &Segment, all: &[Segment], asked: Option<usize>) -> Option<Found> {
         let slot = &self.slots[segment.slot];
@@ -133,20 +152,25 @@ impl Reader<'_, '_> {
             return None;
         }
         let sentence = self.sentences[segment.sentence];
-        // Lines below a label reach beyond its sentence.
-        let whole = Span::new(sentence.span.start, sentence.span.end.max(segment.value.end));
-        let tokens = tokens(
-            self.text,
-            Sentence {
-                span: whole,
-                question_mark: sentence.question_mark,
-            },
-        );
+        let below;
+        let tokens = if segment.value.end > sentence.span.end {
+            // Lines below a label are no part of its sentence.
+            below = tokens(
+                self.text,
+                Sentence {
+                    span: segment.value,
+                    question_mark: false,
+                },
+            );
+            below.as_slice()
+        } else {
+            within(self.tokens_of(segment.sentence), segment.value)
+        };
         let reading = match &slot.kind {
-            SlotKind::Text => self.explicit_text(segment, slot, &tokens)?,
-            SlotKind::TextList { .. } => self.explicit_list(segment, &tokens)?,
+            SlotKind::Text => self.explicit_text(segment, slot, tokens)?,
+            SlotKind::TextList { .. } => self.explicit_list(segment, tokens)?,
             SlotKind::Choice { .. } | SlotKind::PriceBand { .. } | SlotKind::Number { .. } => {
-                read_typed(self.text, segment.value, &tokens, &slot.kind, self.price_table)?
+                read_typed(self.text, segment.value, tokens, &slot.kind, self.price_table)?
             }
         };
         let is_text = matches!(slot.kind, SlotKind::Text | SlotKind::TextList { .. });
@@ -182,9 +206,14 @@ impl Reader<'_, '_> {
             && bare::is_thing(self.text, reading.span, ADJACENT_WORDS_MAX)
     }
 
-    fn explicit_text(&self, segment: &Segment, slot: &SlotSpec, tokens: &[mood::Token]) -> Option<Reading> {
+    fn explicit_text(&self, segment: &Segment, slot: &SlotSpec, tokens: &[Token]) -> Option<Reading> {
         let reason = asks_reason(slot);
         let value = self.first_members(segment.value);
+        let value = if reason {
+            value
+        } else {
+            without_further_clause(self.text, value)
+        };
         let runs_on = segment.runs_on || value.end < segment.value.end;
         let question_mark = self.sentences[segment.sentence].question_mark && !runs_on;
         let act = classify(self.text, value, question_mark);
@@ -196,8 +225,22 @@ impl Reader<'_, '_> {
         let fits = reason
             || (bare::is_thing(self.text, reading.span, EXPLICIT_WORDS_MAX) && self.names(value, &reading));
         let short = reading.span.len() <= VALUE_CHARS_MAX;
-        (says && fits && short && !matches!(inner, SpeechAct::Question | SpeechAct::Refusal))
-            .then_some(reading)
+        let commands = inner == SpeechAct::Command && segment.link != Link::Colon;
+        let answers = !commands && !matches!(inner, SpeechAct::Question | SpeechAct::Refusal);
+        (says && fits && short && answers && (reason || !self.evaluates(reading.span))).then_some(reading)
+    }
+
+    /// `the customer is always right` says something about the customer, and not who it is.
+    fn evaluates(&self, value: Span) -> bool {
+        #[rustfmt::skip]
+        static EVALUATIONS: WordSet<26> = WordSet::new([
+            "always", "never", "usually", "often", "very", "too", "really", "quite", "so", "important", "great", "good",
+            "bad", "hard", "difficult", "easy", "clear", "unclear", "fine", "ready", "done", "missing", "wrong", "right",
+            "high", "low",
+        ]);
+        self.text
+            .first_word(value)
+            .is_some_and(|word| EVALUATIONS.contains(self.text.at(word)))
     }
 
     /// `제품명은 중요해요` says something about the name, and names nothing.
@@ -213,11 +256,9 @@ impl Reader<'_, '_> {
     /// A text up to the first comma; a clause with its further parts.
     fn first_members(&self, span: Span) -> Span {
         const CLAUSE_WORDS_MIN: usize = 4;
-        let comma = (span.start..span.end).find(|at| {
-            let digit = |at: usize| self.text.get(at).is_some_and(|char| char.is_ascii_digit());
-            self.text.get(*at) == Some(',') && !(*at > 0 && digit(at - 1) && digit(at + 1))
-        });
-        let Some(comma) = comma else { return span };
+        let Some(comma) = first_comma(self.text, span) else {
+            return span;
+        };
         let first = self.text.trim(Span::new(span.start, comma));
         let rest = self.text.trim(Span::new(comma, span.end));
         let restarts = self.text.first_word(rest).is_some_and(|word| {
@@ -230,7 +271,7 @@ impl Reader<'_, '_> {
         if clause { span } else { first }
     }
 
-    fn explicit_list(&self, segment: &Segment, tokens: &[mood::Token]) -> Option<Reading> {
+    fn explicit_list(&self, segment: &Segment, tokens: &[Token]) -> Option<Reading> {
         let value = segment.value;
         let question_mark = self.sentences[segment.sentence].question_mark && !segment.runs_on;
         if matches!(
@@ -246,6 +287,15 @@ impl Reader<'_, '_> {
             act == SpeechAct::Statement && !asked && item.span.len() <= VALUE_CHARS_MAX
         });
         let (first, last) = (items.first()?, items.last()?);
+        // `채널은 구독자가 많아요` says something about the channel; several such items are features.
+        if items.len() == 1
+            && self
+                .text
+                .last_word(first.span)
+                .is_some_and(|word| korean::is_predicate(self.text.at(word)))
+        {
+            return None;
+        }
         Some(Reading {
             span: Span::new(first.span.start, last.span.end),
             value: Value::Array(items.iter().map(|item| item.value.clone()).collect()),
@@ -308,7 +358,7 @@ impl Reader<'_, '_> {
     /// A range that is nothing but an amount with its mark, or a number with its unit.
     fn measure(&self, index: usize, span: Span) -> Option<Reading> {
         let slot = &self.slots[index];
-        if !matches!(slot.kind, SlotKind::PriceBand { .. } | SlotKind::Number { .. }) {
+        if !self.has_number || !matches!(slot.kind, SlotKind::PriceBand { .. } | SlotKind::Number { .. }) {
             return None;
         }
         let tokens = tokens(
@@ -346,8 +396,16 @@ impl Reader<'_, '_> {
             return None;
         };
         let chars = self.text.chars();
-        for sentence in self.sentences.iter().filter(|sentence| !sentence.question_mark) {
-            for numeral in number::numerals(self.text, sentence.span) {
+        if !self.has_number {
+            return None;
+        }
+        for (index, sentence) in self
+            .sentences
+            .iter()
+            .enumerate()
+            .filter(|(_, sentence)| !sentence.question_mark)
+        {
+            for numeral in numerals(self.text, sentence.span) {
                 let Some(end) = unit_end(self.text, numeral.span.end, units) else {
                     continue;
                 };
@@ -367,9 +425,14 @@ impl Reader<'_, '_> {
                     .flatten()
                     .any(|word| text::phrase_at(chars, label, word).is_some());
                 if labelled {
-                    let tokens = tokens(self.text, *sentence);
                     let span = Span::new(numeral.span.start, end);
-                    return read_typed(self.text, span, &tokens, &slot.kind, self.price_table);
+                    return read_typed(
+                        self.text,
+                        span,
+                        self.tokens_of(index),
+                        &slot.kind,
+                        self.price_table,
+                    );
                 }
             }
         }
@@ -383,7 +446,8 @@ impl Reader<'_, '_> {
             said,
             mut confidence,
         } = found;
-        let unsure = self.text.words(said).any(|word| is_doubt(self.text.at(word)));
+        let unsure =
+            self.text.doubts_after(said) || self.text.words(said).any(|word| is_doubt(self.text.at(word)));
         let mut complete = true;
         if let (SlotKind::TextList { items_min, items_max }, Value::Array(items)) =
             (&slot.kind, &mut reading.value)

@@ -1,6 +1,6 @@
 //! Numbers as people say them: `39,000`, `3만9천`, `삼만구천`, `twenty-five`, `39k`.
 
-use super::text::{Span, Text};
+use super::text::{Span, Text, is_alphanumeric};
 
 /// More digits than any price or length has.
 const DIGITS_MAX: usize = 12;
@@ -119,7 +119,12 @@ fn digits(text: &Text<'_>, start: usize, end: usize) -> Option<(f64, usize)> {
         literal.extend(text.get(at));
         at += 1;
     }
-    while at < end && text.get(at) == Some(',') && literal.len() <= DIGITS_MAX {
+    // `29.000` is written for 29,000 in half of Europe; nobody says a price to a tenth of a cent.
+    let separator = text
+        .get(at)
+        .filter(|char| matches!(char, ',' | '.'))
+        .filter(|_| literal.len() <= 3 && literal != "0");
+    while at < end && separator.is_some() && text.get(at) == separator && literal.len() <= DIGITS_MAX {
         let group = (1..=3).all(|step| is_digit(at + step)) && !is_digit(at + 4);
         if !group {
             break;
@@ -196,7 +201,7 @@ fn korean_multiplier(char: char) -> Option<f64> {
 
 /// `k`, ` thousand` after digits.
 fn english_scale(text: &Text<'_>, at: usize, end: usize) -> Option<(f64, usize)> {
-    if text.get(at) == Some('k') && at < end && !text.get(at + 1).is_some_and(char::is_alphanumeric) {
+    if text.get(at) == Some('k') && at < end && !text.get(at + 1).is_some_and(is_alphanumeric) {
         return Some((1_000.0, at + 1));
     }
     if text.get(at) != Some(' ') {

@@ -2,6 +2,7 @@
 
 use super::number::{Numeral, Style, numerals};
 use super::text::{Span, Text, ends_with_any, is_hangul, phrase_at, starts_with_any};
+use super::word_set::WordSet;
 use crate::playbook::{CurrencyBands, PriceTable};
 
 /// Below this share of the lowest bound a number without a mark is no price in that currency: `25` is no price in won.
@@ -9,16 +10,16 @@ const PLAUSIBLE_SHARE: f64 = 0.05;
 
 /// Things that people count and that are no money, after a number.
 #[rustfmt::skip]
-const COUNTED: [&str; 24] = [
+static COUNTED: WordSet<24> = WordSet::new([
     "초", "분", "시간", "명", "개", "살", "세", "년", "월", "일", "번", "퍼", "대 ", "%", "second", "sec", "minute",
     "hour", "people", "year", "day", "percent", "times", "x",
-];
+]);
 
 /// What may follow a number in the same word when it is a price without a mark.
 #[rustfmt::skip]
-const AFTER_BARE: [&str; 14] = [
+static AFTER_BARE: WordSet<14> = WordSet::new([
     "이", "예", "에", "입", "정도", "쯤", "요", "으로", "로", "은", "는", "대", "만", "선",
-];
+]);
 
 /// How an amount bounds the price.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -215,13 +216,13 @@ fn is_bare_price(text: &Text<'_>, within: Span, numeral: &Numeral) -> bool {
         .is_none_or(|next| next.is_whitespace() || next.is_ascii_punctuation());
     if joined {
         let age = starts_with_any(rest, &["대"]) && numeral.value < 1_000.0;
-        return starts_with_any(rest, &AFTER_BARE) && !age;
+        return AFTER_BARE.begins(rest) && !age;
     }
     let next: usize = rest
         .iter()
         .take_while(|char| char.is_whitespace() || **char == '-')
         .count();
-    !starts_with_any(&rest[next..], &COUNTED)
+    !COUNTED.begins(&rest[next..])
 }
 
 fn bound(text: &Text<'_>, within: Span, span: Span) -> Bound {

@@ -2,9 +2,8 @@
 
 use super::korean::{self, is_interrogative};
 use super::mood::is_filler;
-use super::text::{
-    Span, Text, ends_with_any, equals, is_hangul, is_one_of, phrase_at, starts_with, starts_with_any,
-};
+use super::text::{Span, Text, equals, is_hangul, is_one_of, phrase_at, starts_with, starts_with_any};
+use super::word_set::WordSet;
 
 /// What a sentence does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +58,7 @@ impl Phrase<'_, '_> {
 
     fn has(&self, phrases: &[&str]) -> bool {
         (self.span.start..self.span.end)
-            .filter(|at| self.text.is_word_start(*at))
+            .filter(|at| self.text.chars()[*at].is_ascii_lowercase() && self.text.is_word_start(*at))
             .any(|at| phrases.iter().any(|phrase| self.has_at(at, phrase)))
     }
 
@@ -76,14 +75,14 @@ fn start_of(text: &Text<'_>, span: Span) -> usize {
 
 fn is_social(word: &[char]) -> bool {
     #[rustfmt::skip]
-    const SOCIAL: [&str; 59] = [
+    static SOCIAL: WordSet<59> = WordSet::new([
         "안녕", "안녕하세요", "안녕하십니까", "하이", "헬로", "반가워", "반가워요", "반갑습니다", "고마워", "고마워요", "고맙습니다", "감사", "감사해요",
         "감사합니다", "넹", "그래", "그래요", "좋아", "좋아요", "좋습니다", "좋네요", "맞아", "맞아요", "맞습니다", "알겠어요", "알겠습니다", "알았어",
         "알았어요", "아니", "아니요", "아뇨", "오케이", "ㅇㅇ", "ㅇㅋ", "잠깐", "잠깐만", "잠깐만요", "잠시만요", "수고하세요", "hi", "hello",
         "hey", "there", "thanks", "thank", "you", "thx", "yep", "no", "nope", "great", "nice", "cool",
         "fine", "right", "good", "morning", "please", "bye",
-    ];
-    is_one_of(word, &SOCIAL)
+    ]);
+    SOCIAL.contains(word)
 }
 
 fn asks(phrase: &Phrase<'_, '_>, content: &[&[char]]) -> bool {
@@ -101,9 +100,9 @@ fn asks(phrase: &Phrase<'_, '_>, content: &[&[char]]) -> bool {
 
 fn refuses(phrase: &Phrase<'_, '_>, content: &[&[char]]) -> bool {
     #[rustfmt::skip]
-    const WHOLE: [&str; 10] = [
+    static WHOLE: WordSet<10> = WordSet::new([
         "pass", "none", "nothing", "whatever", "anything", "nowhere", "tbd", "n/a", "unsure", "아직",
-    ];
+    ]);
     #[rustfmt::skip]
     const OPENING: [&str; 9] = [
         "skip", "no idea", "not yet", "not sure", "later", "dunno", "never mind", "nevermind",
@@ -119,13 +118,13 @@ fn refuses(phrase: &Phrase<'_, '_>, content: &[&[char]]) -> bool {
     let (Some(first), Some(last)) = (content.first(), content.last()) else {
         return false;
     };
-    let alone = content.len() == 1 && is_one_of(first, &WHOLE);
+    let alone = content.len() == 1 && WHOLE.contains(first);
     alone || phrase.begins_with(&OPENING) || phrase.has(&ANYWHERE) || refuses_in_korean(content, first, last)
 }
 
 fn refuses_in_korean(content: &[&[char]], first: &[char], last: &[char]) -> bool {
     #[rustfmt::skip]
-    const ANY: [&str; 10] = ["패스", "스킵", "건너뛰", "건너뛸", "넘어가", "넘어갈", "상관없", "아무거나", "미정", "알아서"];
+    static ANY: WordSet<12> = WordSet::new(["아무나", "비밀", "패스", "스킵", "건너뛰", "건너뛸", "넘어가", "넘어갈", "상관없", "아무거나", "미정", "알아서"]);
     let undecided = |pair: &[&[char]]| match pair {
         [before, after] => {
             (is_one_of(before, &["안", "못"]) && starts_with_any(after, &["정", "생각", "골랐", "결정"]))
@@ -142,6 +141,12 @@ fn refuses_in_korean(content: &[&[char]], first: &[char], last: &[char]) -> bool
                 &["안", "못", "없", "모르", "모릅", "고민", "생각", "몰라", "미정"],
             )
         });
+    let all = content.iter().all(|word| {
+        is_one_of(
+            word,
+            &["둘", "다", "둘다", "전부", "모두", "다요", "전부요", "모두요"],
+        )
+    });
     let nothing = starts_with_any(last, &["없어", "없습", "없음", "없네", "없는데"])
         && (content.len() == 1
             || is_one_of(
@@ -153,48 +158,48 @@ fn refuses_in_korean(content: &[&[char]], first: &[char], last: &[char]) -> bool
     is_one_of(last, &["몰라", "몰라요", "몰라용", "모르죠", "모르지", "모름"])
         || starts_with_any(last, &["모르겠", "모릅니", "모르는데"])
         || starts_with_any(first, &["글쎄", "나중"])
-        || content.iter().any(|word| starts_with_any(word, &ANY))
+        || content.iter().any(|word| ANY.begins(word))
         || content.windows(2).any(undecided)
         || not_yet
         || nothing
         || thinking
         || moves_on
+        || all
 }
 
 fn commands(content: &[&[char]], text: &Text<'_>, span: Span) -> bool {
     #[rustfmt::skip]
-    const KOREAN_WHOLE: [&str; 21] = [
+    static KOREAN_WHOLE: WordSet<21> = WordSet::new([
         "시작", "생성", "진행", "취소", "중지", "종료", "다음", "계속", "그만", "초기화", "도움말", "시작하자", "시작해", "진행해", "만들어",
         "다시", "처음부터", "멈춰", "가자", "고고", "재시작",
-    ];
+    ]);
     #[rustfmt::skip]
-    const KOREAN_ENDINGS: [&str; 20] = [
+    static KOREAN_ENDINGS: WordSet<20> = WordSet::new([
         "줘", "줘요", "주세요", "주십시오", "주라", "달라", "달라고", "하세요", "하십시오", "해라", "해봐", "해봐요", "부탁해", "부탁해요",
         "부탁드려요", "부탁드립니다", "부탁합니다", "시작해요", "시작할게요", "시작합시다",
-    ];
+    ]);
     #[rustfmt::skip]
-    const ENGLISH_WHOLE: [&str; 17] = [
+    static ENGLISH_WHOLE: WordSet<17> = WordSet::new([
         "start", "stop", "go", "generate", "run", "create", "cancel", "retry", "continue", "help", "next",
         "back", "quit", "exit", "undo", "reset", "launch",
-    ];
+    ]);
     #[rustfmt::skip]
-    const ENGLISH_OPENING: [&str; 50] = [
+    static ENGLISH_OPENING: WordSet<50> = WordSet::new([
         "ignore", "disregard", "forget", "tell", "show", "give", "write", "generate", "create", "make",
         "start", "stop", "begin", "run", "launch", "please", "help", "explain", "print", "reveal", "repeat",
         "pretend", "act", "say", "output", "recommend", "suggest", "let's", "let", "go", "do", "don't",
         "continue", "cancel", "delete", "remove", "set", "change", "update", "translate", "summarize",
         "answer", "respond", "execute", "restart", "retry", "fill", "read", "move", "finish",
-    ];
+    ]);
     let (Some(first), Some(last)) = (content.first(), content.last()) else {
         return false;
     };
-    if content.len() == 1 && (is_one_of(first, &KOREAN_WHOLE) || is_one_of(first, &ENGLISH_WHOLE)) {
+    if content.len() == 1 && (KOREAN_WHOLE.contains(first) || ENGLISH_WHOLE.contains(first)) {
         return true;
     }
-    let korean =
-        last.iter().copied().any(is_hangul) && last.len() >= 2 && ends_with_any(last, &KOREAN_ENDINGS);
+    let korean = last.iter().copied().any(is_hangul) && last.len() >= 2 && KOREAN_ENDINGS.ends(last);
     let politely = equals(last, "줘") || equals(last, "please");
-    let english = is_one_of(first, &ENGLISH_OPENING) && !is_title(text, span);
+    let english = ENGLISH_OPENING.contains(first) && !is_title(text, span);
     korean || english || (politely && content.len() > 1)
 }
 

@@ -6,6 +6,9 @@ use unicode_normalization::char::{canonical_combining_class, is_combining_mark};
 /// Words before a full stop that does not end a sentence.
 const ABBREVIATIONS: [&str; 9] = ["dr", "mr", "mrs", "ms", "st", "vs", "no", "jr", "inc"];
 
+/// Words of an answer that a question mark only makes doubtful.
+const HESITANT_WORDS_MAX: usize = 3;
+
 /// A range of characters of a [`Text`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Span {
@@ -45,7 +48,7 @@ impl Span {
 pub(crate) struct Sentence {
     /// Where it stands, without the mark that ends it.
     pub span: Span,
-    /// Whether a question mark ends it.
+    /// Whether a question mark ends it; not when it only tells doubt about a number: `3만원 정도?`
     pub question_mark: bool,
 }
 
@@ -55,6 +58,7 @@ pub(crate) struct Text<'a> {
     raw: &'a str,
     chars: Vec<char>,
     bytes: Vec<(usize, usize)>,
+    enumerators: Vec<Span>,
 }
 
 impl<'a> Text<'a> {
@@ -63,6 +67,7 @@ impl<'a> Text<'a> {
             raw,
             chars: Vec::with_capacity(raw.len()),
             bytes: Vec::with_capacity(raw.len()),
+            enumerators: Vec::new(),
         };
         let mut rest = raw.char_indices().peekable();
         while let Some((start, first)) = rest.next() {
@@ -80,10 +85,16 @@ impl<'a> Text<'a> {
                 text.push(first, start, end);
             }
         }
+        text.enumerators = text.find_enumerators();
         text
     }
 
     fn push(&mut self, char: char, start: usize, end: usize) {
+        if matches!(char, '\u{ac00}'..='\u{d7a3}') {
+            self.chars.push(char);
+            self.bytes.push((start, end));
+            return;
+        }
         for lower in plain(char).to_lowercase() {
             self.chars.push(lower);
             self.bytes.push((start, end));
@@ -135,7 +146,7 @@ impl<'a> Text<'a> {
 
     /// Whether a word begins at an index: what stands before is neither letter nor digit.
     pub(crate) fn is_word_start(&self, index: usize) -> bool {
-        index == 0 || !self.chars[index - 1].is_alphanumeric()
+        index == 0 || !is_alphanumeric(self.chars[index - 1])
     }
 
     /// A range without blanks and punctuation at both ends. Signs that carry meaning (`$`, `%`, `+`, `#`) stay.
@@ -191,19 +202,18 @@ impl<'a> Text<'a> {
     /// The sentences that have words.
     pub(crate) fn sentences(&self) -> Vec<Sentence> {
         let mut sentences = Vec::new();
-        let enumerators = self.enumerators();
         let mut start = 0;
         let mut at = 0;
         while at <= self.chars.len() {
             let mark = self.get(at);
             let enumerates =
-                mark == Some('.') && enumerators.iter().any(|enumerator| enumerator.end == at + 1);
+                mark == Some('.') && self.enumerators.iter().any(|enumerator| enumerator.end == at + 1);
             if at == self.chars.len() || (self.ends_sentence(at) && !enumerates) {
                 let span = self.trim(Span::new(start, at));
                 if !span.is_empty() {
                     sentences.push(Sentence {
                         span,
-                        question_mark: mark == Some('?'),
+                        question_mark: mark == Some('?') && !self.is_hesitant(span),
                     });
                 } else if mark == Some('?')
                     && let Some(last) = sentences.last_mut()
@@ -217,8 +227,22 @@ impl<'a> Text<'a> {
         sentences
     }
 
+    /// A few words with a number: an answer in a doubtful voice.
+    fn is_hesitant(&self, span: Span) -> bool {
+        self.at(span).iter().any(char::is_ascii_digit) && self.words(span).nth(HESITANT_WORDS_MAX).is_none()
+    }
+
+    /// Whether a question mark follows a range that is no question.
+    pub(crate) fn doubts_after(&self, span: Span) -> bool {
+        self.get(span.end) == Some('?')
+    }
+
     /// The numbers before the items of a list, `1.` and `2)`, when there are at least these two.
-    pub(crate) fn enumerators(&self) -> Vec<Span> {
+    pub(crate) fn enumerators(&self) -> &[Span] {
+        &self.enumerators
+    }
+
+    fn find_enumerators(&self) -> Vec<Span> {
         let mut found = Vec::new();
         for (at, _) in self
             .chars
@@ -248,7 +272,8 @@ impl<'a> Text<'a> {
         found
     }
 
-    fn ends_sentence(&self, at: usize) -> bool {
+    /// Whether a mark ends a sentence.
+    pub(crate) fn ends_sentence(&self, at: usize) -> bool {
         match self.chars[at] {
             '!' | '?' | '。' | '…' | '\n' | '\r' => true,
             '.' => {
@@ -264,10 +289,10 @@ impl<'a> Text<'a> {
     fn is_abbreviation(&self, stop: usize) -> bool {
         let start = self.chars[..stop]
             .iter()
-            .rposition(|char| !char.is_alphanumeric())
+            .rposition(|char| !is_alphanumeric(*char))
             .map_or(0, |at| at + 1);
         // "Dr. Jart" goes on; "no." at the very end does not.
-        let goes_on = self.chars[stop + 1..].iter().any(|char| char.is_alphanumeric());
+        let goes_on = self.chars[stop + 1..].iter().any(|char| is_alphanumeric(*char));
         goes_on
             && ABBREVIATIONS
                 .iter()
@@ -289,8 +314,19 @@ pub(crate) fn starts_with(chars: &[char], word: &str) -> bool {
 
 /// Whether characters end with a word.
 pub(crate) fn ends_with(chars: &[char], word: &str) -> bool {
-    let mut rest = chars.iter().rev();
-    word.chars().rev().all(|expected| rest.next() == Some(&expected))
+    before_ending(chars, word).is_some()
+}
+
+/// How many characters stand before an ending; none if the word does not end so.
+pub(crate) fn before_ending(chars: &[char], ending: &str) -> Option<usize> {
+    let mut rest = chars.len();
+    for expected in ending.chars().rev() {
+        rest = rest.checked_sub(1)?;
+        if chars[rest] != expected {
+            return None;
+        }
+    }
+    Some(rest)
 }
 
 /// Whether characters are exactly one of these words.
@@ -338,8 +374,18 @@ pub(crate) fn is_hangul(char: char) -> bool {
     matches!(char, '\u{ac00}'..='\u{d7a3}' | '\u{1100}'..='\u{11ff}' | '\u{3131}'..='\u{318e}')
 }
 
+/// Whether a character is a letter or a digit. The tables of Unicode are asked for the rest only: Korean syllables
+/// lie where looking them up is slow.
+pub(crate) fn is_alphanumeric(char: char) -> bool {
+    match char {
+        '\0'..='\u{7f}' => char.is_ascii_alphanumeric(),
+        '\u{ac00}'..='\u{d7a3}' => true,
+        _ => char.is_alphanumeric(),
+    }
+}
+
 fn is_edge(char: char) -> bool {
-    !char.is_alphanumeric() && !matches!(char, '$' | '₩' | '€' | '¥' | '£' | '%' | '+' | '#')
+    !is_alphanumeric(char) && !matches!(char, '$' | '₩' | '€' | '¥' | '£' | '%' | '+' | '#')
 }
 
 fn joins_previous(char: char) -> bool {

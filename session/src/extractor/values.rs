@@ -4,10 +4,13 @@ use serde_json::{Number, Value};
 
 use super::english;
 use super::korean::{self, joined_noun_end};
-use super::mood::{Mood, Token, is_correction, mood_of};
+use super::mood::{Mood, Token, is_correction, mood_of, within};
 use super::number::{Numeral, Style, numeral_at, numerals};
 use super::price::{Amount, amounts, common_band};
-use super::text::{Span, Text, ends_with_any, equals, is_hangul, is_one_of, phrase_at, starts_with_any};
+use super::text::{
+    Span, Text, ends_with_any, equals, is_alphanumeric, is_hangul, is_one_of, phrase_at, starts_with_any,
+};
+use super::word_set::WordSet;
 use crate::playbook::{ChoiceOption, PriceTable, SlotKind};
 
 /// A value as it was read.
@@ -64,8 +67,8 @@ pub(crate) fn asserted_amounts(
 }
 
 fn last_correction(text: &Text<'_>, tokens: &[Token], span: Span) -> usize {
-    let corrects = |token: &&Token| span.contains(token.span) && is_correction(text.at(token.span));
-    tokens
+    let corrects = |token: &&Token| is_correction(text.at(token.span));
+    within(tokens, span)
         .iter()
         .rfind(corrects)
         .map_or(span.start, |token| token.span.end)
@@ -125,7 +128,7 @@ fn longest_option(text: &Text<'_>, at: usize, end: usize, options: &[ChoiceOptio
 fn option_end(text: &Text<'_>, at: usize, word: &str) -> Option<usize> {
     phrase_at(text.chars(), at, word).or_else(|| {
         let end = at + word.chars().count();
-        let plural = text.get(end) == Some('s') && !text.get(end + 1).is_some_and(char::is_alphanumeric);
+        let plural = text.get(end) == Some('s') && !text.get(end + 1).is_some_and(is_alphanumeric);
         let same = plural && end <= text.span().end && equals(text.at(Span::new(at, end)), word);
         same.then_some(end + 1)
     })
@@ -199,7 +202,7 @@ fn counts_nothing(text: &Text<'_>, span: Span, numeral: &Numeral) -> bool {
     let rest = text.at(Span::new(numeral.span.end, span.end));
     let ends = rest
         .iter()
-        .all(|char| !char.is_alphanumeric() && !matches!(char, '%' | '$'));
+        .all(|char| !is_alphanumeric(*char) && !matches!(char, '%' | '$'));
     let polite = starts_with_any(rest, &["이요", "이에요", "입니다", "으로", "로"]);
     let before = text.at(Span::new(span.start, numeral.span.start));
     let marked = before.last().is_some_and(|char| matches!(char, '$' | '₩' | '€'));
@@ -210,9 +213,7 @@ fn counts_nothing(text: &Text<'_>, span: Span, numeral: &Numeral) -> bool {
 pub(crate) fn read_text(text: &Text<'_>, span: Span, tokens: &[Token], runs_on: bool) -> Option<Reading> {
     let span = strip_openings(text, span);
     let span = strip_openings(text, chosen_part(text, span, tokens)?);
-    let open = tokens
-        .iter()
-        .find(|token| span.contains(token.span) && token.mood == Mood::Open);
+    let open = within(tokens, span).iter().find(|token| token.mood == Mood::Open);
     let (span, runs_on) = match open {
         // What comes before the question may still be an answer: `20대 여성인데 어떤 채널이 좋을까요?`
         Some(open) => (text.trim(Span::new(span.start, open.span.start)), true),
@@ -228,10 +229,30 @@ pub(crate) fn read_text(text: &Text<'_>, span: Span, tokens: &[Token], runs_on: 
     })
 }
 
+/// The first comma that stands in no number.
+pub(crate) fn first_comma(text: &Text<'_>, span: Span) -> Option<usize> {
+    (span.start..span.end).find(|at| text.get(*at) == Some(',') && is_comma(text, *at))
+}
+
+/// `Lumi Serum and it's for everybody`: the value ends where the next statement begins.
+pub(crate) fn without_further_clause(text: &Text<'_>, span: Span) -> Span {
+    let mut before: Option<Span> = None;
+    for word in text.words(span) {
+        let opens = english::is_pronoun(text.at(word)) || is_one_of(text.at(word), &["the", "our", "my"]);
+        match before {
+            Some(before) if opens && equals(text.at(before), "and") && before.start > span.start => {
+                return text.trim(Span::new(span.start, before.start));
+            }
+            Some(_) | None => before = Some(word),
+        }
+    }
+    span
+}
+
 /// `스킨케어가 아니라 메이크업`, `not A but B`: what is left when something is turned down first.
 fn chosen_part(text: &Text<'_>, span: Span, tokens: &[Token]) -> Option<Span> {
     let mut start = span.start;
-    for token in tokens.iter().filter(|token| span.contains(token.span)) {
+    for token in within(tokens, span) {
         let word = text.at(token.span);
         let turns = starts_with_any(word, &["아니라", "아니고", "말고", "말구"])
             || (word.len() > 2 && ends_with_any(word, &["말고", "말구"]))
@@ -247,13 +268,13 @@ fn chosen_part(text: &Text<'_>, span: Span, tokens: &[Token]) -> Option<Span> {
 /// A range without what people say before the value itself: `음`, `it's called`, `아마`.
 pub(crate) fn strip_openings(text: &Text<'_>, span: Span) -> Span {
     #[rustfmt::skip]
-    const OPENINGS: [&str; 27] = [
+    static OPENINGS: WordSet<34> = WordSet::new(["첫째", "둘째", "셋째", "넷째", "첫번째", "두번째", "세번째", 
         "음", "흠", "어", "아", "네", "넵", "예", "응", "그냥", "일단", "우선", "그럼", "저희는", "우리는", "저는", "그건", "그거는",
         "이건", "왜냐하면", "왜냐면", "역시", "당연히", "바로", "아마", "아마도", "대략", "대충",
-    ];
-    let mut span = english::without_opening(text, span);
+    ]);
+    let mut span = without_topic(text, english::without_opening(text, span));
     while let Some(word) = text.first_word(span) {
-        if !is_one_of(text.at(word), &OPENINGS) || word.end >= span.end {
+        if !OPENINGS.contains(text.at(word)) || word.end >= span.end {
             break;
         }
         span = text.trim(Span::new(word.end, span.end));
@@ -261,30 +282,65 @@ pub(crate) fn strip_openings(text: &Text<'_>, span: Span) -> Span {
     span
 }
 
+/// `우리 제품은 루미야`: what is spoken of is no part of its name.
+fn without_topic(text: &Text<'_>, span: Span) -> Span {
+    static TOPICS: WordSet<6> = WordSet::new(["제품은", "상품은", "브랜드는", "서비스는", "앱은", "제품이"]);
+    let mut words = text.words(span);
+    let first = words
+        .next()
+        .filter(|word| is_one_of(text.at(*word), &["우리", "저희", "제", "내", "이"]));
+    let topic = if first.is_some() {
+        words.next()
+    } else {
+        text.first_word(span)
+    };
+    match topic {
+        Some(topic) if TOPICS.contains(text.at(topic)) && topic.end < span.end => {
+            text.trim(Span::new(topic.end, span.end))
+        }
+        Some(_) | None => span,
+    }
+}
+
 /// The items of a list; none when they are clauses run together rather than items.
 pub(crate) fn read_items(text: &Text<'_>, span: Span, tokens: &[Token], runs_on: bool) -> Vec<Reading> {
+    // `순하고 촉촉한 사용감, 비건` is a list; `가볍고 튼튼하고 예뻐요` is a sentence.
+    let clauses_max = usize::from(first_comma(text, span).is_some());
     let parts = split_items(text, span);
     let last = parts.len().saturating_sub(1);
     let mut items = Vec::new();
     for (at, part) in parts.into_iter().enumerate() {
-        let Some(reading) = read_text(text, text.trim(part), tokens, at == last && runs_on) else {
+        let part = without_pronoun(text, text.trim(part));
+        let Some(mut reading) = read_text(text, part, tokens, at == last && runs_on) else {
             continue;
         };
         let words = text
             .words(reading.span)
             .filter(|word| word.end < reading.span.end);
-        if words.filter(|word| korean::ends_clause(text.at(*word))).count() > 1 {
+        if words.filter(|word| korean::ends_clause(text.at(*word))).count() > clauses_max {
             return Vec::new();
         }
-        let denied = tokens
+        let denied = within(tokens, reading.span)
             .iter()
-            .any(|token| reading.span.contains(token.span) && token.mood == Mood::Negated && !token.link);
+            .any(|token| token.mood == Mood::Negated && !token.link);
         let keeps_denial = text.words(reading.span).any(|word| is_denial(text.at(word)));
         if !denied || keeps_denial {
+            reading.span = korean::without_item_particle(text, reading.span);
+            reading.value = Value::String(text.value(reading.span));
             items.push(reading);
         }
     }
     items
+}
+
+/// `it absorbs quickly, smells great`: every item speaks of the product.
+fn without_pronoun(text: &Text<'_>, span: Span) -> Span {
+    match text.first_word(span) {
+        Some(word) if is_one_of(text.at(word), &["it", "they"]) && word.end < span.end => {
+            text.trim(Span::new(word.end, span.end))
+        }
+        Some(_) | None => span,
+    }
 }
 
 /// `파라벤 없음`, `no parabens` is a value of its own.
@@ -336,6 +392,7 @@ fn split_items(text: &Text<'_>, span: Span) -> Vec<Span> {
 fn is_comma(text: &Text<'_>, at: usize) -> bool {
     match text.get(at) {
         Some(',') => !(at > 0 && numeral_at_comma(text, at)),
+        Some('.') => text.ends_sentence(at),
         Some(';' | '/' | '·' | '&' | '\n' | '|' | '•') => true,
         Some(_) | None => false,
     }
@@ -351,8 +408,6 @@ fn numeral_at_comma(text: &Text<'_>, at: usize) -> bool {
 }
 
 fn word_end(text: &Text<'_>, at: usize, end: usize) -> usize {
-    let rest = text.at(Span::new(at, end)).iter();
-    at + rest
-        .take_while(|char| !char.is_whitespace() && !matches!(char, ',' | ';' | '/' | '·' | '&' | '|' | '•'))
-        .count()
+    let ends = |at: &usize| is_comma(text, *at) || text.get(*at).is_none_or(char::is_whitespace);
+    (at..end).find(ends).unwrap_or(end)
 }

@@ -78,28 +78,11 @@ impl From<Missing> for Unsupported {
     }
 }
 
-/// Judges a value by the utterances, **newest first**, for a slot whose fellows are not known.
+/// Judges a value for one of the `slots` by the utterances, **newest first**.
 ///
-/// `quoted` are the words that the value is said to come from.
+/// `quoted` are the words that the value is said to come from. Words that explicitly answer for another of the slots
+/// do not support it.
 pub fn support(
-    slot: &SlotSpec,
-    price_table: Option<&PriceTable>,
-    value: &Value,
-    quoted: &str,
-    utterances: &[&str],
-) -> Result<Support, Unsupported> {
-    support_among(
-        std::slice::from_ref(slot),
-        slot,
-        price_table,
-        value,
-        quoted,
-        utterances,
-    )
-}
-
-/// Judges a value as [`support`] does, and refuses words that explicitly answer for another of the `slots`.
-pub fn support_among(
     slots: &[SlotSpec],
     slot: &SlotSpec,
     price_table: Option<&PriceTable>,
@@ -339,6 +322,10 @@ impl<'t, 'a> Judge<'t, 'a> {
         self.said
             .iter()
             .any(|word| is_doubt(self.text.at(word.token.span)))
+            || self
+                .sentences
+                .iter()
+                .any(|sentence| self.text.doubts_after(sentence.span))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Where quoted words occur in what the user said; blanks, punctuation and capitals do not count.
 
-use crate::extractor::lexis::{Span, Text};
+use crate::extractor::lexis::{Span, Text, is_alphanumeric};
 
 /// A quote in an utterance.
 pub(super) struct Found {
@@ -43,5 +43,5 @@ fn letters<'t>(text: &'t Text<'_>) -> impl Iterator<Item = (usize, char)> + 't {
         .iter()
         .copied()
         .enumerate()
-        .filter(|(_, char)| char.is_alphanumeric() || matches!(char, '$' | '₩' | '€' | '%'))
+        .filter(|(_, char)| is_alphanumeric(*char) || matches!(char, '$' | '₩' | '€' | '%'))
 }

@@ -3,7 +3,9 @@
 //! Two words mean the same here when they share a root. Korean is compared by its letters (jamo), because endings
 //! change syllables: `빠른`, `빨라요` and `빠르게` share `ㅃㅏㄹ`.
 
-use crate::extractor::lexis::{has_final, is_hangul};
+use std::cell::OnceCell;
+
+use crate::extractor::lexis::{before_ending, has_final, is_hangul, starts_with};
 
 /// Roots of one word at most; a word has few, and this bounds the rest.
 const ROOTS_MAX: usize = 16;
@@ -48,12 +50,59 @@ const IRREGULAR: [(&str, &str); 24] = [
 const SAME: [&[&str]; 13] = [
     &["인스타", "인스타그램", "instagram", "insta", "ig"], &["유튜브", "유튭", "youtube"], &["틱톡", "tiktok"],
     &["네이버", "naver"], &["페이스북", "페북", "facebook", "fb"], &["카카오톡", "카톡", "kakaotalk"], &["트위터", "twitter"],
-    &["블로그", "blog"], &["쓰레드", "스레드", "threads"], &["쿠팡", "coupang"], &["여성", "여자", "woman"],
-    &["남성", "남자", "man"], &["엄마", "어머니"],
+    &["블로그", "blog"], &["쓰레드", "스레드", "threads"], &["쿠팡", "coupang"], &["여성", "여자", "woman", "women"],
+    &["남성", "남자", "man", "men"], &["엄마", "어머니"],
 ];
 
-/// The roots of a lowercase word.
-pub(super) fn roots(word: &[char]) -> Vec<String> {
+/// A lowercase word with its roots, which are taken only when a word that begins alike is compared with it.
+#[derive(Debug)]
+pub(super) struct Form {
+    chars: Vec<char>,
+    onset: Option<u32>,
+    roots: OnceCell<Vec<String>>,
+}
+
+impl Form {
+    pub(super) fn new(chars: &[char]) -> Self {
+        Self {
+            chars: chars.to_vec(),
+            onset: onset(chars),
+            roots: OnceCell::new(),
+        }
+    }
+
+    pub(super) fn chars(&self) -> &[char] {
+        &self.chars
+    }
+
+    /// Whether two words have a root in common, or are two names for one thing.
+    pub(super) fn shares_root(&self, other: &Self) -> bool {
+        self.onset == other.onset && self.roots().iter().any(|root| other.roots().contains(root))
+    }
+
+    fn roots(&self) -> &[String] {
+        self.roots.get_or_init(|| roots(&self.chars))
+    }
+}
+
+/// The first letter, or the first consonant of a Korean word: words with a common root begin with the same. None for
+/// a word that may go by another name, which begins otherwise.
+fn onset(word: &[char]) -> Option<u32> {
+    if SAME
+        .iter()
+        .any(|names| names.iter().any(|name| starts_with(word, name)))
+    {
+        return None;
+    }
+    let first = *word.first()?;
+    Some(if has_final(first).is_some() {
+        (u32::from(first) - 0xac00) / 588
+    } else {
+        u32::from(first)
+    })
+}
+
+fn roots(word: &[char]) -> Vec<String> {
     if word.iter().copied().any(is_hangul) {
         korean(word)
     } else {
@@ -61,21 +110,15 @@ pub(super) fn roots(word: &[char]) -> Vec<String> {
     }
 }
 
-/// Whether two words share a root, or are two names for one thing.
-pub(super) fn share_root(one: &[String], other: &[String]) -> bool {
-    one.iter().any(|root| other.contains(root))
-}
-
 fn korean(word: &[char]) -> Vec<String> {
     let mut nouns: Vec<&[char]> = vec![word];
     let mut at = 0;
     while let Some(noun) = nouns.get(at).copied() {
         for particle in PARTICLES {
-            let length = particle.chars().count();
-            let Some(rest) = noun.len().checked_sub(length).filter(|rest| *rest > 0) else {
+            let Some(rest) = before_ending(noun, particle).filter(|rest| *rest > 0) else {
                 continue;
             };
-            let fits = noun[rest..].iter().copied().eq(particle.chars()) && agrees(noun[rest - 1], particle);
+            let fits = agrees(noun[rest - 1], particle);
             if fits && nouns.len() < ROOTS_MAX && !nouns.contains(&&noun[..rest]) {
                 nouns.push(&noun[..rest]);
             }
@@ -239,8 +282,8 @@ mod tests {
     use super::*;
 
     fn same(one: &str, other: &str) -> bool {
-        let roots_of = |word: &str| roots(&word.chars().collect::<Vec<_>>());
-        share_root(&roots_of(one), &roots_of(other))
+        let form = |word: &str| Form::new(&word.chars().collect::<Vec<_>>());
+        form(one).shares_root(&form(other))
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! Whether the words of a value are the user's words: each of them said, said in the same sense, and together.
 
-use super::roots::{roots, share_root};
+use super::roots::Form;
 use crate::extractor::lexis::{
-    Mood, Sentence, Span, Text, Token, is_hangul, is_one_of, numeral_at, starts_with, tokens,
+    Mood, Sentence, Span, Text, Token, WordSet, is_alphanumeric, is_hangul, is_one_of, numeral_at,
+    starts_with, tokens,
 };
 
 /// Words that a value may add or lose without saying more: grammar, and the plainest words for people.
 #[rustfmt::skip]
-const PLAIN_WORDS: [&str; 108] = [
+static PLAIN_WORDS: WordSet<108> = WordSet::new([
     "a", "an", "the", "of", "for", "in", "on", "at", "to", "with", "and", "or", "who", "that", "which",
     "whose", "their", "our", "my", "its", "is", "are", "am", "was", "were", "be", "been", "being", "it",
     "it's", "they", "they're", "them", "very", "really", "so", "some", "as", "by", "from", "this", "these",
@@ -16,16 +17,16 @@ const PLAIN_WORDS: [&str; 108] = [
     "aged", "age", "product", "products", "mostly", "mainly", "quite", "too", "also", "a lot", "lot", "및",
     "그리고", "등", "위한", "위해", "있는", "하는", "사람", "사람들", "분", "분들", "고객", "고객층", "고객들", "소비자", "소비자들", "사용자",
     "유저", "층", "대상", "쪽", "중", "것", "거", "인한", "통한", "통해", "대한", "관한", "대해", "특히",
-];
+]);
 
 /// Korean prefixes that turn the rest of a word around: `저자극` is not `자극`.
 const TURNING_PREFIXES: [char; 10] = ['저', '무', '비', '논', '불', '미', '반', '탈', '노', '안'];
 
 /// What may follow the last part of a Korean compound.
 #[rustfmt::skip]
-const COMPOUND_TAILS: [&str; 16] = [
+static COMPOUND_TAILS: WordSet<16> = WordSet::new([
     "성", "용", "형", "감", "적", "들", "층", "님", "분", "제", "력", "함", "됨", "하기", "있음", "분들",
-];
+]);
 
 /// A word of a sentence as it is compared.
 #[derive(Debug)]
@@ -34,8 +35,7 @@ pub(super) struct Word {
     pub token: Token,
     /// The sentence that it stands in.
     pub sentence: usize,
-    chars: Vec<char>,
-    roots: Vec<String>,
+    form: Form,
     number: Option<(f64, Vec<char>)>,
 }
 
@@ -61,14 +61,12 @@ pub(super) fn words(text: &Text<'_>, sentences: &[Sentence]) -> Vec<Word> {
     let mut words = Vec::new();
     for (sentence, span) in sentences.iter().enumerate() {
         for token in tokens(text, *span) {
-            let chars = text.at(token.span).to_vec();
-            let number = number(text, token.span);
+            let form = Form::new(text.at(token.span));
             words.push(Word {
-                roots: roots(&chars),
-                chars,
+                form,
                 token,
                 sentence,
-                number,
+                number: number(text, token.span),
             });
         }
     }
@@ -88,7 +86,7 @@ fn number(text: &Text<'_>, span: Span) -> Option<(f64, Vec<char>)> {
     let start = text
         .at(span)
         .iter()
-        .position(|char| char.is_alphanumeric())
+        .position(|char| is_alphanumeric(*char))
         .map_or(span.start, |at| span.start + at);
     let numeral = numeral_at(text, start, span.end)?;
     let counter: Vec<char> = text
@@ -109,7 +107,7 @@ fn number(text: &Text<'_>, span: Span) -> Option<(f64, Vec<char>)> {
 impl Word {
     /// Whether it says something that must have been said.
     pub(super) fn is_content(&self) -> bool {
-        !self.token.link && !is_one_of(&self.chars, &PLAIN_WORDS)
+        !self.token.link && !PLAIN_WORDS.contains(self.form.chars())
     }
 }
 
@@ -168,11 +166,11 @@ fn places(value: &[Word], at: usize, said: &[Word]) -> Vec<Vec<usize>> {
             }
             continue;
         }
-        if said[start].number.is_none() && share_root(&word.roots, &said[start].roots)
+        if said[start].number.is_none() && word.form.shares_root(&said[start].form)
             || is_part(value, at, &said[start])
         {
             places.push(vec![start]);
-        } else if let Some(end) = compound_end(&word.chars, said, start) {
+        } else if let Some(end) = compound_end(word.form.chars(), said, start) {
             places.push((start..end).collect());
         }
     }
@@ -196,8 +194,10 @@ fn same_number(
     let decade = |counter: &[char]| counter.first().is_some_and(|first| matches!(first, '대' | 's'));
     match (number.1.as_slice(), counter.as_slice()) {
         ([], []) => true,
-        ([], said) => next.is_some_and(|next| begins(said, &next.chars)) || is_particle(said),
-        (counter, []) => said_next.is_some_and(|next| begins(&next.chars, counter)) || is_particle(counter),
+        ([], said) => next.is_some_and(|next| begins(said, next.form.chars())) || is_particle(said),
+        (counter, []) => {
+            said_next.is_some_and(|next| begins(next.form.chars(), counter)) || is_particle(counter)
+        }
         (counter, said) => {
             begins(said, counter) || begins(counter, said) || (decade(counter) && decade(said))
         }
@@ -226,20 +226,18 @@ fn is_particle(counter: &[char]) -> bool {
 
 /// Whether a word of the value is a part of a compound that the user said, or makes it up with its neighbour.
 fn is_part(value: &[Word], at: usize, said: &Word) -> bool {
-    let chars = &value[at].chars;
+    let chars = value[at].form.chars();
     if chars.iter().copied().any(is_hangul) {
-        let begins = |at: usize| said.chars[at..].starts_with(chars);
+        let begins = |at: usize| said.form.chars()[at..].starts_with(chars);
         return chars.len() >= 2
-            && (0..said.chars.len().saturating_sub(chars.len() - 1))
-                .any(|at| begins(at) && (at == 0 || !TURNING_PREFIXES.contains(&said.chars[at - 1])));
+            && (0..said.form.chars().len().saturating_sub(chars.len() - 1))
+                .any(|at| begins(at) && (at == 0 || !TURNING_PREFIXES.contains(&said.form.chars()[at - 1])));
     }
     let joined = |first: Option<&Word>, second: Option<&Word>| {
         let (Some(first), Some(second)) = (first, second) else {
             return false;
         };
-        let mut joined = first.chars.clone();
-        joined.extend(&second.chars);
-        share_root(&roots(&joined), &said.roots)
+        Form::new(&[first.form.chars(), second.form.chars()].concat()).shares_root(&said.form)
     };
     joined(
         at.checked_sub(1).and_then(|before| value.get(before)),
@@ -254,19 +252,19 @@ fn compound_end(chars: &[char], said: &[Word], start: usize) -> Option<usize> {
     for (at, word) in said.iter().enumerate().skip(start) {
         let common = rest
             .iter()
-            .zip(&word.chars)
+            .zip(word.form.chars())
             .take_while(|(one, other)| one == other)
             .count();
         let enough = if hangul {
             common >= 2
         } else {
-            common == word.chars.len() && common >= 3
+            common == word.form.chars().len() && common >= 3
         };
         if !enough {
             return None;
         }
         rest = &rest[common..];
-        if rest.is_empty() || (hangul && is_one_of(rest, &COMPOUND_TAILS)) {
+        if rest.is_empty() || (hangul && COMPOUND_TAILS.contains(rest)) {
             return Some(at + 1);
         }
     }
@@ -295,10 +293,11 @@ fn qualifies_same(value: &[Word], at: usize, said: &[Word], found: &Evidence) ->
         return true;
     }
     members.any(|word| {
-        share_root(&neighbour.roots, &word.roots)
-            || word.chars.starts_with(&neighbour.chars)
-            || neighbour.chars.starts_with(&word.chars)
-    }) || place.chars.len() > neighbour.chars.len() && place.chars.ends_with(&neighbour.chars)
+        neighbour.form.shares_root(&word.form)
+            || word.form.chars().starts_with(neighbour.form.chars())
+            || neighbour.form.chars().starts_with(word.form.chars())
+    }) || place.form.chars().len() > neighbour.form.chars().len()
+        && place.form.chars().ends_with(neighbour.form.chars())
 }
 
 /// Whether later words take the value back: a denial of nothing but its own words.
@@ -317,7 +316,7 @@ pub(super) fn is_denied(value: &[Word], later: &[Word]) -> bool {
             .filter(|word| (word.sentence, word.token.clause) == clause);
         words.all(|word| {
             value.iter().any(|own| {
-                own.token.mood == Mood::Asserted && own.is_content() && share_root(&own.roots, &word.roots)
+                own.token.mood == Mood::Asserted && own.is_content() && own.form.shares_root(&word.form)
             })
         })
     })
