@@ -12,6 +12,8 @@ use crate::shared::Shared;
 
 /// Events that one call of [`Cursor::next`] returns at most: a short page, so that one slow reader costs little.
 const PAGE_EVENTS_MAX: usize = 256;
+/// Bytes after which a page ends: as much as a connection holds whose client takes nothing.
+const PAGE_BYTES_MAX: usize = 256 * 1024;
 
 /// Someone who listens to a session: keeps its entry, and keeps it from leaving memory, until dropped.
 pub(crate) struct Listener {
@@ -99,7 +101,8 @@ impl Cursor {
     }
 
     /// Takes what was read, unless it would show a gap.
-    fn advance(&mut self, frames: Vec<Frame>) -> Result<Vec<Frame>, ReadError> {
+    fn advance(&mut self, mut frames: Vec<Frame>) -> Result<Vec<Frame>, ReadError> {
+        frames.truncate(page_events(&frames));
         let mut position = self.position;
         for frame in &frames {
             if frame.seq != position.next() {
@@ -116,4 +119,16 @@ impl Cursor {
         self.position = position;
         Ok(frames)
     }
+}
+
+/// How many of the events make a page.
+fn page_events(frames: &[Frame]) -> usize {
+    let sizes_bytes = frames.iter().scan(0, |before, frame| {
+        let begins_at = *before;
+        *before += frame.bytes().len();
+        Some(begins_at)
+    });
+    sizes_bytes
+        .take_while(|begins_at| *begins_at < PAGE_BYTES_MAX)
+        .count()
 }

@@ -20,6 +20,8 @@ pub const COMMANDS_WAITING_MAX: usize = 64;
 pub const TURNS_WAITING_MAX: usize = 4;
 /// Events in one page of the log.
 pub const EVENTS_PAGE_MAX: usize = 1_000;
+/// Bytes of events after which a page of the log ends, with fewer of them than were asked for.
+pub const EVENTS_PAGE_BYTES_MAX: usize = 1024 * 1024;
 /// Rows in one page of any other list.
 pub const LIST_PAGE_MAX: u32 = 200;
 /// Bytes of a name in a playbook or of an opaque key.

@@ -178,7 +178,8 @@ pub trait Journal: Send + Sync + 'static {
     /// Appends; returns when the outcome is known.
     async fn append(&self, append: Append) -> AppendOutcome;
 
-    /// Facts after a number, oldest first, at most `limit`, for folding.
+    /// Facts after a number, oldest first, for folding: at most `limit`, fewer once they have
+    /// [`EVENTS_PAGE_BYTES_MAX`](greenroom_protocol::limits::EVENTS_PAGE_BYTES_MAX), at least one if there is one.
     async fn read(
         &self,
         tenant: &TenantId,
@@ -187,7 +188,7 @@ pub trait Journal: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<StoredFact>, ReadError>;
 
-    /// Envelopes after a number, oldest first, at most `limit`, for clients.
+    /// Envelopes after a number, oldest first, for clients: as many as [`Self::read`] gives facts.
     async fn frames(
         &self,
         tenant: &TenantId,

@@ -29,6 +29,7 @@ suite!(
     [
         order_is_kept_without_a_gap,
         what_is_read_is_what_was_appended,
+        a_page_ends_before_it_is_too_large,
         an_old_epoch_is_refused_alone,
         a_gap_or_a_repetition_is_refused,
         a_malformed_append_is_refused,

@@ -65,6 +65,26 @@ async fn who_is_close_reads_the_ring_and_who_is_behind_the_journal() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_page_of_large_events_has_fewer_of_them() {
+    let world = World::new().await;
+    let session = world.create().await;
+    for number in 0..200 {
+        world
+            .send(session, edit(format!("{number:03}{}", "가".repeat(990))))
+            .await
+            .unwrap();
+    }
+    let mut behind = world.follow(session).await;
+    for _ in 0..2 {
+        let page = behind.cursor.next().await.unwrap();
+        let bytes: usize = page.iter().map(|frame| frame.bytes().len()).sum();
+        assert!((256 * 1024..260 * 1024).contains(&bytes), "{bytes} bytes");
+        behind.seen.extend(page);
+    }
+    behind.assert_saw_all(&world.journal, session).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cursor_cannot_begin_ahead_of_the_log() {
     let world = World::new().await;
     let session = world.create().await;

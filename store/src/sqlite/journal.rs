@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use async_trait::async_trait;
-use greenroom_protocol::{Event, Frame, Seq, SessionId, Timestamp};
+use futures_util::TryStreamExt as _;
+use greenroom_protocol::{Event, Frame, Seq, SessionId, Timestamp, limits};
 use greenroom_session::ports::{
     Append, AppendOutcome, Journal, OpenError, OpenMode, Opened, ReadError, StoredFact, TenantId,
 };
@@ -71,16 +72,30 @@ impl Database {
         Ok(())
     }
 
-    async fn rows(&self, session: SessionId, after: Seq, limit: usize) -> Result<Vec<SqliteRow>, ReadError> {
+    /// The rows after a number, each as `read` makes it of them, up to a page.
+    async fn page<T>(
+        &self,
+        session: SessionId,
+        after: Seq,
+        limit: usize,
+        read: impl Fn(StoredRow) -> Result<T, ReadError>,
+    ) -> Result<Vec<T>, ReadError> {
         // A number that no row can have has nothing after it.
         let after = i64::try_from(after.0).unwrap_or(i64::MAX);
-        sqlx::query(EVENTS_AFTER)
+        let mut rows = sqlx::query(EVENTS_AFTER)
             .bind(Key::new(session.ulid()).blob())
             .bind(after)
             .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .fetch_all(&self.readers)
-            .await
-            .map_err(|error| read_error(&error))
+            .fetch(&self.readers);
+        let (mut page, mut bytes) = (Vec::new(), 0);
+        while bytes < limits::EVENTS_PAGE_BYTES_MAX
+            && let Some(row) = rows.try_next().await.map_err(|error| read_error(&error))?
+        {
+            let row = stored_row(session, &row)?;
+            bytes += row.frame.bytes().len() + row.private.as_ref().map_or(0, String::len);
+            page.push(read(row)?);
+        }
+        Ok(page)
     }
 }
 
@@ -125,10 +140,7 @@ impl Journal for Database {
         after: Seq,
         limit: usize,
     ) -> Result<Vec<StoredFact>, ReadError> {
-        let rows = self.rows(session, after, limit).await?;
-        rows.iter()
-            .map(|row| stored_row(session, row).and_then(stored_fact))
-            .collect()
+        self.page(session, after, limit, stored_fact).await
     }
 
     async fn frames(
@@ -138,10 +150,7 @@ impl Journal for Database {
         after: Seq,
         limit: usize,
     ) -> Result<Vec<Frame>, ReadError> {
-        let rows = self.rows(session, after, limit).await?;
-        rows.iter()
-            .map(|row| stored_row(session, row).map(|stored| stored.frame))
-            .collect()
+        self.page(session, after, limit, |row| Ok(row.frame)).await
     }
 
     async fn due(

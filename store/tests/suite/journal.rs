@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
-use greenroom_protocol::{CallId, CallOutcome, Event, Frame, Role, Seq, SessionId, Timestamp, TurnId};
+use greenroom_protocol::{
+    CallId, CallOutcome, Event, Frame, Role, Seq, SessionId, Timestamp, TurnId, limits,
+};
 use greenroom_session::ports::{AppendOutcome, Epoch, Journal, OpenError, OpenMode, TenantId};
 use greenroom_session::{CallCost, CommandRecord, Private};
 use serde_json::json;
@@ -14,10 +16,18 @@ use super::Backend;
 use super::facts::{self, Author, fresh};
 
 async fn all_frames(journal: &Arc<dyn Journal>, session_id: SessionId) -> Vec<Frame> {
-    journal
-        .frames(&TenantId::default(), session_id, Seq::ZERO, usize::MAX)
-        .await
-        .expect("frames can be read")
+    let mut frames: Vec<Frame> = Vec::new();
+    loop {
+        let after = frames.last().map_or(Seq::ZERO, |last| last.seq);
+        let page = journal
+            .frames(&TenantId::default(), session_id, after, usize::MAX)
+            .await
+            .expect("frames can be read");
+        if page.is_empty() {
+            return frames;
+        }
+        frames.extend(page);
+    }
 }
 
 /// Many sessions append at once; each reads back its own events, in order and without a gap.
@@ -114,6 +124,42 @@ pub async fn what_is_read_is_what_was_appended(backend: &impl Backend) {
         .await;
     assert_eq!(far_beyond.expect("a page"), []);
     assert_eq!(all_frames(&ports.journal, SessionId::new(fresh())).await, []);
+}
+
+/// A page ends after so many bytes too, and page by page everything is read.
+pub async fn a_page_ends_before_it_is_too_large(backend: &impl Backend) {
+    const EVENTS: u64 = 40;
+    let ports = backend.open().await;
+    let mut author = Author::started(&ports.journal).await;
+    let text = "가".repeat(limits::EVENTS_PAGE_BYTES_MAX / 3 / 8);
+    for _ in 1..EVENTS {
+        author
+            .tell(vec![facts::planner_delta(TurnId::new(fresh()), &text)])
+            .await;
+    }
+    let (tenant, mut after, mut pages) = (TenantId::default(), Seq::ZERO, 0);
+    while after < author.head {
+        let page = ports
+            .journal
+            .frames(&tenant, author.session_id, after, usize::MAX)
+            .await
+            .expect("a page");
+        let facts = ports
+            .journal
+            .read(&tenant, author.session_id, after, usize::MAX)
+            .await
+            .expect("a page");
+        assert!(page.iter().eq(facts.iter().map(|stored| &stored.frame)));
+        let bytes: usize = page.iter().map(|frame| frame.bytes().len()).sum();
+        assert!(
+            bytes < limits::EVENTS_PAGE_BYTES_MAX * 9 / 8 + 1_000,
+            "{bytes} bytes"
+        );
+        assert_eq!(page.first().map(|frame| frame.seq), Some(after.next()));
+        after = page.last().expect("at least one event").seq;
+        pages += 1;
+    }
+    assert!((5..=6).contains(&pages), "{pages} pages");
 }
 
 /// An old epoch is refused alone; everybody else's append of the same moment is committed.
