@@ -22,6 +22,13 @@ fn build() -> Programs {
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }
+    // What cargo tells a test of the package that it is in makes build scripts of others run anew, and everything that
+    // hangs on them be compiled again, each time a test and a person build in turn.
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(tells_of_the_package) {
+            cargo.env_remove(name);
+        }
+    }
     let built = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status();
     assert!(
         built.is_ok_and(|status| status.success()),
@@ -40,6 +47,19 @@ fn build() -> Programs {
         server: program("greenroom"),
         simulator: program("loadtest"),
     }
+}
+
+fn tells_of_the_package(variable: &str) -> bool {
+    [
+        "CARGO_MANIFEST_",
+        "CARGO_PKG_",
+        "CARGO_CRATE_",
+        "CARGO_BIN_",
+        "CARGO_PRIMARY_",
+        "OUT_DIR",
+    ]
+    .iter()
+    .any(|start| variable.starts_with(start))
 }
 
 /// The folder of the profile that the calling test was built in: the test is in `<profile>/deps`.
