@@ -101,7 +101,8 @@ impl StageSpec {
             clients: AtomicU32::new(0),
         };
         let played = within(self.timeout, async {
-            scene(&mut stage).await?;
+            // On the heap: a scene holds whatever it waits for.
+            Box::pin(scene(&mut stage)).await?;
             stage.check(Expectation::AtRest).await
         });
         let outcome = played.await;
