@@ -154,7 +154,12 @@ impl Socket {
                 Some(Ok(Message::Text(text))) => return self.text(text.as_str()),
                 Some(Ok(Message::Binary(bytes))) => return Ok(Incoming::Audio(bytes)),
                 Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => continue,
-                Some(Ok(Message::Close(frame))) => frame.map(|frame| u16::from(frame.code)),
+                Some(Ok(Message::Close(frame))) => {
+                    // Says goodbye too, which the server waits for. Nobody reads on, which would do it as well; and
+                    // what becomes of it does not matter any more.
+                    let _ = self.stream.flush().await;
+                    frame.map(|frame| u16::from(frame.code))
+                }
                 Some(Err(_)) | None => None,
             };
             self.recorder.write(Saw::Closed { code })?;
