@@ -1,0 +1,12 @@
+//! What must hold when things go wrong, tried over real sockets against the built server: providers that fail, a journal
+//! that cannot be written, panics, kills, restarts. Every scene ends with the checker.
+
+mod contract;
+mod departures;
+mod journal;
+mod kills;
+mod panics;
+mod provider;
+mod rules;
+mod sightings;
+mod viewer;
