@@ -96,7 +96,7 @@ static JOINING: WordSet<7> = WordSet::new(["and", "or", "plus", "및", "그리�
 static GIVING_WAY: WordSet<6> = WordSet::new(["말고", "말구", "빼고", "제외", "대신", "없이"]);
 /// The same, at the end of a word: `문의보다 구매`.
 static GIVING_WAY_ENDINGS: WordSet<6> = WordSet::new(["말고", "말구", "빼고", "대신", "보다", "보다는"]);
-static SUPPOSING: WordSet<5> = WordSet::new(["if", "suppose", "만약", "만일", "혹시"]);
+static SUPPOSING: WordSet<6> = WordSet::new(["if", "whether", "suppose", "만약", "만일", "혹시"]);
 static OTHERS: WordSet<7> = WordSet::new([
     "경쟁사",
     "경쟁업체",
@@ -170,7 +170,9 @@ fn mark_open(text: &Text<'_>, sentence: Sentence, tokens: &mut [Token]) {
     let mut opened: Vec<usize> = Vec::new();
     for (at, token) in tokens.iter().enumerate() {
         let word = text.at(token.span);
-        if SUPPOSING.contains(word) {
+        // "it used to be vegan" is no longer so.
+        let is_past = equals(word, "used") && followed_by(text, tokens, at, &["to", "be"]);
+        if is_past || SUPPOSING.contains(word) {
             supposing = Some(token.clause);
         }
         if OTHERS.begins(word) {
@@ -186,6 +188,14 @@ fn mark_open(text: &Text<'_>, sentence: Sentence, tokens: &mut [Token]) {
     for at in opened {
         tokens[at].mood = Mood::Open;
     }
+}
+
+fn followed_by(text: &Text<'_>, tokens: &[Token], at: usize, words: &[&str]) -> bool {
+    tokens.len() > at + words.len()
+        && tokens[at + 1..]
+            .iter()
+            .zip(words)
+            .all(|(token, word)| equals(text.at(token.span), word))
 }
 
 fn clause_ends_with(text: &Text<'_>, tokens: &[Token], clause: usize, ending: &str) -> bool {

@@ -47,14 +47,19 @@ fn mark_korean(text: &Text<'_>, tokens: &mut [Token], at: usize) {
         .rposition(|token| token.clause != clause)
         .map_or(0, |before| before + 1);
     tokens[at].link = !gives_way;
+    let says_nothing =
+        |token: &Token| is_filler(text.at(token.span)) || starts_with(text.at(token.span), "아직");
+    let alone = starts_with(word, "아니") && tokens[first..at].iter().all(says_nothing);
     // `아니 5만원이야` corrects; it denies nothing that stands before it.
-    if starts_with(word, "아니")
-        && tokens[first..at]
-            .iter()
-            .all(|token| is_filler(text.at(token.span)))
-    {
+    if alone && is_correction(word) {
         return;
     }
+    // `비건이면 좋겠는데 아직은 아니에요` denies the clause before.
+    let first = if alone {
+        clause_before(tokens, first)
+    } else {
+        first
+    };
     let last = if gives_way { at + 1 } else { at };
     tokens[first..last]
         .iter_mut()
@@ -62,6 +67,14 @@ fn mark_korean(text: &Text<'_>, tokens: &mut [Token], at: usize) {
     if short && let Some(next) = tokens.get_mut(at + 1) {
         next.mood = Mood::Negated;
     }
+}
+
+/// Where the clause before begins.
+fn clause_before(tokens: &[Token], first: usize) -> usize {
+    let Some(last) = tokens[..first].last() else {
+        return first;
+    };
+    tokens.partition_point(|token| token.clause < last.clause)
 }
 
 #[derive(Clone, Copy)]

@@ -14,7 +14,7 @@ use greenroom_protocol::limits;
 use serde_json::Value;
 
 use crate::extractor::lexis::{
-    Sentence, Span, SpeechAct, Text, amounts, asks_reason, classify, equals, is_doubt,
+    Link, Segment, Sentence, Span, SpeechAct, Text, amounts, asks_reason, classify, equals, is_doubt,
     is_measure_without_letters, segments, tokens,
 };
 use crate::playbook::{PriceTable, SlotKind, SlotSpec};
@@ -222,15 +222,15 @@ impl<'t, 'a> Judge<'t, 'a> {
         let all = self.text.sentences();
         let own = self.slots.iter().position(|slot| slot.path == self.slot.path);
         let segments = segments(self.text, &all, self.slots, own);
+        // `가격이 저렴하고` may tell a reason or a feature as well as a price.
+        let loosely = asks_reason(self.slot) || matches!(self.slot.kind, SlotKind::TextList { .. });
         let elsewhere = |at: &usize| {
             let span = self.said[*at].token.span;
-            let holds = |segment: &&crate::extractor::lexis::Segment| {
-                Span::new(segment.label.start, segment.value.end).contains(span)
-            };
-            segments
-                .iter()
-                .find(holds)
-                .is_some_and(|segment| Some(segment.slot) != own)
+            let holds = |segment: &&Segment| Span::new(segment.label.start, segment.value.end).contains(span);
+            segments.iter().find(holds).is_some_and(|segment| {
+                Some(segment.slot) != own
+                    && !(loosely && matches!(segment.link, Link::Particle | Link::Adjacent))
+            })
         };
         let in_reason = |at: &usize| {
             let token = &self.said[*at];

@@ -172,8 +172,8 @@ fn add_stem(roots: &mut Vec<String>, stem: &str) {
             break;
         }
     }
-    // 가볍고, 가벼운: the ㅂ turns into ㅜ.
-    if let Some(adjective) = stem.strip_suffix('ㅂ') {
+    // 가볍고, 가벼운: the ㅂ turns into ㅜ. 길어요, 긴: the ㄹ is dropped.
+    if let Some(adjective) = stem.strip_suffix(['ㅂ', 'ㄹ']) {
         add(adjective);
     }
 }
@@ -298,6 +298,7 @@ mod tests {
             ("부드러운", "부드럽고"),
             ("여성", "여성분들이요"),
             ("향", "향이"),
+            ("긴", "길어요"),
             ("지속", "지속돼요"),
             ("찾는", "찾으시는"),
             ("끈적임", "끈적이지"),

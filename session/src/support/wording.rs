@@ -95,13 +95,20 @@ fn number(text: &Text<'_>, span: Span) -> Option<(f64, Vec<char>)> {
         .copied()
         .filter(|char| *char != '\'')
         .collect();
-    // A syllable such as 이 or 일 is a number only before a counter that is known.
-    let is_word = text.get(start).is_some_and(|first| !first.is_ascii_digit());
-    let is_known = ["대", "시간", "초"]
+    // A syllable such as 이 or 일 is a number only before a counter that is known, joined or apart.
+    let first = text.get(start)?;
+    let apart: Vec<char> = text.chars()[span.end..]
         .iter()
-        .any(|known| starts_with(&counter, known));
-    (!is_word || is_known || (counter.is_empty() && text.get(start).is_some_and(|first| first.is_ascii())))
-        .then_some((numeral.value, counter))
+        .copied()
+        .skip_while(|char| char.is_whitespace())
+        .take(2)
+        .collect();
+    let follows = if counter.is_empty() { &apart } else { &counter };
+    let is_known = ["대", "시간", "초", "인"]
+        .iter()
+        .any(|known| starts_with(follows, known));
+    let is_latin = first.is_ascii() && counter.is_empty();
+    (first.is_ascii_digit() || is_known || is_latin).then_some((numeral.value, counter))
 }
 
 impl Word {
@@ -228,10 +235,16 @@ fn is_particle(counter: &[char]) -> bool {
 fn is_part(value: &[Word], at: usize, said: &Word) -> bool {
     let chars = value[at].form.chars();
     if chars.iter().copied().any(is_hangul) {
-        let begins = |at: usize| said.form.chars()[at..].starts_with(chars);
+        let compound = said.form.chars();
+        let before = at.checked_sub(1).map(|before| value[before].form.chars());
+        // 미 in 루미세럼 turns nothing around: the value has it too.
+        let turned = |start: usize| {
+            let goes_on = before.is_some_and(|before| compound[..start].ends_with(before));
+            start > 0 && !goes_on && TURNING_PREFIXES.contains(&compound[start - 1])
+        };
+        let mut starts = 0..compound.len().saturating_sub(chars.len() - 1);
         return chars.len() >= 2
-            && (0..said.form.chars().len().saturating_sub(chars.len() - 1))
-                .any(|at| begins(at) && (at == 0 || !TURNING_PREFIXES.contains(&said.form.chars()[at - 1])));
+            && starts.any(|start| compound[start..].starts_with(chars) && !turned(start));
     }
     let joined = |first: Option<&Word>, second: Option<&Word>| {
         let (Some(first), Some(second)) = (first, second) else {
@@ -255,10 +268,12 @@ fn compound_end(chars: &[char], said: &[Word], start: usize) -> Option<usize> {
             .zip(word.form.chars())
             .take_while(|(one, other)| one == other)
             .count();
+        // A Latin word must be whole, but for a Korean particle: `Serum이에요`.
+        let particle_only = word.form.chars()[common..].iter().copied().all(is_hangul);
         let enough = if hangul {
             common >= 2
         } else {
-            common == word.form.chars().len() && common >= 3
+            common >= 3 && particle_only
         };
         if !enough {
             return None;
