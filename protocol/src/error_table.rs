@@ -80,7 +80,7 @@ error_table! {
     AuthForbidden = "AUTH_FORBIDDEN", 403, FINAL,
         ko: "이 작업을 할 권한이 없습니다.",
         en: "You are not allowed to do this.",
-        operator: "Check that the client sends the current `server.token`.";
+        operator: "Nothing: not issued by this release. A wrong token is `AUTH_REQUIRED`, another user's session `SESSION_NOT_FOUND`.";
     AuthOrigin = "AUTH_ORIGIN", 403, FINAL,
         ko: "허용되지 않은 페이지에서 보낸 요청입니다.",
         en: "This page is not allowed to use the server.",
@@ -105,7 +105,7 @@ error_table! {
     SessionEventAhead = "SESSION_EVENT_AHEAD", 409, FINAL,
         ko: "화면이 서버보다 앞서 있습니다. 새로 고쳐 주세요.",
         en: "The page is ahead of the server. Please reload it.",
-        operator: "If the database was not restored from a backup just now, compare `greenroom admin show <id>` with the client's event id.";
+        operator: "If the database was not restored from a backup just now, compare the head that `greenroom admin show <id>` tells with the client's event id.";
 
     GateNotReady = "GATE_NOT_READY", 409, FINAL,
         ko: "아직 시작할 수 없습니다. 빠진 정보를 먼저 채워 주세요.",
@@ -119,135 +119,135 @@ error_table! {
     RunActive = "RUN_ACTIVE", 409, FINAL,
         ko: "이미 작업이 진행 중입니다.",
         en: "A run is already under way.",
-        operator: "Nothing; if the run seems stuck, look at `greenroom admin show <id>`.";
+        operator: "Nothing; if the run seems stuck, look at its stages with `greenroom admin show <id>` and at what came last with `greenroom admin events <id>`.";
 
     SafetyInput = "SAFETY_INPUT", 422, FINAL,
         ko: "이 내용은 다룰 수 없습니다. 다른 표현으로 말씀해 주세요.",
         en: "This cannot be worked with. Please put it differently.",
-        operator: "Nothing for a single case; if harmless requests are refused often, review the moderation settings.";
+        operator: "Nothing: not issued by this release; nothing is moderated on its way in.";
     SafetyOutput = "SAFETY_OUTPUT", 502, FINAL,
         ko: "안전 기준에 맞는 결과를 만들지 못했습니다. 내용을 바꾸어 다시 시도해 주세요.",
         en: "No result could be made that meets the safety rules. Please change the brief and try again.",
-        operator: "Nothing for a single case; if it recurs, read the prompt of the stage in the playbook.";
+        operator: "Nothing for a single case: the model or the provider's filter refused. If it recurs, read the stage's prompt in the playbook.";
 
     LlmUpstream = "LLM_UPSTREAM", 502, TRANSIENT,
         ko: "AI 서비스에 문제가 생겼습니다. 잠시 후 다시 시도해 주세요.",
         en: "The AI service failed. Please try again shortly.",
-        operator: "Look at `greenroom admin providers` and the provider's status page; if the log says 401 or 403, replace the API key.";
+        operator: "Find `model call ended` in the log by its `session_id` or `call_id` and read `reason`: 401 or 403 is the API key, 404 the model's name or `llm.base_url`, anything else the provider's (its status page; give it `provider_request_id`). `/health/detailed` tells the provider's last error and error rate.";
     LlmTimeout = "LLM_TIMEOUT", 504, TRANSIENT,
         ko: "AI 서비스의 응답이 늦어지고 있습니다. 잠시 후 다시 시도해 주세요.",
         en: "The AI service took too long to answer. Please try again shortly.",
-        operator: "Check the provider's status page and latency; if it is slow as a rule, choose a faster model or raise the stage's budget in the playbook.";
+        operator: "Compare `greenroom_llm_call_seconds` of `/metrics` with the provider's status page; if it is slow as a rule, set a faster `llm.model`, or raise the `budget_ms` of the stage in a playbook of your own (`playbook.dir`).";
     LlmJsonInvalid = "LLM_JSON_INVALID", 502, TRANSIENT,
         ko: "AI가 형식에 맞지 않는 답을 보냈습니다. 다시 시도해 주세요.",
         en: "The AI answered in the wrong form. Please try again.",
-        operator: "If it recurs, the model is too weak for the stage's schema or its output limit is too low: choose another model or raise `output_tokens_max`.";
+        operator: "If it recurs, the model is too weak for the stage's schema or its output limit is too low: set another `llm.model`, or raise `output_tokens_max` in a playbook of your own (`playbook.dir`).";
     LlmNotConfigured = "LLM_NOT_CONFIGURED", 503, FINAL,
         ko: "AI 서비스가 설정되지 않아 이 작업을 할 수 없습니다.",
         en: "This cannot be done because no AI service is configured.",
-        operator: "Set `OPENAI_API_KEY` or point `llm.base_url` at a server of your own, then restart; `greenroom check` tests it.";
+        operator: "Set `OPENAI_API_KEY`, or point `llm.base_url` at a server of your own, then restart; what the server prints when it starts, and `/health/detailed`, say whether it has a provider.";
     LlmCircuitOpen = "LLM_CIRCUIT_OPEN", 503, TRANSIENT,
         ko: "AI 서비스가 불안정해 잠시 쉬고 있습니다. 조금 뒤에 다시 시도해 주세요.",
         en: "The AI service is unstable and is being given a rest. Please try again a little later.",
-        operator: "Check the provider's status page; when it is well again, wait for the next trial call or `POST /providers/{name}/reset` on the admin socket.";
+        operator: "Nothing, if the provider comes round: a trial call closes the circuit by itself. `/health/detailed` tells its last error and when the trial may be made; look at the provider's status page.";
 
     SttFailed = "STT_FAILED", 502, TRANSIENT,
         ko: "음성을 인식하지 못했습니다. 다시 말씀하시거나 글로 입력해 주세요.",
         en: "The speech could not be transcribed. Please say it again or type it.",
-        operator: "Look at `greenroom admin providers` and the speech-to-text provider's status page.";
+        operator: "Nothing: not issued by this release, which does not listen.";
     SttTimeout = "STT_TIMEOUT", 504, TRANSIENT,
         ko: "음성 인식이 늦어지고 있습니다. 다시 말씀하시거나 글로 입력해 주세요.",
         en: "Transcription took too long. Please say it again or type it.",
-        operator: "Check the speech-to-text provider's latency; choose a faster model or provider if it is slow as a rule.";
+        operator: "Nothing: not issued by this release, which does not listen.";
     SttNotConfigured = "STT_NOT_CONFIGURED", 503, FINAL,
         ko: "음성 인식이 설정되지 않았습니다. 글로 입력해 주세요.",
         en: "Speech recognition is not configured. Please type instead.",
-        operator: "Configure the `stt` section (provider, base URL, model, key), then restart; `greenroom check` tests it.";
+        operator: "Nothing: this release does not listen, and answers audio so.";
     TtsFailed = "TTS_FAILED", 502, TRANSIENT,
         ko: "음성을 만들지 못했습니다. 답변은 글로 볼 수 있습니다.",
         en: "The voice could not be made. The text is complete.",
-        operator: "Look at `greenroom admin providers` and the text-to-speech provider's status page.";
+        operator: "Nothing: not issued by this release, which does not speak.";
     TtsTimeout = "TTS_TIMEOUT", 504, TRANSIENT,
         ko: "음성 생성이 늦어지고 있습니다. 답변은 글로 볼 수 있습니다.",
         en: "Making the voice took too long. The text is complete.",
-        operator: "Check the text-to-speech provider's latency; choose a faster model or voice if it is slow as a rule.";
+        operator: "Nothing: not issued by this release, which does not speak.";
     TtsNotConfigured = "TTS_NOT_CONFIGURED", 503, FINAL,
         ko: "음성 생성이 설정되지 않았습니다.",
         en: "Speech synthesis is not configured.",
-        operator: "Configure the `tts` section (provider, base URL, model, key), then restart; `greenroom check` tests it.";
+        operator: "Nothing: this release does not speak, and answers reports of playback so.";
 
     ImageFailed = "IMAGE_FAILED", 502, TRANSIENT,
         ko: "이미지를 만들지 못했습니다. 다시 시도해 주세요.",
         en: "The image could not be made. Please try again.",
-        operator: "Look at `greenroom admin providers` and the image provider's status page; texts of the run are not affected.";
+        operator: "Nothing: not issued by this release, which makes no images.";
     ImageTimeout = "IMAGE_TIMEOUT", 504, TRANSIENT,
         ko: "이미지 생성이 늦어지고 있습니다. 다시 시도해 주세요.",
         en: "Making the image took too long. Please try again.",
-        operator: "Check the image provider's latency; raise the image budget in the playbook if it is slow as a rule.";
+        operator: "Nothing: not issued by this release, which makes no images.";
     ImageNotConfigured = "IMAGE_NOT_CONFIGURED", 503, FINAL,
         ko: "이미지 생성이 설정되지 않았습니다.",
         en: "Image generation is not configured.",
-        operator: "Configure the `image` section (provider, base URL, model, key), then restart; `greenroom check` tests it.";
+        operator: "Nothing: not issued by this release, which makes no images.";
     VideoFailed = "VIDEO_FAILED", 502, TRANSIENT,
         ko: "영상을 만들지 못했습니다. 다시 시도해 주세요.",
         en: "The video could not be made. Please try again.",
-        operator: "Look at `greenroom admin jobs` and the video provider's status page; texts of the run are not affected.";
+        operator: "Nothing: not issued by this release, which makes no videos.";
     VideoNotConfigured = "VIDEO_NOT_CONFIGURED", 503, FINAL,
         ko: "영상 생성이 설정되지 않았습니다.",
         en: "Video generation is not configured.",
-        operator: "Configure the `video` section (provider, base URL, model, key), then restart; `greenroom check` tests it.";
+        operator: "Nothing: not issued by this release, which makes no videos.";
     ResearchFailed = "RESEARCH_FAILED", 502, TRANSIENT,
         ko: "시장 조사를 마치지 못했습니다. 다시 시도해 주세요.",
         en: "The research could not be completed. Please try again.",
-        operator: "Look at `greenroom admin providers` and the search provider's status page, then restart the session from its research stage.";
+        operator: "Nothing: not issued by this release: research is a call to the language model and fails with its codes.";
     ResearchTimeout = "RESEARCH_TIMEOUT", 504, TRANSIENT,
         ko: "시장 조사가 늦어지고 있습니다. 다시 시도해 주세요.",
         en: "The research took too long. Please try again.",
-        operator: "Check the search provider's latency; raise the research budget in the playbook if it is slow as a rule.";
+        operator: "Nothing: not issued by this release: research is a call to the language model and fails with its codes.";
     ResearchNotConfigured = "RESEARCH_NOT_CONFIGURED", 503, FINAL,
         ko: "시장 조사를 위한 검색이 설정되지 않았습니다.",
         en: "No search service is configured for the research.",
-        operator: "Configure the `search` section, or an LLM provider that can search the web, then restart; `greenroom check` tests it.";
+        operator: "Nothing: not issued by this release: research without search finds no evidence, and says so. `search` of `/health/detailed` tells whether the model can search.";
     StorageUploadFailed = "STORAGE_UPLOAD_FAILED", 502, TRANSIENT,
         ko: "파일을 저장하지 못했습니다. 다시 시도해 주세요.",
         en: "The file could not be stored. Please try again.",
-        operator: "Check free space and permissions of the data directory, or the object store's credentials and status.";
+        operator: "Nothing: not issued by this release, which takes no files.";
 
     DbUnavailable = "DB_UNAVAILABLE", 503, TRANSIENT,
         ko: "지금은 저장할 수 없습니다. 잠시 후 다시 시도해 주세요.",
         en: "Nothing can be saved at the moment. Please try again shortly.",
-        operator: "Check the database: free space of the data directory, I/O errors in the log, reachability of `DATABASE_URL`. `/ready` says no until it is writable.";
+        operator: "Check free space of `server.data_dir` (`store.min_free_disk_mb`), `store.page_limit`, and I/O errors in the log. While nothing can be written, `/ready` says no and `greenroom_journal_writable` is 0.";
     DbWriteFailed = "DB_WRITE_FAILED", 503, TRANSIENT,
         ko: "저장하지 못했습니다. 다시 시도해 주세요.",
         en: "This could not be saved. Please try again.",
-        operator: "Find the refused append in the log by its `session_id`; if it recurs for one session, report the defect with its events.";
+        operator: "Nothing: not issued by this release: a write that fails is `DB_UNAVAILABLE`.";
     SessionRestartLimit = "SESSION_RESTART_LIMIT", 503, FINAL,
         ko: "이 대화에 반복해서 문제가 생겨 멈추었습니다. 운영자에게 문의해 주세요.",
         en: "This session kept failing and was stopped. Please contact the operator.",
-        operator: "Read the panics in the log by `session_id`, then `greenroom admin restart <id>`; report the defect with the session's events.";
+        operator: "Find the panics in the log by `session_id`, and report the defect with what `greenroom admin events <id>` prints. The session can be read and not be taken up again; its user begins a new one.";
 
     SysOverloaded = "SYS_OVERLOADED", 503, TRANSIENT,
         ko: "지금 이용이 많습니다. 잠시 후 다시 시도해 주세요.",
         en: "The server is very busy. Please try again shortly.",
-        operator: "Look at `greenroom admin top` and the metrics of queues and permits; add capacity or raise the limits if the machine has room.";
+        operator: "Look at `greenroom_sessions_live` and `greenroom_journal_queue_depth` of `/metrics`; raise `limits.sessions` if the machine has room, or add capacity. A single client that sends faster than its session answers is told so, too.";
     SysDraining = "SYS_DRAINING", 503, TRANSIENT,
         ko: "서버를 교체하는 중입니다. 잠시 후 다시 연결해 주세요.",
         en: "The server is being replaced. Please reconnect shortly.",
-        operator: "Nothing; the node was told to drain. Send new traffic to another one.";
+        operator: "Nothing; the server was told to stop and lets live turns finish (`server.drain_seconds`).";
     SysRateLimit = "SYS_RATE_LIMIT", 429, TRANSIENT,
         ko: "요청이 너무 잦습니다. 잠시 후 다시 시도해 주세요.",
         en: "There were too many requests. Please try again shortly.",
-        operator: "Nothing for a single client; `greenroom admin limits` shows and changes the limits.";
+        operator: "Nothing for a single client; `limits.requests_per_minute` and `limits.turns_per_minute` are reread on SIGHUP. Behind a proxy, name it in `server.trusted_proxies`, or all its clients count as one.";
     SysDailyLimit = "SYS_DAILY_LIMIT", 429, TRANSIENT,
         ko: "오늘 사용할 수 있는 횟수를 모두 썼습니다. 내일 다시 이용해 주세요.",
         en: "Today's allowance is used up. Please come back tomorrow.",
-        operator: "Nothing; `greenroom admin limits` shows and changes the daily limit.";
+        operator: "Nothing: not issued by this release, which has no daily limit.";
     SysBudget = "SYS_BUDGET", 429, FINAL,
         ko: "이 대화에 쓸 수 있는 비용을 모두 썼습니다.",
         en: "The budget of this session is used up.",
-        operator: "Look at the session's cost with `greenroom admin show <id>`; raise the budget with `greenroom admin limits` if it is warranted.";
+        operator: "Nothing: not issued by this release, which has no budgets; `greenroom admin show <id>` tells what a session has cost.";
     SysInternal = "SYS_INTERNAL", 500, TRANSIENT,
         ko: "서버 오류가 발생했습니다. 잠시 후 다시 시도해 주세요.",
         en: "Something went wrong on the server. Please try again shortly.",
-        operator: "Look for the request id in the log and report the defect.";
+        operator: "Find the answer's `x-request-id` in the log as `request_id`, or the session as `session_id`, and report the defect. With the outcome unknown, the client may send again under the same idempotency key.";
 }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{ErrorBody, Gate, RunId, StageId, TurnId};
+use crate::{ErrorBody, RunId, StageId, TurnId};
 
 mod call;
 mod conversation;
@@ -17,7 +17,7 @@ pub use conversation::{
     SlotUpdated, TurnCompleted, TurnLatency, TurnOutcome, TurnStarted,
 };
 pub use run::{
-    AssetReady, BudgetWarning, CheckNote, FrozenSlot, GateWaived, JobStatus, JobType, JobUpdated,
+    AssetReady, BudgetWarning, CheckNote, FrozenSlot, GateJudged, GateWaived, JobStatus, JobType, JobUpdated,
     RunCancelled, RunCompleted, RunStarted, StageChanged, StageCompleted, StageDelta, StageFailure,
     StageStarted,
 };
@@ -120,8 +120,8 @@ events! {
     MessageHeard(MessageHeard) = "message.heard",
     PlannerDelta(PlannerDelta) = "planner.delta",
     SlotUpdated(SlotUpdated) = "slot.updated",
-    GateReady(Gate) = "gate.ready",
-    GateChanged(Gate) = "gate.changed",
+    GateReady(GateJudged) = "gate.ready",
+    GateChanged(GateJudged) = "gate.changed",
     GateWaived(GateWaived) = "gate.waived",
     TurnCompleted(TurnCompleted) = "turn.completed",
     RunStarted(RunStarted) = "run.started",

@@ -52,7 +52,7 @@ pub enum Signal {
         /// The run it began or acts upon.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         run_id: Option<RunId>,
-        /// The last event that it made, or the head of the log if it made none.
+        /// The first event that it made, or the head of the log if it made none.
         seq: Seq,
         /// Whether it had been taken before.
         duplicate: bool,

@@ -68,7 +68,7 @@ impl State {
                 self.brief.set(updated.path.clone(), slot);
                 self.conversation.asks.remove(&updated.path);
             }
-            Event::GateReady(gate) | Event::GateChanged(gate) => self.gate = gate.clone(),
+            Event::GateReady(judged) | Event::GateChanged(judged) => self.gate.clone_from(&judged.gate),
             Event::TurnCompleted(completed) => self.turn_completed(completed.turn_id, completed.outcome),
             Event::RunStarted(started) => self.run_started(started, at),
             Event::GateWaived(_) => {}

@@ -174,7 +174,7 @@ impl fmt::Display for UserKey {
         write!(
             f,
             "{}…",
-            self.0.get(..8.min(self.0.len() / 2)).unwrap_or_default()
+            self.0.get(..8).unwrap_or_default()
         )
     }
 }

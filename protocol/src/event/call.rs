@@ -70,6 +70,9 @@ pub struct CallSettled {
     pub call_id: CallId,
     /// What it was for.
     pub purpose: CallPurpose,
+    /// What it belonged to.
+    #[serde(flatten)]
+    pub scope: CallScope,
     /// How it ended.
     pub outcome: CallOutcome,
 }

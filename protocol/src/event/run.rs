@@ -5,8 +5,20 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    AssetId, Delta, ErrorBody, JobId, Locale, Millis, Mode, Provenance, RunId, SlotPath, SlotSource, StageId,
+    AssetId, Delta, ErrorBody, Gate, JobId, Locale, Millis, Mode, Provenance, RunId, SlotPath, SlotSource, StageId,
+    TurnId,
 };
+
+/// `gate.ready` and `gate.changed`: the gate as it now stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GateJudged {
+    /// The turn that changed it; an edit in the page has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn_id: Option<TurnId>,
+    /// The gate.
+    #[serde(flatten)]
+    pub gate: Gate,
+}
 
 /// `gate.waived`: the user chose a draft; for this run only.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -190,7 +202,7 @@ pub struct JobUpdated {
     pub progress: u8,
     /// The run it belongs to.
     pub run_id: RunId,
-    /// Why it failed.
+    /// Why it failed; none when its run was cancelled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorBody>,
 }

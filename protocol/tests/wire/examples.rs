@@ -159,8 +159,8 @@ fn of_replies_and_the_brief() -> Vec<Event> {
             confidence: 0.95,
             source: said(),
         }),
-        Event::GateReady(gate_open()),
-        Event::GateChanged(gate_shut()),
+        Event::GateReady(GateJudged { turn_id: Some(turn_id()), gate: gate_open() }),
+        Event::GateChanged(GateJudged { turn_id: None, gate: gate_shut() }),
         Event::GateWaived(GateWaived {
             run_id: run_id(),
             missing_required: vec![path("goal.weekly_goal")],
@@ -272,6 +272,11 @@ fn of_calls_and_failures() -> Vec<Event> {
         Event::CallSettled(CallSettled {
             call_id: call_id(),
             purpose: CallPurpose::Stage,
+            scope: CallScope::Stage {
+                run_id: run_id(),
+                stage: stage("research"),
+                attempt: 1,
+            },
             outcome: CallOutcome::Ok,
         }),
         Event::Error(ErrorEvent {

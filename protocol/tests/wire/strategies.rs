@@ -123,6 +123,10 @@ fn gate() -> impl Strategy<Value = Gate> + Clone {
         })
 }
 
+fn judged() -> impl Strategy<Value = GateJudged> + Clone {
+    (of(turn_id()), gate()).prop_map(|(turn_id, gate)| GateJudged { turn_id, gate })
+}
+
 pub fn error_body() -> impl Strategy<Value = ErrorBody> + Clone {
     (
         proptest::sample::select(ErrorCode::ALL),
@@ -201,8 +205,8 @@ fn session_event() -> impl Strategy<Value = Event> {
                 })
             }
         ),
-        gate().prop_map(Event::GateReady),
-        gate().prop_map(Event::GateChanged),
+        judged().prop_map(Event::GateReady),
+        judged().prop_map(Event::GateChanged),
         (run_id(), vec(slot_path(), 0..3), vec(slot_path(), 0..3)).prop_map(
             |(run_id, missing_required, low_confidence)| {
                 Event::GateWaived(GateWaived {
@@ -428,17 +432,18 @@ fn call_event() -> impl Strategy<Value = Event> {
         (turn_id(), any::<u32>()).prop_map(|(turn_id, attempt)| CallScope::Turn { turn_id, attempt }),
     ];
     prop_oneof![
-        (call_id(), purpose.clone(), scope).prop_map(|(call_id, purpose, scope)| {
+        (call_id(), purpose.clone(), scope.clone()).prop_map(|(call_id, purpose, scope)| {
             Event::CallReserved(CallReserved {
                 call_id,
                 purpose,
                 scope,
             })
         }),
-        (call_id(), purpose, outcome).prop_map(|(call_id, purpose, outcome)| {
+        (call_id(), purpose, scope, outcome).prop_map(|(call_id, purpose, scope, outcome)| {
             Event::CallSettled(CallSettled {
                 call_id,
                 purpose,
+                scope,
                 outcome,
             })
         }),

@@ -47,7 +47,7 @@ impl Decider<'_, '_> {
                 for step in steps {
                     self.planner_step(turn_id, attempt, step);
                 }
-                self.announce_gate();
+                self.announce_gate(Some(turn_id));
             }
             AgentReport::Finished(output) => self.planner_finished(turn_id, call_id, output),
             AgentReport::Failed { failure, partial, .. } => {
@@ -73,7 +73,7 @@ impl Decider<'_, '_> {
             AgentStep::Slot(proposal) => {
                 if self.state.active_run().is_none() {
                     self.propose(turn_id, &proposal);
-                    self.announce_gate();
+                    self.announce_gate(Some(turn_id));
                 }
                 return;
             }
@@ -221,6 +221,8 @@ impl Decider<'_, '_> {
             Some(CallCost::Unknown) | None => CallOutcome::Unknown,
         };
         let mut error = self.error_body(failure.code);
+        // A refused key does not get better by waiting, whatever the code says in general.
+        error.retryable = failure.retryable;
         if let Some(retry_after) = failure.retry_after {
             error = error.with_retry_after(u32::try_from(retry_after.0.div_ceil(1_000)).unwrap_or(u32::MAX));
         }

@@ -51,7 +51,7 @@ impl Decider<'_, '_> {
                 self.record_command(Event::SlotUpdated(updated));
             }
         }
-        self.announce_gate();
+        self.announce_gate(None);
         Ok(Receipt::default())
     }
 

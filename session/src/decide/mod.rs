@@ -13,7 +13,7 @@ mod turn;
 
 use greenroom_protocol::{
     CallId, CallOutcome, CallPurpose, CallReserved, CallScope, CallSettled, CommandId, ErrorBody, ErrorCode,
-    Event, Locale, MessageId, Millis, Mode, RunId, Seq, SessionId, SessionStarted, StageChanged, Timestamp,
+    Event, GateJudged, Locale, MessageId, Millis, Mode, RunId, Seq, SessionId, SessionStarted, StageChanged, Timestamp, TurnId,
 };
 use serde_json::Value;
 
@@ -100,7 +100,7 @@ pub fn create(context: &mut Context<'_>, new: NewSession) -> (State, Vec<Fact>) 
         command: None,
         began_at: None,
     };
-    decider.announce_gate();
+    decider.announce_gate(None);
     decider.greet();
     let facts = decider.facts;
     (state, facts)
@@ -231,12 +231,13 @@ impl Decider<'_, '_> {
 
     /// Settles a call; one of which nothing is known is booked at its reservation.
     fn settle(&mut self, call_id: CallId, outcome: CallOutcome, private: Private) {
-        let Some((purpose, _)) = self.state.open_calls.get(&call_id) else {
+        let Some((purpose, scope)) = self.state.open_calls.get(&call_id) else {
             return;
         };
         let settled = CallSettled {
             call_id,
             purpose: *purpose,
+            scope: scope.clone(),
             outcome,
         };
         self.record_with(Event::CallSettled(settled), private);
@@ -254,18 +255,19 @@ impl Decider<'_, '_> {
         ErrorBody::new(code, self.state.locale)
     }
 
-    /// Judges the gate anew, tells of a change, and moves between collecting and ready.
-    fn announce_gate(&mut self) {
+    /// Judges the gate anew, tells of a change and the turn that made it, and moves between collecting and ready.
+    fn announce_gate(&mut self, turn_id: Option<TurnId>) {
         let gate = crate::gate::gate(&self.state.brief, self.context.playbook);
         if gate == self.state.gate {
             return;
         }
         let opens = gate.ready && !self.state.gate.ready;
         let closes = !gate.ready && self.state.gate.ready;
+        let judged = GateJudged { turn_id, gate };
         self.record(if opens {
-            Event::GateReady(gate)
+            Event::GateReady(judged)
         } else {
-            Event::GateChanged(gate)
+            Event::GateChanged(judged)
         });
         if opens || closes {
             self.rest(None);

@@ -31,7 +31,7 @@ impl Decider<'_, '_> {
         self.begin_turn(turn_id, text);
         if self.state.active_run().is_none() {
             self.extract(turn_id, text);
-            self.announce_gate();
+            self.announce_gate(Some(turn_id));
         }
         if self.context.capabilities.llm.is_some() {
             let budget = Some(self.context.playbook.conversation.planner.budget);

@@ -40,7 +40,7 @@ fn an_explicit_brief_fills_every_slot_in_one_turn_without_any_model() {
     assert!(
         play.log
             .iter()
-            .any(|fact| matches!(&fact.event, Event::GateReady(gate) if gate.ready))
+            .any(|fact| matches!(&fact.event, Event::GateReady(judged) if judged.gate.ready))
     );
     assert_eq!(play.said(0).last(), Some(&play.phrase("turn.ready")));
 }

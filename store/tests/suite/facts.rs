@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use greenroom_protocol::{
     CallId, CallOutcome, CallPurpose, CallReserved, CallScope, CallSettled, Delta, DeltaChange, Event, Frame,
-    Gate, JobId, JobStatus, JobType, JobUpdated, Locale, MessageAdded, MessageId, Millis, Modality, Mode,
+    Gate, GateJudged, JobId, JobStatus, JobType, JobUpdated, Locale, MessageAdded, MessageId, Millis, Modality, Mode,
     PlannerDelta, PlaybookRef, Provenance, Role, RunId, RunStarted, Seq, SessionId, SessionStarted,
     SlotSource, SlotUpdated, StageChanged, StageCompleted, StageId, StageStarted, Timestamp, TurnCompleted,
     TurnId, TurnLatency, TurnOutcome, TurnStarted,
@@ -236,7 +236,7 @@ pub fn slot_updated(turn_id: TurnId, path: &str, value: Value) -> Event {
 /// `gate.changed`
 pub fn gate_changed(completeness: f64) -> Event {
     let missing = ["product.category", "goal.weekly_goal"];
-    Event::GateChanged(Gate {
+    let gate = Gate {
         ready: false,
         missing_required: missing
             .iter()
@@ -244,7 +244,8 @@ pub fn gate_changed(completeness: f64) -> Event {
             .collect(),
         low_confidence: Vec::new(),
         completeness,
-    })
+    };
+    Event::GateChanged(GateJudged { turn_id: None, gate })
 }
 
 /// `turn.completed`
@@ -328,10 +329,11 @@ pub fn call_reserved(call_id: CallId, turn_id: TurnId) -> Event {
 }
 
 /// `call.settled` with what the provider said.
-pub fn call_settled(call_id: CallId, outcome: CallOutcome, cost: CallCost) -> (Event, Private) {
+pub fn call_settled(call_id: CallId, turn_id: TurnId, outcome: CallOutcome, cost: CallCost) -> (Event, Private) {
     let event = Event::CallSettled(CallSettled {
         call_id,
         purpose: CallPurpose::Plan,
+        scope: CallScope::Turn { turn_id, attempt: 1 },
         outcome,
     });
     let call = CallRecord {
