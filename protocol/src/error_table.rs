@@ -101,7 +101,7 @@ error_table! {
     SessionGone = "SESSION_GONE", 410, FINAL,
         ko: "삭제된 대화입니다. 새 대화를 시작해 주세요.",
         en: "This session was deleted. Please start a new one.",
-        operator: "Nothing; its owner deleted it, and it cannot be brought back.";
+        operator: "Nothing: not issued by this release, which deletes no sessions.";
     SessionEventAhead = "SESSION_EVENT_AHEAD", 409, FINAL,
         ko: "화면이 서버보다 앞서 있습니다. 새로 고쳐 주세요.",
         en: "The page is ahead of the server. Please reload it.",
@@ -133,7 +133,7 @@ error_table! {
     LlmUpstream = "LLM_UPSTREAM", 502, TRANSIENT,
         ko: "AI 서비스에 문제가 생겼습니다. 잠시 후 다시 시도해 주세요.",
         en: "The AI service failed. Please try again shortly.",
-        operator: "Find `model call ended` in the log by its `session_id` or `call_id` and read `reason`: 401 or 403 is the API key, 404 the model's name or `llm.base_url`, anything else the provider's (its status page; give it `provider_request_id`). `/health/detailed` tells the provider's last error and error rate.";
+        operator: "Find `agent ended` in the log by `session_id` and read its `reason`: 401 or 403 is the API key, 404 the model's name or `llm.base_url`; for anything else see the provider's status page. `model call ended` with the same `call_id` has the `provider_request_id` to ask it by, `/health/detailed` its last error and error rate.";
     LlmTimeout = "LLM_TIMEOUT", 504, TRANSIENT,
         ko: "AI 서비스의 응답이 늦어지고 있습니다. 잠시 후 다시 시도해 주세요.",
         en: "The AI service took too long to answer. Please try again shortly.",
@@ -162,7 +162,7 @@ error_table! {
     SttNotConfigured = "STT_NOT_CONFIGURED", 503, FINAL,
         ko: "음성 인식이 설정되지 않았습니다. 글로 입력해 주세요.",
         en: "Speech recognition is not configured. Please type instead.",
-        operator: "Nothing: this release does not listen, and answers audio so.";
+        operator: "Nothing: this release does not listen, and answers `audio.*` messages so.";
     TtsFailed = "TTS_FAILED", 502, TRANSIENT,
         ko: "음성을 만들지 못했습니다. 답변은 글로 볼 수 있습니다.",
         en: "The voice could not be made. The text is complete.",
@@ -174,7 +174,7 @@ error_table! {
     TtsNotConfigured = "TTS_NOT_CONFIGURED", 503, FINAL,
         ko: "음성 생성이 설정되지 않았습니다.",
         en: "Speech synthesis is not configured.",
-        operator: "Nothing: this release does not speak, and answers reports of playback so.";
+        operator: "Nothing: this release does not speak, and answers `playback.ack` so.";
 
     ImageFailed = "IMAGE_FAILED", 502, TRANSIENT,
         ko: "이미지를 만들지 못했습니다. 다시 시도해 주세요.",
@@ -224,7 +224,7 @@ error_table! {
     SessionRestartLimit = "SESSION_RESTART_LIMIT", 503, FINAL,
         ko: "이 대화에 반복해서 문제가 생겨 멈추었습니다. 운영자에게 문의해 주세요.",
         en: "This session kept failing and was stopped. Please contact the operator.",
-        operator: "Find the panics in the log by `session_id`, and report the defect with what `greenroom admin events <id>` prints. The session can be read and not be taken up again; its user begins a new one.";
+        operator: "Find the panics in the log by `session_id`, and report the defect with what `greenroom admin events <id>` prints. No session is taken up again in this release; its user begins a new one.";
 
     SysOverloaded = "SYS_OVERLOADED", 503, TRANSIENT,
         ko: "지금 이용이 많습니다. 잠시 후 다시 시도해 주세요.",
