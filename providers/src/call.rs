@@ -18,7 +18,7 @@ use crate::chat::{self, ChatReader};
 use crate::circuit::{Permit, Verdict};
 use crate::client::Provider;
 use crate::config::{Protocol, is_simulated};
-use crate::failure::Fault;
+use crate::failure::{Blame, Fault};
 use crate::reply::{Reply, ReplyReader, identifier};
 use crate::responses::{self, ResponsesReader};
 use crate::sse::SseDecoder;
@@ -188,16 +188,16 @@ impl Call {
 
     /// `cost` is what is known of it if the provider told no usage.
     fn fail(&mut self, fault: Fault, cost: CallCost) -> ModelFailure {
-        let verdict = if fault.speaks_against_the_provider() {
-            Verdict::Faulty {
+        let verdict = match fault.blame() {
+            Blame::Provider => Verdict::Faulty {
                 error: fault.code,
                 retry_after: fault.retry_after,
-            }
-        } else {
-            Verdict::Healthy {
+            },
+            Blame::Configuration => Verdict::Refused { error: fault.code },
+            Blame::Request => Verdict::Healthy {
                 error: Some(fault.code),
                 first_token: self.first_token,
-            }
+            },
         };
         self.settle(verdict);
         self.refuse(fault, cost)

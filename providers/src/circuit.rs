@@ -63,7 +63,8 @@ pub struct CircuitStatus {
     pub calls: usize,
     /// Share of them that failed by the provider's fault, 0 to 1.
     pub error_rate: f64,
-    /// The last failure since the start, whoever's fault it was.
+    /// The last failure, whoever's fault it was; none once a call has succeeded since. With a closed circuit and an
+    /// error rate of zero it is the request's, or the key, the account or the model's name is refused.
     pub last_error: Option<ErrorCode>,
     /// Mean time to the first text in the last window, in milliseconds.
     pub first_token_ms: Option<Millis>,
@@ -74,7 +75,7 @@ pub struct CircuitStatus {
 /// What a call says of the provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// It works. The call may have failed all the same, by the request's fault or the account's.
+    /// It works. The call may have failed all the same, by the request's fault.
     Healthy {
         error: Option<ErrorCode>,
         first_token: Option<Duration>,
@@ -84,6 +85,9 @@ pub(crate) enum Verdict {
         error: ErrorCode,
         retry_after: Option<Millis>,
     },
+    /// It answers, and takes no call as long as the key, the account and the model's name are what they are. To wait
+    /// would change nothing, so the circuit stays closed and every call is told why.
+    Refused { error: ErrorCode },
     /// Nothing: the call was cancelled.
     Cancelled,
 }
@@ -148,8 +152,9 @@ impl Circuit {
 
     /// Hears what became of a call.
     fn settle(&mut self, now: Instant, ticket: Ticket, verdict: Verdict) {
-        self.remember(now, verdict);
-        if ticket.openings != self.openings {
+        let is_old = ticket.openings != self.openings;
+        self.remember(now, verdict, is_old);
+        if is_old {
             return;
         }
         match (&mut self.state, verdict) {
@@ -161,15 +166,17 @@ impl Circuit {
                     self.open(now, retry_after);
                 }
             }
-            (State::HalfOpen { .. }, Verdict::Healthy { .. }) => {
+            (State::HalfOpen { .. }, Verdict::Healthy { .. } | Verdict::Refused { .. }) => {
                 self.state = State::Closed { failures_in_a_row: 0 };
                 // What happened before must not open it again at the first slip.
                 self.calls.retain(|call| !call.faulty);
             }
             (State::HalfOpen { .. }, Verdict::Faulty { retry_after, .. }) => self.open(now, retry_after),
             (State::HalfOpen { probing }, Verdict::Cancelled) => *probing = false,
+            // A refusal does not speak for the provider either: what failed in a row before it still counts.
+            (State::Closed { .. }, Verdict::Refused { .. } | Verdict::Cancelled)
             // Opening makes every ticket an old one.
-            (State::Closed { .. }, Verdict::Cancelled) | (State::Open { .. }, _) => {}
+            | (State::Open { .. }, _) => {}
         }
     }
 
@@ -204,13 +211,17 @@ impl Circuit {
         self.openings += 1;
     }
 
-    fn remember(&mut self, now: Instant, verdict: Verdict) {
+    fn remember(&mut self, now: Instant, verdict: Verdict, is_old: bool) {
         let (error, faulty, first_token) = match verdict {
             Verdict::Cancelled => return,
             Verdict::Healthy { error, first_token } => (error, false, first_token),
+            Verdict::Refused { error } => (Some(error), false, None),
             Verdict::Faulty { error, .. } => (Some(error), true, None),
         };
-        self.last_error = error.or(self.last_error);
+        // The success of a call from before the circuit opened does not take away the reason why it is open.
+        if error.is_some() || !is_old {
+            self.last_error = error;
+        }
         self.forget(now);
         if self.calls.len() == REMEMBERED_MAX {
             self.calls.pop_front();

@@ -30,6 +30,14 @@ const CALLERS_FAULT: &[&str] = &[
     "permission_error",
 ];
 
+/// Codes with which the provider says that no call will do until somebody sees to the key, the account or the model.
+const CONFIGURATIONS_FAULT: &[&str] = &[
+    "authentication_error",
+    "invalid_api_key",
+    "model_not_found",
+    "permission_error",
+];
+
 /// A failure that does not know yet which call it belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {
@@ -37,6 +45,18 @@ pub(crate) struct Fault {
     pub(crate) retryable: bool,
     pub(crate) retry_after: Option<Millis>,
     pub(crate) reason: String,
+    blame: Blame,
+}
+
+/// What has to change for another call to do better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Blame {
+    /// The provider's health.
+    Provider,
+    /// The key, the account or the name of the model: an operator has to see to it.
+    Configuration,
+    /// This request.
+    Request,
 }
 
 impl Fault {
@@ -47,6 +67,10 @@ impl Fault {
             retryable: code.retryable(),
             retry_after: None,
             reason: reason.into(),
+            blame: match code {
+                ErrorCode::LlmTimeout | ErrorCode::LlmUpstream => Blame::Provider,
+                _ => Blame::Request,
+            },
         }
     }
 
@@ -59,6 +83,11 @@ impl Fault {
     pub(crate) fn upstream(retryable: bool, reason: impl Into<String>) -> Self {
         Self {
             retryable,
+            blame: if retryable {
+                Blame::Provider
+            } else {
+                Blame::Request
+            },
             ..Self::new(ErrorCode::LlmUpstream, reason)
         }
     }
@@ -113,25 +142,30 @@ impl Fault {
             _ => false,
         };
         let reason = format!("the provider answered {}{said}", status.as_u16());
+        let refused = matches!(status.as_u16(), 401..=404);
         Self {
             retry_after: retry_after(headers, now),
-            ..Self::upstream(retryable, reason)
+            ..Self::upstream(retryable, reason).blamed_by(refused, &said)
         }
     }
 
     /// A failure that the provider reports inside a stream.
     pub(crate) fn reported(said: &Said) -> Self {
         let retryable = !said.is_any_of(CALLERS_FAULT) && !said.is_any_of(SPENT);
-        Self::upstream(retryable, format!("the provider reported a failure{said}"))
+        Self::upstream(retryable, format!("the provider reported a failure{said}")).blamed_by(false, said)
     }
 
-    /// Whether it speaks against the provider's health, rather than against the request or the account.
-    pub(crate) fn speaks_against_the_provider(&self) -> bool {
-        match self.code {
-            ErrorCode::LlmTimeout => true,
-            ErrorCode::LlmUpstream => self.retryable,
-            _ => false,
+    /// What has to change for another call to do better.
+    pub(crate) fn blame(&self) -> Blame {
+        self.blame
+    }
+
+    /// Blames the configuration if the status or the provider's words do. What passes by itself does not need anybody.
+    fn blamed_by(mut self, refused: bool, said: &Said) -> Self {
+        if !self.retryable && (refused || said.is_any_of(CONFIGURATIONS_FAULT) || said.is_any_of(SPENT)) {
+            self.blame = Blame::Configuration;
         }
+        self
     }
 }
 
@@ -272,11 +306,38 @@ mod tests {
                     (ErrorCode::LlmUpstream, retryable),
                     "{status}"
                 );
-                assert_eq!(fault.speaks_against_the_provider(), retryable, "{status}");
+                assert_eq!(fault.blame() == Blame::Provider, retryable, "{status}");
             }
         };
         check(&[408, 409, 429, 500, 502, 503, 504, 529], true);
         check(&[301, 400, 401, 402, 403, 404, 405, 413, 415, 422], false);
+    }
+
+    #[test]
+    fn the_configuration_is_blamed_for_the_key_the_account_and_the_model() {
+        let check = |status: u16, word: &str, expected| {
+            let body = json!({ "error": { "code": word } });
+            let blamed = fault(status, &[], &body.to_string()).blame();
+            assert_eq!(blamed, expected, "{status} {word}");
+        };
+        for status in [401, 402, 403, 404] {
+            check(status, "", Blame::Configuration);
+        }
+        check(400, "model_not_found", Blame::Configuration);
+        check(429, "insufficient_quota", Blame::Configuration);
+        check(400, "context_length_exceeded", Blame::Request);
+        for status in [405, 422] {
+            check(status, "", Blame::Request);
+        }
+        // A proxy that cannot reach its own source of keys comes round.
+        check(503, "authentication_error", Blame::Provider);
+
+        let reported = |word: &str| Fault::reported(&Said::of(&json!({ "code": word }))).blame();
+        assert_eq!(reported("model_not_found"), Blame::Configuration);
+        assert_eq!(reported("invalid_prompt"), Blame::Request);
+        assert_eq!(reported("server_error"), Blame::Provider);
+        assert_eq!(Fault::refused("no").blame(), Blame::Request);
+        assert_eq!(Fault::timeout("late").blame(), Blame::Provider);
     }
 
     #[test]

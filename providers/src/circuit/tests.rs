@@ -19,6 +19,10 @@ const FAULTY: Verdict = Verdict::Faulty {
     retry_after: None,
 };
 
+const REFUSED: Verdict = Verdict::Refused {
+    error: ErrorCode::LlmUpstream,
+};
+
 /// A circuit with a clock that the test turns.
 struct Bench {
     circuit: Circuit,
@@ -132,6 +136,62 @@ fn what_is_not_the_providers_fault_does_not_open_it() {
 }
 
 #[test]
+fn a_refusal_is_told_until_a_call_succeeds_and_opens_nothing() {
+    let mut bench = Bench::new();
+    bench.calls(50, REFUSED);
+    bench.call(Verdict::Cancelled);
+    let status = bench.circuit.status(bench.now);
+    assert_eq!(
+        (status.phase, status.error_rate, status.last_error),
+        (CircuitPhase::Closed, 0.0, Some(ErrorCode::LlmUpstream))
+    );
+    bench.pass(3_600);
+    assert_eq!(
+        bench.circuit.status(bench.now).last_error,
+        Some(ErrorCode::LlmUpstream),
+        "it outlives the window"
+    );
+    bench.call(HEALTHY);
+    assert_eq!(bench.circuit.status(bench.now).last_error, None);
+}
+
+#[test]
+fn a_refusal_does_not_speak_for_the_provider() {
+    let mut bench = Bench::new();
+    for verdict in [FAULTY, REFUSED, FAULTY, REFUSED] {
+        bench.call(verdict);
+        assert_eq!(bench.phase(), CircuitPhase::Closed);
+    }
+    bench.call(FAULTY);
+    assert_eq!(bench.phase(), CircuitPhase::Open);
+    bench.pass(15);
+    bench.call(REFUSED);
+    assert_eq!(
+        bench.phase(),
+        CircuitPhase::Closed,
+        "waiting would change nothing"
+    );
+}
+
+#[test]
+fn a_success_clears_the_last_error_of_any_kind() {
+    let unsafe_request = Verdict::Healthy {
+        error: Some(ErrorCode::SafetyOutput),
+        first_token: None,
+    };
+    for failure in [FAULTY, REFUSED, unsafe_request] {
+        let mut bench = Bench::new();
+        bench.call(failure);
+        assert!(
+            bench.circuit.status(bench.now).last_error.is_some(),
+            "{failure:?}"
+        );
+        bench.call(HEALTHY);
+        assert_eq!(bench.circuit.status(bench.now).last_error, None, "{failure:?}");
+    }
+}
+
+#[test]
 fn one_probe_at_a_time_finds_out_whether_the_provider_is_back() {
     let mut bench = Bench::opened();
     bench.pass(14);
@@ -171,7 +231,11 @@ fn calls_from_before_it_opened_change_nothing() {
     let [slow, slower, slowest] = [(); 3].map(|()| bench.admit().unwrap());
     bench.calls(3, FAULTY);
     bench.settle(slow, HEALTHY);
-    assert_eq!(bench.phase(), CircuitPhase::Open);
+    let status = bench.circuit.status(bench.now);
+    assert_eq!(
+        (status.phase, status.last_error),
+        (CircuitPhase::Open, Some(ErrorCode::LlmTimeout))
+    );
     bench.pass(15);
     let probe = bench.admit().unwrap();
     bench.settle(slower, FAULTY);

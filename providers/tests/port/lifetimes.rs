@@ -82,14 +82,26 @@ async fn an_open_circuit_sends_nothing_and_says_when_to_come_back() {
 async fn our_own_faults_leave_the_circuit_closed() {
     let server = ScriptedServer::start();
     let model = touchy(&server, Duration::from_secs(15));
-    for status in ["400 Bad Request", "401 Unauthorized", "404 Not Found"] {
+    for status in [
+        "400 Bad Request",
+        "401 Unauthorized",
+        "403 Forbidden",
+        "404 Not Found",
+    ] {
         fail_once(&model, &server, status, "").await;
+        let circuit = model.status().circuit;
+        assert_eq!(
+            (circuit.phase, circuit.last_error),
+            (CircuitPhase::Closed, Some(ErrorCode::LlmUpstream)),
+            "{status}"
+        );
+        let (events, ()) = tokio::join!(collect(&model, request()), async {
+            server.next().await.stream(CHAT).await;
+        });
+        assert!(events.last().unwrap().is_ok());
+        let circuit = model.status().circuit;
+        assert_eq!(circuit.last_error, None, "a success after {status}");
     }
-    let circuit = model.status().circuit;
-    assert_eq!(
-        (circuit.phase, circuit.last_error),
-        (CircuitPhase::Closed, Some(ErrorCode::LlmUpstream))
-    );
 }
 
 #[tokio::test]
