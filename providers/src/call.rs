@@ -284,7 +284,8 @@ impl Call {
             model = self.model,
             outcome,
             reason,
-            request_id = self.request_id,
+            // The name alone is that of the HTTP request which the line may belong to.
+            provider_request_id = self.request_id,
             duration_ms = whole_ms(self.started.elapsed()),
             first_token_ms = self.first_token.map(whole_ms),
             input_tokens = usage.input_tokens,

@@ -7,5 +7,6 @@
 
 mod faults;
 mod lifetimes;
+mod log;
 mod replies;
 mod scripted_server;
