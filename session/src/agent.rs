@@ -12,6 +12,10 @@ use crate::ports::{ModelFailure, ModelReceipt, ModelRequest, SearchSource};
 use crate::stage::{self, StageReader};
 use crate::state::{Attempt, PlanProgress, State};
 
+/// Steps of one reply that are shown as they come. A reply of the usual size has some hundreds; each may become an
+/// event, and the whole output stands in the one that completes it.
+const STEPS_MAX: usize = 20_000;
+
 /// Which call of which attempt: what an agent's reports carry, so that late ones are recognised.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Stamp {
@@ -150,6 +154,8 @@ pub struct AgentTask {
 #[derive(Debug)]
 pub struct AgentReader {
     json: PartialJson,
+    /// Steps that may still be shown.
+    steps_left: usize,
     kind: ReaderKind,
 }
 
@@ -166,6 +172,7 @@ impl AgentReader {
         };
         Self {
             json: PartialJson::new(options),
+            steps_left: STEPS_MAX,
             kind: ReaderKind::Planner(PlannerReader::default()),
         }
     }
@@ -176,6 +183,7 @@ impl AgentReader {
         };
         Self {
             json: PartialJson::new(options),
+            steps_left: STEPS_MAX,
             kind: ReaderKind::Stage(reader),
         }
     }
@@ -183,10 +191,13 @@ impl AgentReader {
     /// Reads on; the steps that follow from it.
     pub fn text(&mut self, text: &str) -> Vec<AgentStep> {
         let steps: Vec<Step> = self.json.push(text).unwrap_or_default();
-        match &mut self.kind {
+        let mut shown: Vec<AgentStep> = match &mut self.kind {
             ReaderKind::Planner(reader) => steps.into_iter().filter_map(|step| reader.step(step)).collect(),
             ReaderKind::Stage(reader) => reader.steps(steps),
-        }
+        };
+        shown.truncate(self.steps_left);
+        self.steps_left -= shown.len();
+        shown
     }
 
     /// A search returned this: what names it later is supported.

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use greenroom_protocol::{
-    CallReserved, CallScope, CallSettled, DeltaChange, ErrorEvent, Event, Gate, MessageAdded, Millis, Role,
-    RunId, RunStarted, Seq, SessionId, StageChanged, StageCompleted, StageStarted, Timestamp, TurnId,
-    TurnOutcome, limits,
+    CallReserved, CallScope, CallSettled, DeltaChange, ErrorEvent, Event, Gate, MessageAdded, Millis,
+    PlannerDelta, Role, RunId, RunStarted, Seq, SessionId, SlotSource, StageChanged, StageCompleted,
+    StageStarted, Timestamp, TurnId, TurnOutcome, limits,
 };
 
 use crate::state::{
@@ -58,7 +58,7 @@ impl State {
         match &fact.event {
             Event::TurnStarted(started) => self.turn_started(started.turn_id, started.turn, at),
             Event::MessageAdded(message) => self.message_added(message),
-            Event::PlannerDelta(delta) => self.planner_delta(&delta.delta.change, at),
+            Event::PlannerDelta(delta) => self.planner_delta(delta, at),
             Event::SlotUpdated(updated) => {
                 let slot = Slot {
                     value: updated.value.clone(),
@@ -67,6 +67,14 @@ impl State {
                 };
                 self.brief.set(updated.path.clone(), slot);
                 self.conversation.asks.remove(&updated.path);
+                if self.conversation.asked.as_ref() == Some(&updated.path) {
+                    self.conversation.asked = None;
+                }
+                if let (SlotSource::Edit, Some(turn_id)) = (&updated.source, self.conversation.last_turn) {
+                    self.conversation
+                        .edited_after
+                        .insert(updated.path.clone(), turn_id);
+                }
             }
             Event::GateReady(judged) | Event::GateChanged(judged) => self.gate.clone_from(&judged.gate),
             Event::TurnCompleted(completed) => self.turn_completed(completed.turn_id, completed.outcome),
@@ -122,12 +130,15 @@ impl State {
 
     fn turn_started(&mut self, turn_id: TurnId, turn: u32, at: Timestamp) {
         self.conversation.turns = turn;
+        self.conversation.last_turn = Some(turn_id);
         self.turn = Turn::Planning(Box::new(Planning {
             turn_id,
             words: String::new(),
             started_at: at,
             progress: PlanProgress::Begun,
+            speaker: None,
             reply: String::new(),
+            asks: None,
             first_words_at: None,
             first_sentence_at: None,
         }));
@@ -143,7 +154,8 @@ impl State {
                     planning.words.clone_from(&message.text);
                 }
             }
-            Role::Assistant if message.truncated => {}
+            // A reply that was cut off before it asked leaves the question before it open.
+            Role::Assistant if message.truncated && message.asks.is_none() => {}
             Role::Assistant => {
                 if let Some(path) = &message.asks {
                     *self.conversation.asks.entry(path.clone()).or_default() += 1;
@@ -157,11 +169,15 @@ impl State {
         self.conversation.messages.push_back(message.clone());
     }
 
-    fn planner_delta(&mut self, change: &DeltaChange, at: Timestamp) {
-        let (Turn::Planning(planning), DeltaChange::Append(text)) = (&mut self.turn, change) else {
+    fn planner_delta(&mut self, delta: &PlannerDelta, at: Timestamp) {
+        let (Turn::Planning(planning), DeltaChange::Append(text)) = (&mut self.turn, &delta.delta.change)
+        else {
             return;
         };
         planning.reply.push_str(text);
+        if delta.asks.is_some() {
+            planning.asks.clone_from(&delta.asks);
+        }
         planning.first_words_at.get_or_insert(at);
         if planning.first_sentence_at.is_none() && text.contains(ends_sentence) {
             planning.first_sentence_at = Some(at);
@@ -325,6 +341,8 @@ impl State {
             PlanProgress::Begun | PlanProgress::Calling(_) => (0, 0),
         };
         planning.reply.clear();
+        (planning.asks, planning.first_words_at, planning.first_sentence_at) = (None, None, None);
+        planning.speaker = Some(call.clone());
         planning.progress = PlanProgress::Calling(Attempt {
             number,
             retries,
@@ -351,8 +369,13 @@ impl State {
             }
             CallScope::Stage { run_id, stage, .. } => {
                 let Some(run) = self.run_mut(run_id) else { return };
-                let room = SOURCES_KEPT.saturating_sub(run.sources.len());
-                run.sources.extend(private.sources.iter().take(room).cloned());
+                for source in &private.sources {
+                    if !run.sources.iter().any(|known| known.url == source.url) {
+                        run.sources.push(source.clone());
+                    }
+                }
+                let surplus = run.sources.len().saturating_sub(SOURCES_KEPT);
+                run.sources.drain(..surplus);
                 if let Some(StageProgress::Running(attempt)) = run.stages.get_mut(&stage) {
                     attempt.settle(settled, private);
                 }
@@ -434,7 +457,9 @@ fn subject(event: &Event) -> (Option<TurnId>, Option<RunId>, bool) {
         Event::GateWaived(waived) => (None, Some(waived.run_id), true),
         Event::RunStarted(started) => (None, Some(started.run_id), true),
         Event::RunCancelled(cancelled) => (None, Some(cancelled.run_id), false),
-        Event::StageChanged(changed) => (None, changed.run_id, false),
+        // Taking a failed run up again pays for it again, so its key is kept like that of a start.
+        Event::StageChanged(changed) => (None, changed.run_id, true),
+        Event::TurnCompleted(completed) => (Some(completed.turn_id), None, false),
         Event::SessionStarted(_)
         | Event::SessionRestarted(_)
         | Event::MessageAdded(_)
@@ -443,7 +468,6 @@ fn subject(event: &Event) -> (Option<TurnId>, Option<RunId>, bool) {
         | Event::SlotUpdated(_)
         | Event::GateReady(_)
         | Event::GateChanged(_)
-        | Event::TurnCompleted(_)
         | Event::StageStarted(_)
         | Event::StageDelta(_)
         | Event::StageCompleted(_)

@@ -171,11 +171,7 @@ impl<'de> Deserialize<'de> for UserKey {
 
 impl fmt::Display for UserKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}…",
-            self.0.get(..8).unwrap_or_default()
-        )
+        write!(f, "{}…", self.0.get(..8).unwrap_or_default())
     }
 }
 

@@ -71,6 +71,9 @@ pub fn may_ask(state: &State, playbook: &Playbook, ask: Option<&SlotPath>) -> bo
     if offers_draft(state, playbook) {
         return false;
     }
+    if state.active_run().is_some() {
+        return ask.is_none();
+    }
     let order = ask_order(state, playbook);
     match (ask, order.first()) {
         (None, None) => true,
@@ -193,7 +196,12 @@ fn kind_name(spec: &SlotSpec) -> &'static str {
 
 /// The strict JSON Schema of [`PlannerOutput`] for a playbook's slots.
 pub fn output_schema(playbook: &Playbook) -> Value {
-    let paths: Vec<&SlotPath> = playbook.slots.iter().filter(|slot| is_said(slot)).map(|slot| &slot.path).collect();
+    let paths: Vec<&SlotPath> = playbook
+        .slots
+        .iter()
+        .filter(|slot| is_said(slot))
+        .map(|slot| &slot.path)
+        .collect();
     let asked = playbook.slots.iter().filter(|slot| !slot.question.is_empty());
     let mut askable: Vec<Value> = asked.map(|slot| json!(slot.path)).collect();
     askable.push(Value::Null);
@@ -235,7 +243,11 @@ pub fn output_schema(playbook: &Playbook) -> Value {
 pub(crate) struct PlannerReader {
     answered: bool,
     asking: bool,
+    slots_known: bool,
+    ask_known: bool,
     ask: Option<SlotPath>,
+    /// A question that came before it was known what it asks for and what is filled.
+    held: String,
 }
 
 impl PlannerReader {
@@ -247,22 +259,34 @@ impl PlannerReader {
                     Some(AgentStep::Answer(text))
                 }
                 ("/question", DeltaChange::Append(text)) => {
-                    let separator = if self.answered && !self.asking { " " } else { "" };
-                    self.asking = true;
-                    Some(AgentStep::Question {
-                        ask: self.ask.clone(),
-                        text: format!("{separator}{text}"),
-                    })
+                    self.held.push_str(&text);
+                    self.question()
                 }
                 (_, DeltaChange::Append(_) | DeltaChange::Value(_)) => None,
             },
             Step::Element { value, .. } => serde_json::from_value(value).ok().map(AgentStep::Slot),
             Step::Closed { path, value } => {
-                if path == "/ask" {
-                    self.ask = serde_json::from_value(value).ok();
+                match path.as_str() {
+                    "/ask" => (self.ask_known, self.ask) = (true, serde_json::from_value(value).ok()),
+                    SLOT_UPDATES => self.slots_known = true,
+                    _ => return None,
                 }
-                None
+                self.question()
             }
         }
+    }
+
+    /// What there is of the question, once it may be shown.
+    fn question(&mut self) -> Option<AgentStep> {
+        if !(self.slots_known && self.ask_known) || self.held.is_empty() {
+            return None;
+        }
+        let separator = if self.answered && !self.asking { " " } else { "" };
+        self.asking = true;
+        let text = format!("{separator}{}", std::mem::take(&mut self.held));
+        Some(AgentStep::Question {
+            ask: self.ask.clone(),
+            text,
+        })
     }
 }

@@ -201,8 +201,14 @@ pub trait Journal: Send + Sync + 'static {
     async fn due(&self, tenant: &TenantId, now: Timestamp, limit: usize)
     -> Result<Vec<SessionId>, ReadError>;
 
+    /// A session as the list shows it, for what must not fold its log.
+    async fn listed(&self, tenant: &TenantId, session: SessionId) -> Result<Option<SessionRow>, ReadError>;
+
     /// Whether appends are being committed now, kept up to date by the writer itself.
     fn writable(&self) -> bool;
+
+    /// Whether there is room enough to begin something new; what is under way goes on without.
+    async fn has_room(&self) -> bool;
 }
 
 // ---------------------------------------------------------------- read models

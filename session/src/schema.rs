@@ -119,7 +119,7 @@ fn violation(error: &ValidationError<'_>) -> String {
     clipped(text)
 }
 
-fn clipped(text: String) -> String {
+pub(crate) fn clipped(text: String) -> String {
     if text.chars().count() <= VIOLATION_CHARS_MAX {
         return text;
     }

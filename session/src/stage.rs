@@ -9,7 +9,7 @@ use crate::agent::{AgentStep, Stamp};
 use crate::partial_json::{PartialJson, PartialJsonOptions, Step};
 use crate::playbook::{Check, Playbook, StageSpec, VerifySpec};
 use crate::ports::{ModelRequest, OutputSchema, PromptMessage, PromptRole, SearchSource};
-use crate::schema::OutputValidator;
+use crate::schema::{OutputValidator, VIOLATIONS_MAX, clipped};
 use crate::state::{Attempt, Run};
 
 /// An output that may be committed.
@@ -108,6 +108,8 @@ fn stage_precedes(run: &Run, stage: &greenroom_protocol::StageId, spec: &StageSp
 /// Turns the steps of a stage's document into deltas; elements under a `verify` path come whole, once checked.
 #[derive(Debug)]
 pub(crate) struct StageReader {
+    /// The fields that the stage's schema knows; nobody is shown any other.
+    fields: BTreeSet<String>,
     lists: Vec<CheckedList>,
     sources: BTreeSet<String>,
     /// A repair begins by voiding what the first reply showed.
@@ -123,7 +125,9 @@ struct CheckedList {
 
 impl StageReader {
     pub(crate) fn new(run: &Run, spec: &StageSpec, purpose: CallPurpose) -> Self {
+        let fields = spec.schema.get("properties").and_then(Value::as_object);
         Self {
+            fields: fields.into_iter().flat_map(Map::keys).cloned().collect(),
             lists: spec.verify.iter().map(CheckedList::new).collect(),
             sources: known_urls(&run.sources),
             begins_with_void: purpose == CallPurpose::Repair,
@@ -142,7 +146,7 @@ impl StageReader {
         let mut shown = Vec::new();
         for step in steps {
             let delta = match step {
-                Step::Delta(delta) => Some(delta),
+                Step::Delta(delta) => Some(delta).filter(|delta| self.knows(&delta.path)),
                 Step::Element { list_path, value, .. } => self.element(&list_path, value),
                 Step::Closed { .. } => None,
             };
@@ -156,6 +160,12 @@ impl StageReader {
             shown.push(AgentStep::Delta(delta));
         }
         shown
+    }
+
+    fn knows(&self, path: &str) -> bool {
+        path.split('/')
+            .nth(1)
+            .is_none_or(|field| self.fields.contains(field))
     }
 
     fn element(&mut self, list_path: &str, value: Value) -> Option<Delta> {
@@ -199,6 +209,17 @@ impl CheckedList {
 /// Reads a whole reply and checks it: against its schema, the playbook's rules and what the searches returned.
 /// What is wrong is said in words for the model.
 pub fn check(
+    reply: &str,
+    spec: &StageSpec,
+    playbook: &Playbook,
+    sources: &[SearchSource],
+    locale: Locale,
+) -> Result<CheckedOutput, Vec<String>> {
+    check_whole(reply, spec, playbook, sources, locale)
+        .map_err(|violations| violations.into_iter().take(VIOLATIONS_MAX).map(clipped).collect())
+}
+
+fn check_whole(
     reply: &str,
     spec: &StageSpec,
     playbook: &Playbook,

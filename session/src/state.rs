@@ -89,8 +89,12 @@ pub struct Conversation {
     pub messages: VecDeque<MessageAdded>,
     /// How often each unfilled slot was asked for.
     pub asks: BTreeMap<SlotPath, u32>,
-    /// The slot that the last question asked for.
+    /// The slot that the last question asked for, until it is filled.
     pub asked: Option<SlotPath>,
+    /// The newest turn.
+    pub last_turn: Option<TurnId>,
+    /// For each slot that the user edited or cleared, the newest turn then: words from up to it never undo that.
+    pub edited_after: BTreeMap<SlotPath, TurnId>,
     /// What the user said in the turns that were interrupted just before.
     pub interrupted: VecDeque<(TurnId, String)>,
 }
@@ -115,8 +119,12 @@ pub struct Planning {
     pub started_at: Timestamp,
     /// The attempt under way or waited for.
     pub progress: PlanProgress,
+    /// The call whose words the user is shown, also after it failed.
+    pub speaker: Option<ActiveCall>,
     /// What the user was shown so far by this attempt.
     pub reply: String,
+    /// The slot that it asks for.
+    pub asks: Option<SlotPath>,
     /// When the first words were shown.
     pub first_words_at: Option<Timestamp>,
     /// When the first sentence was complete.

@@ -53,8 +53,7 @@ fn load(bundle: &Bundle) -> Playbook {
 }
 
 fn faults_of(bundle: &Bundle) -> Vec<PlaybookFault> {
-    Playbook::from_bundle(bundle)
-        .expect_err("the playbook has a fault")
+    Playbook::from_bundle(bundle).expect_err("the playbook has a fault")
 }
 
 fn stage<'a>(playbook: &'a Playbook, id: &str) -> &'a StageSpec {

@@ -90,6 +90,9 @@ pub struct PlannerDelta {
     pub turn_id: TurnId,
     /// 1 for the first attempt; a higher one voids what lower ones showed.
     pub attempt: u32,
+    /// The slot that the text asks for, once it asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asks: Option<SlotPath>,
     /// Where the text belongs: `/reply`.
     #[serde(flatten)]
     pub delta: Delta,

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    AssetId, Delta, ErrorBody, Gate, JobId, Locale, Millis, Mode, Provenance, RunId, SlotPath, SlotSource, StageId,
-    TurnId,
+    AssetId, Delta, ErrorBody, Gate, JobId, Locale, Millis, Mode, Provenance, RunId, SlotPath, SlotSource,
+    StageId, TurnId,
 };
 
 /// `gate.ready` and `gate.changed`: the gate as it now stands.

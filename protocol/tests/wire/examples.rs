@@ -150,6 +150,7 @@ fn of_replies_and_the_brief() -> Vec<Event> {
         Event::PlannerDelta(PlannerDelta {
             turn_id: turn_id(),
             attempt: 1,
+            asks: Some("product.price_band".parse().unwrap()),
             delta: delta("/reply", DeltaChange::Append("가격대는 ".to_owned())),
         }),
         Event::SlotUpdated(SlotUpdated {
@@ -159,8 +160,14 @@ fn of_replies_and_the_brief() -> Vec<Event> {
             confidence: 0.95,
             source: said(),
         }),
-        Event::GateReady(GateJudged { turn_id: Some(turn_id()), gate: gate_open() }),
-        Event::GateChanged(GateJudged { turn_id: None, gate: gate_shut() }),
+        Event::GateReady(GateJudged {
+            turn_id: Some(turn_id()),
+            gate: gate_open(),
+        }),
+        Event::GateChanged(GateJudged {
+            turn_id: None,
+            gate: gate_shut(),
+        }),
         Event::GateWaived(GateWaived {
             run_id: run_id(),
             missing_required: vec![path("goal.weekly_goal")],

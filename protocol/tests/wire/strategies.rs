@@ -256,10 +256,11 @@ fn turn_event() -> impl Strategy<Value = Event> {
                 text,
             })
         }),
-        (turn_id(), any::<u32>(), delta()).prop_map(|(turn_id, attempt, delta)| {
+        (turn_id(), any::<u32>(), of(slot_path()), delta()).prop_map(|(turn_id, attempt, asks, delta)| {
             Event::PlannerDelta(PlannerDelta {
                 turn_id,
                 attempt,
+                asks,
                 delta,
             })
         }),

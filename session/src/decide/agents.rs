@@ -62,13 +62,13 @@ impl Decider<'_, '_> {
     }
 
     fn planner_step(&mut self, turn_id: TurnId, attempt: u32, step: AgentStep) {
-        let text = match step {
-            AgentStep::Answer(text) => text,
+        let (text, asks) = match step {
+            AgentStep::Answer(text) => (text, None),
             AgentStep::Question { ask, text } => {
                 if !may_ask(self.state, self.context.playbook, ask.as_ref()) {
                     return;
                 }
-                text
+                (text, ask)
             }
             AgentStep::Slot(proposal) => {
                 if self.state.active_run().is_none() {
@@ -86,6 +86,7 @@ impl Decider<'_, '_> {
         self.record(Event::PlannerDelta(PlannerDelta {
             turn_id,
             attempt,
+            asks,
             delta,
         }));
     }
@@ -134,22 +135,25 @@ impl Decider<'_, '_> {
     }
 
     fn planner_replied(&mut self, turn_id: TurnId, reply: PlannerOutput, provenance: Provenance) {
-        let running = self.state.active_run().is_some();
-        let asks_in_words = !reply.question.trim().is_empty();
-        let asked = asks_in_words && may_ask(self.state, self.context.playbook, reply.ask.as_ref());
-        let shown = self
-            .state
-            .planning()
-            .map(|planning| planning.reply.trim().to_owned())
-            .unwrap_or_default();
+        // What counts as asked is what was shown, and is still wanted.
+        let (shown, asks) = match self.state.planning() {
+            Some(planning) => (planning.reply.trim().to_owned(), planning.asks.clone()),
+            None => (String::new(), None),
+        };
+        let asks = asks.filter(|path| self.is_wanted(path));
+        let asked = asks.is_some();
         let said_something = !shown.is_empty();
         if said_something {
-            let asks = reply.ask.filter(|_| asked && !running);
             self.say(Some(turn_id), shown, provenance, false, asks);
         }
-        let wants_question = !running && !self.state.gate.ready;
-        let offer = crate::planner::offers_draft(self.state, self.context.playbook);
-        if !said_something || (reply.intent == Intent::None && wants_question && (!asked || offer)) {
+        let acts = match reply.intent {
+            Intent::None => false,
+            Intent::Generate => self.may_start(false).is_ok(),
+            Intent::Draft => self.may_start(true).is_ok(),
+            Intent::CancelRun => self.state.active_run().is_some(),
+        };
+        let wants_question = self.state.active_run().is_none() && !self.state.gate.ready;
+        if !said_something || (!acts && wants_question && !asked) {
             self.reply_from_playbook();
         }
         self.complete_turn(TurnOutcome::Ok);

@@ -136,12 +136,13 @@ impl Decider<'_, '_> {
         };
         let before = self.state.brief.get(path);
         let is_newer = match before.map(|slot| &slot.source) {
-            None => true,
             Some(SlotSource::Turn {
                 turn_id: filled_in, ..
             }) => said_in >= *filled_in,
-            Some(SlotSource::Edit | SlotSource::Picture { .. }) => said_in == turn_id,
+            Some(SlotSource::Edit | SlotSource::Picture { .. }) | None => true,
         };
+        let edited_after = self.state.conversation.edited_after.get(path);
+        let is_newer = is_newer && edited_after.is_none_or(|edited_after| said_in > *edited_after);
         let value = spec.joined(before.map(|slot| &slot.value), value);
         let adds_nothing = before.is_some_and(|slot| slot.value == value && slot.confidence >= confidence);
         if !is_newer || adds_nothing || value.is_null() {

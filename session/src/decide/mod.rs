@@ -13,7 +13,8 @@ mod turn;
 
 use greenroom_protocol::{
     CallId, CallOutcome, CallPurpose, CallReserved, CallScope, CallSettled, CommandId, ErrorBody, ErrorCode,
-    Event, GateJudged, Locale, MessageId, Millis, Mode, RunId, Seq, SessionId, SessionStarted, StageChanged, Timestamp, TurnId,
+    Event, GateJudged, Locale, MessageId, Millis, Mode, RunId, Seq, SessionId, SessionStarted, StageChanged,
+    Timestamp, TurnId,
 };
 use serde_json::Value;
 

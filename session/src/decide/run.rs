@@ -25,7 +25,7 @@ impl Decider<'_, '_> {
         }
     }
 
-    fn may_start(&self, draft: bool) -> Result<(), Box<ErrorBody>> {
+    pub(super) fn may_start(&self, draft: bool) -> Result<(), Box<ErrorBody>> {
         if !draft && !self.state.gate.ready {
             let details = json!({
                 "missing_required": self.state.gate.missing_required,
@@ -158,14 +158,18 @@ impl Decider<'_, '_> {
         })
     }
 
+    /// A run that is complete needs no retry; one that was cancelled, or after which another began, can have none.
     fn nothing_to_retry(&self, run_id: Option<RunId>) -> Answer {
-        match run_id {
-            Some(asked) if self.state.runs.contains_key(&asked) => Ok(Receipt {
+        match (run_id, &self.state.phase) {
+            (Some(asked), Phase::Done { run_id: done }) if asked == *done => Ok(Receipt {
                 run_id,
                 job_id: self.job_of(asked),
                 ..Receipt::default()
             }),
-            Some(_) | None => Err(self.rejection(ErrorCode::RunNotFound)),
+            (
+                Some(_) | None,
+                Phase::Collecting | Phase::Ready | Phase::Running(_) | Phase::Failed(_) | Phase::Done { .. },
+            ) => Err(self.rejection(ErrorCode::RunNotFound)),
         }
     }
 

@@ -110,23 +110,31 @@ impl Decider<'_, '_> {
             PlanProgress::Begun | PlanProgress::Backoff(_) => None,
         };
         let (turn_id, reply) = (planning.turn_id, planning.reply.trim().to_owned());
+        let (speaker, asks) = (planning.speaker.clone(), planning.asks.clone());
         if let Some(call) = call {
             self.settle(call.call_id, CallOutcome::Unknown, Private::none());
-            if let (false, Some(model)) = (reply.is_empty(), call.model) {
-                let provenance = Provenance::Model {
-                    provider: model.provider,
-                    model: model.model,
-                    call_id: call.call_id,
-                    simulated: model.simulated,
-                };
-                self.say(Some(turn_id), reply, provenance, true, None);
-            }
+        }
+        let spoken_by = speaker.and_then(|call| call.model.map(|model| (call.call_id, model)));
+        if let (false, Some((call_id, model))) = (reply.is_empty(), spoken_by) {
+            let provenance = Provenance::Model {
+                provider: model.provider,
+                model: model.model,
+                call_id,
+                simulated: model.simulated,
+            };
+            let asks = asks.filter(|path| self.is_wanted(path));
+            self.say(Some(turn_id), reply, provenance, true, asks);
         }
         match self.turn_completed(outcome) {
             Some(completed) if by_command => self.record_command(completed),
             Some(completed) => self.record(completed),
             None => {}
         }
+    }
+
+    /// Whether a slot still waits for an answer.
+    pub(super) fn is_wanted(&self, path: &SlotPath) -> bool {
+        planner::ask_order(self.state, self.context.playbook).contains(path)
     }
 
     /// The greeting, and the first question.

@@ -134,15 +134,19 @@ fn a_question_for_a_slot_that_is_filled_is_never_shown() {
 #[test]
 fn at_most_one_question_is_asked_a_turn() {
     let mut play = Play::launch();
-    for (ask, question) in [(Some("product.name"), "이름이 뭐예요?"), (None, ""), (Some("goal.weekly_goal"), "목표는요?")] {
+    for (ask, question) in [
+        (Some("product.name"), "이름이 뭐예요?"),
+        (None, ""),
+        (Some("goal.weekly_goal"), "목표는요?"),
+    ] {
         play.say("음");
         let from = play.log.len();
         play.plan(&plan_reply("네.", ask, question));
         let questions: usize = play.said(from).iter().map(|text| text.matches('?').count()).sum();
         assert!(questions <= 1, "{:?}", play.said(from));
-        let asked = play.log[from..].iter().filter(|fact| {
-            matches!(&fact.event, Event::MessageAdded(message) if message.asks.is_some())
-        });
+        let asked = play.log[from..]
+            .iter()
+            .filter(|fact| matches!(&fact.event, Event::MessageAdded(message) if message.asks.is_some()));
         assert_eq!(asked.count(), 1, "the conversation goes on");
     }
 }
@@ -383,11 +387,117 @@ fn an_explicit_answer_to_one_slot_does_not_fill_another() {
 
 #[test]
 fn a_greeting_and_small_talk_fill_nothing() {
-    for text in ["안녕하세요", "안녕하세요, 다음 주에 제품을 하나 출시하려고 해요", "Hello there, I want to launch a product next week"] {
+    for text in [
+        "안녕하세요",
+        "안녕하세요, 다음 주에 제품을 하나 출시하려고 해요",
+        "Hello there, I want to launch a product next week",
+    ] {
         let mut play = Play::launch_without_model();
         play.say(text);
         assert_eq!(play.state.brief.iter().count(), 0, "{text}");
     }
+}
+
+#[test]
+fn a_slot_that_is_answered_is_asked_for_no_more_so_a_bare_answer_leaves_it_alone() {
+    let mut play = Play::launch();
+    play.say("루미세럼");
+    play.say("스킨케어");
+    assert_eq!(
+        play.value("product.name"),
+        Some(json!("루미세럼")),
+        "the reply was interrupted before it asked"
+    );
+
+    let mut play = Play::launch();
+    play.say("루미세럼");
+    let stamp = play.plan_stamp();
+    let reply = plan_reply("네.", Some("product.category"), "카테고리는 무엇인가요?").to_string();
+    play.stream(&stamp, &reply, &[]);
+    play.say("스킨케어");
+    assert_eq!(play.value("product.name"), Some(json!("루미세럼")));
+    assert_eq!(
+        play.value("product.category"),
+        Some(json!("스킨케어")),
+        "its question was shown"
+    );
+
+    let mut play = Play::launch_without_model();
+    play.set("product.name", json!("루미세럼")).expect("an edit");
+    play.say("스킨케어");
+    assert_eq!(play.value("product.name"), Some(json!("루미세럼")));
+}
+
+#[test]
+fn an_edit_or_a_clear_is_not_undone_by_words_from_before_it() {
+    let mut play = Play::launch();
+    let propose = json!({ "answer": "네.", "slot_updates": [{ "path": "product.name", "value": "루미세럼", "confidence": 1.0, "words": "제품명은 루미세럼" }], "ask": null, "question": "", "intent": "none" });
+    play.say("제품명은 루미세럼이에요");
+    play.set("product.name", json!("루미앰플"))
+        .expect("an edit while the planner is at work");
+    play.plan(&propose);
+    assert_eq!(play.value("product.name"), Some(json!("루미앰플")));
+
+    play.set("product.name", Value::Null).expect("cleared");
+    play.say("타겟은 20대 여성");
+    play.plan(&propose);
+    assert_eq!(play.value("product.name"), None);
+    play.say("제품명은 루미세럼이라고 해요");
+    assert_eq!(
+        play.value("product.name"),
+        Some(json!("루미세럼")),
+        "new words fill it again"
+    );
+}
+
+#[test]
+fn what_was_shown_before_a_call_failed_becomes_the_message_when_the_turn_is_interrupted_then() {
+    let mut play = Play::launch();
+    play.say("안녕하세요");
+    let stamp = play.plan_stamp();
+    play.stream(&stamp, r#"{"answer":"반갑습니다, 제품 이야기를"#, &[]);
+    play.fail(&stamp, ErrorCode::LlmUpstream, true);
+    let from = play.log.len();
+    play.say("제품명은 루미세럼");
+    assert_eq!(play.said(from), ["반갑습니다, 제품 이야기를"]);
+}
+
+#[test]
+fn an_order_that_cannot_be_carried_out_is_followed_by_the_question_that_is_next() {
+    for intent in ["generate", "cancel_run"] {
+        let mut play = Play::launch();
+        play.say("이제 만들어 주세요");
+        let from = play.log.len();
+        play.plan(&json!({ "answer": "아직 조금 더 들어야 해요.", "slot_updates": [], "ask": null, "question": "", "intent": intent }));
+        assert_eq!(
+            play.said(from),
+            [
+                "아직 조금 더 들어야 해요.".to_owned(),
+                play.phrase("question.product.name")
+            ]
+        );
+    }
+}
+
+#[test]
+fn a_question_is_held_until_it_is_known_what_it_asks_for_whatever_the_order_of_the_fields() {
+    let mut play = Play::launch();
+    play.say("음");
+    let from = play.log.len();
+    let stamp = play.plan_stamp();
+    let reply = r#"{"answer":"네.","question":"제품 이름이 뭐예요?","ask":"product.name","intent":"none","slot_updates":[]}"#;
+    play.reply(&stamp, reply, &[]);
+    assert_eq!(play.said(from), ["네. 제품 이름이 뭐예요?"]);
+    assert_eq!(play.state.conversation.asked, Some(path("product.name")));
+
+    play.say("제품명은 루미세럼");
+    let from = play.log.len();
+    let stamp = play.plan_stamp();
+    play.reply(&stamp, reply, &[]);
+    assert_eq!(
+        play.said(from),
+        ["네.".to_owned(), play.phrase("question.product.category")]
+    );
 }
 
 #[test]

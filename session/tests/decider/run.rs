@@ -75,19 +75,28 @@ fn after_done_the_brief_may_change_and_another_run_may_follow() {
         play.stage(name, &output);
     }
     assert_eq!(play.state.wire_state, "DONE");
-    play.set("product.name", json!("루미앰플")).expect("the brief may change");
+    play.set("product.name", json!("루미앰플"))
+        .expect("the brief may change");
     let second = play.generate().expect("another run").run_id;
     assert_ne!(second, first);
     let frozen: Vec<Value> = play
         .log
         .iter()
         .filter_map(|fact| match &fact.event {
-            Event::RunStarted(run) => run.brief.iter().find(|slot| slot.path == path("product.name")).cloned(),
+            Event::RunStarted(run) => run
+                .brief
+                .iter()
+                .find(|slot| slot.path == path("product.name"))
+                .cloned(),
             _ => None,
         })
         .map(|slot| slot.value)
         .collect();
-    assert_eq!(frozen, [json!("루미세럼"), json!("루미앰플")], "each run keeps the brief that it was started with");
+    assert_eq!(
+        frozen,
+        [json!("루미세럼"), json!("루미앰플")],
+        "each run keeps the brief that it was started with"
+    );
     assert_eq!(play.state.wire_state, "RUN_RESEARCH");
 }
 
@@ -204,6 +213,49 @@ fn evidence_that_no_search_returned_is_dropped_and_a_risk_flag_says_so() {
         ["/evidence/0"],
         "what is checked is shown whole, and only what passed"
     );
+}
+
+#[test]
+fn what_the_schema_does_not_know_is_not_shown() {
+    let mut play = launch_running();
+    let nested = json!({ "snapshot": { "evidence": [{ "url": "https://made.up/1" }] } });
+    let events = play.stage("research", &nested);
+    assert!(!types(&events).contains(&"research.delta".to_owned()));
+}
+
+#[test]
+fn a_run_that_was_superseded_cannot_be_taken_up_again() {
+    let mut play = launch_running();
+    let first = play.state.newest_run;
+    let stamp = play.stage_stamp("research");
+    play.fail(&stamp, ErrorCode::LlmUpstream, false);
+    play.generate().expect("another run");
+    play.send(CommandKind::CancelRun { run_id: None })
+        .expect("cancelled");
+    let refused = play
+        .send(CommandKind::RetryRun { run_id: first })
+        .expect_err("it is over");
+    assert_eq!(refused.code, ErrorCode::RunNotFound);
+}
+
+#[test]
+fn the_key_of_a_retry_is_kept_like_that_of_a_start() {
+    let mut play = launch_running();
+    let stamp = play.stage_stamp("research");
+    play.fail(&stamp, ErrorCode::LlmUpstream, false);
+    let retry = CommandKind::RetryRun { run_id: None };
+    play.send_as(Some("again"), retry.clone()).expect("taken up");
+    play.send(CommandKind::CancelRun { run_id: None })
+        .expect("cancelled");
+    for number in 0..1_100 {
+        let edits = vec![greenroom_session::SlotEdit {
+            path: path("product.name"),
+            value: json!(format!("이름{number}")),
+        }];
+        play.send_as(Some(&format!("c{number}")), CommandKind::SetSlots { edits })
+            .expect("an edit");
+    }
+    assert!(play.send_as(Some("again"), retry).expect("known").duplicate);
 }
 
 #[test]

@@ -215,6 +215,7 @@ pub fn planner_delta(turn_id: TurnId, text: &str) -> Event {
     Event::PlannerDelta(PlannerDelta {
         turn_id,
         attempt: 1,
+        asks: None,
         delta,
     })
 }
