@@ -1,8 +1,14 @@
 //! Input and the protocol, over real sockets against the built server: what is let in, what is refused and how, and
 //! that nothing of it does harm.
 
+mod abuse;
+mod admin;
+mod configuration;
+mod door;
+mod health;
 mod keys;
 mod messages;
 mod replay;
 mod runs;
+mod whole;
 mod wire;

@@ -36,7 +36,11 @@ async fn what_is_no_message_is_refused_over_rest_and_leaves_no_trace() -> Result
                 Ok(())
             };
             check(json!({ "message": "" }), "INPUT_BLANK").await?;
-            check(json!({ "message": " \n\t\u{3000}\u{200b}\u{3164}" }), "INPUT_BLANK").await?;
+            check(
+                json!({ "message": " \n\t\u{3000}\u{200b}\u{3164}" }),
+                "INPUT_BLANK",
+            )
+            .await?;
             check(
                 json!({ "message": "가".repeat(limits::MESSAGE_CHARS_MAX + 1) }),
                 "INPUT_TOO_LONG",
@@ -44,7 +48,7 @@ async fn what_is_no_message_is_refused_over_rest_and_leaves_no_trace() -> Result
             .await?;
             check(json!({ "message": 7 }), "INPUT_INVALID").await?;
             check(json!({ "massage": "typo" }), "INPUT_INVALID").await?;
-            check(json!(["message"]), "INPUT_INVALID").await?;
+            check(json!("message"), "INPUT_INVALID").await?;
 
             let send = async |content_type: Option<&str>, body: Vec<u8>| {
                 let request = wire.request("POST", &path)?.body(body);

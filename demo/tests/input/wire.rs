@@ -235,7 +235,17 @@ impl RawSocket {
         }
     }
 
-    /// The connection below, to write what is no frame at all, or to leave it unread.
+    /// Whether the server still answers on this connection.
+    pub async fn answers(&mut self) -> Result<()> {
+        self.send_text(r#"{"type":"ping","id":"alive?"}"#).await?;
+        loop {
+            if self.signal("pong").await?["id"] == "alive?" {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The connection below.
     pub fn into_inner(self) -> WebSocketStream<MaybeTlsStream<TcpStream>> {
         self.stream
     }
