@@ -166,7 +166,7 @@ impl State {
         if self.conversation.messages.len() == MESSAGES_KEPT {
             self.conversation.messages.pop_front();
         }
-        self.conversation.messages.push_back(message.clone());
+        self.conversation.messages.push_back(Arc::new(message.clone()));
     }
 
     fn planner_delta(&mut self, delta: &PlannerDelta, at: Timestamp) {

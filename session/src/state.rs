@@ -86,7 +86,7 @@ pub struct Conversation {
     /// Turns begun.
     pub turns: u32,
     /// The latest messages, oldest first.
-    pub messages: VecDeque<MessageAdded>,
+    pub messages: VecDeque<Arc<MessageAdded>>,
     /// How often each unfilled slot was asked for.
     pub asks: BTreeMap<SlotPath, u32>,
     /// The slot that the last question asked for, until it is filled.

@@ -1,5 +1,7 @@
 //! What a session shows of itself: to its user, and to operators.
 
+use std::sync::Arc;
+
 use greenroom_protocol::{
     BriefSlots, Gate, Locale, MessageAdded, Mode, PlaybookRef, RunId, Seq, SessionId, Signal, StageId,
     Timestamp, TurnId,
@@ -30,7 +32,7 @@ pub struct SessionView {
     /// The gate.
     pub gate: Gate,
     /// The latest messages, oldest first.
-    pub messages: Vec<MessageAdded>,
+    pub messages: Vec<Arc<MessageAdded>>,
     /// The turn under way.
     pub turn_id: Option<TurnId>,
     /// The newest run.
@@ -91,7 +93,11 @@ impl SessionView {
             locale: self.locale,
             brief_slots: self.brief_slots,
             gate: self.gate,
-            messages: self.messages,
+            messages: self
+                .messages
+                .iter()
+                .map(|message| message.as_ref().clone())
+                .collect(),
             turn_id: self.turn_id,
             run_id: self.run_id,
         }

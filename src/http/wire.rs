@@ -19,9 +19,8 @@ pub struct CreateSessionBody {
     #[schema(schema_with = schemas::locale)]
     pub locale: Option<Locale>,
     /// How the session spends.
-    #[serde(default)]
     #[schema(schema_with = schemas::mode)]
-    pub mode: Mode,
+    pub mode: Option<Mode>,
     /// The playbook's name; the server's default if left out.
     pub playbook: Option<String>,
 }
@@ -38,8 +37,7 @@ pub struct MessageBody {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 pub struct GenerateBody {
     /// Waives the gate for this run.
-    #[serde(default)]
-    pub draft: bool,
+    pub draft: Option<bool>,
 }
 
 /// One edit of a slot.
@@ -285,7 +283,7 @@ impl From<SessionView> for CreatedSession {
             .messages
             .into_iter()
             .filter(|message| message.role == Role::Assistant);
-        let texts: Vec<String> = greetings.map(|message| message.text).collect();
+        let texts: Vec<String> = greetings.map(|message| message.text.clone()).collect();
         Self {
             session_id: view.session_id,
             state: view.state,
