@@ -44,6 +44,7 @@ suite!(
         sessions_are_listed_filtered_and_paged,
         a_run_follows_its_events,
         a_failed_run_can_go_on,
+        a_session_that_fails_fails_what_it_has_under_way,
         runs_are_listed_by_session,
         a_job_follows_its_events,
         jobs_are_listed_filtered_and_paged,
@@ -274,10 +275,11 @@ async fn a_busy_database_is_waited_for() {
 }
 
 #[tokio::test]
-async fn below_the_minimum_of_free_disk_no_session_is_begun() {
+async fn below_the_minimum_of_free_disk_nothing_new_is_begun() {
     let data_dir = TempDir::new().unwrap();
     let store = SqliteStore::open(config(&data_dir)).await.unwrap();
     let author = Author::started(&store.journal()).await;
+    assert!(store.journal().has_room().await, "there is no minimum");
     store.close().await;
 
     let store = SqliteStore::open(StoreConfig {
@@ -291,8 +293,18 @@ async fn below_the_minimum_of_free_disk_no_session_is_begun() {
         .open(&TenantId::default(), SessionId::new(fresh()), OpenMode::New)
         .await;
     assert!(matches!(refused, Err(OpenError::Unavailable(_))), "{refused:?}");
+    assert!(!journal.has_room().await);
     let mut author = Author::open(&journal, author.session_id, OpenMode::Existing).await;
     author.tell(vec![facts::gate_changed(0.5)]).await;
+    store.close().await;
+
+    let store = SqliteStore::open(StoreConfig {
+        min_free_disk_bytes: 1,
+        ..config(&data_dir)
+    })
+    .await
+    .unwrap();
+    assert!(store.journal().has_room().await);
 }
 
 #[tokio::test]
@@ -524,7 +536,7 @@ async fn a_call_has_one_row_from_its_reservation_to_its_settlement() {
         texts(&data_dir, calls).await,
         [r#"["plan","reserved","openai","gpt-5.2-mini",null,null,null,1,null]"#]
     );
-    let (settled, private) = facts::call_settled(call_id, CallOutcome::Ok, CallCost::Known(77));
+    let (settled, private) = facts::call_settled(call_id, turn_id, CallOutcome::Ok, CallCost::Known(77));
     author.confide(settled, private).await;
     assert_eq!(
         texts(&data_dir, calls).await,

@@ -2,10 +2,16 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 /// Locked by the process that owns the directory. What the file holds does not matter.
 const LOCK_FILE: &str = "greenroom.lock";
+/// How long a look at the free disk is good for.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Keeps other processes out of the data directory for as long as it lives.
 #[derive(Debug)]
@@ -40,8 +46,54 @@ impl DataDirLock {
     }
 }
 
-/// Bytes that are free for us on the disk of a directory.
-pub fn free_bytes(data_dir: &Path) -> io::Result<u64> {
-    let disk = rustix::fs::statvfs(data_dir)?;
-    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+/// The room that is left on the disk of a directory.
+#[derive(Debug)]
+pub struct FreeDisk {
+    data_dir: PathBuf,
+    min_bytes: u64,
+    /// The last look, so that many who ask at once cost one.
+    seen: Mutex<Option<(Instant, u64)>>,
+}
+
+impl FreeDisk {
+    /// Of this directory so much must be free.
+    pub fn new(data_dir: PathBuf, min_bytes: u64) -> Self {
+        Self {
+            data_dir,
+            min_bytes,
+            seen: Mutex::new(None),
+        }
+    }
+
+    /// Whether new work may begin; else why not.
+    pub async fn check(&self) -> Result<(), String> {
+        if self.min_bytes == 0 {
+            return Ok(());
+        }
+        let free_bytes = self.free_bytes().await.map_err(|error| error.to_string())?;
+        if free_bytes < self.min_bytes {
+            return Err(format!(
+                "{free_bytes} bytes of disk are free, {} must be",
+                self.min_bytes
+            ));
+        }
+        Ok(())
+    }
+
+    async fn free_bytes(&self) -> io::Result<u64> {
+        let mut seen = self.seen.lock().await;
+        if let Some((at, free_bytes)) = *seen
+            && at.elapsed() < LOOK_INTERVAL
+        {
+            return Ok(free_bytes);
+        }
+        let data_dir = self.data_dir.clone();
+        let look = move || rustix::fs::statvfs(&data_dir).map_err(io::Error::from);
+        let disk = tokio::task::spawn_blocking(look)
+            .await
+            .map_err(io::Error::other)??;
+        let free_bytes = disk.f_bavail.saturating_mul(disk.f_frsize);
+        *seen = Some((Instant::now(), free_bytes));
+        Ok(free_bytes)
+    }
 }

@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use greenroom_protocol::{Event, Frame, Seq, SessionId, Timestamp, limits};
 use greenroom_session::ports::{
-    Append, AppendOutcome, Journal, OpenError, OpenMode, Opened, ReadError, StoredFact, TenantId,
+    Append, AppendOutcome, Journal, OpenError, OpenMode, Opened, ReadError, ReadModels as _, SessionRow,
+    StoredFact, TenantId,
 };
 use greenroom_session::{Fact, Private};
 use sqlx::Row as _;
@@ -15,7 +16,6 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::Database;
-use super::data_dir;
 use super::fault::read_error;
 use super::prepared::{Key, PreparedAppend, SCHEMA_VERSION};
 use super::read_models::id;
@@ -55,23 +55,6 @@ impl Database {
         Ok(verdict.await.ok())
     }
 
-    /// Refuses new work while the disk is nearly full.
-    async fn check_free_disk(&self) -> Result<(), OpenError> {
-        let data_dir = self.data_dir.clone();
-        let free = tokio::task::spawn_blocking(move || data_dir::free_bytes(&data_dir)).await;
-        let free_bytes = free
-            .map_err(|error| OpenError::Unavailable(error.to_string()))?
-            .map_err(|error| OpenError::Unavailable(error.to_string()))?;
-        if free_bytes < self.min_free_disk_bytes {
-            let reason = format!(
-                "{free_bytes} bytes of disk are free, {} must be",
-                self.min_free_disk_bytes
-            );
-            return Err(OpenError::Unavailable(reason));
-        }
-        Ok(())
-    }
-
     /// The rows after a number, each as `read` makes it of them, up to a page.
     async fn page<T>(
         &self,
@@ -109,7 +92,7 @@ impl Journal for Database {
     ) -> Result<Opened, OpenError> {
         let since = Instant::now();
         match mode {
-            OpenMode::New => self.check_free_disk().await?,
+            OpenMode::New => self.free_disk.check().await.map_err(OpenError::Unavailable)?,
             OpenMode::Existing => {}
         }
         let unavailable = |reason: &str| Err(OpenError::Unavailable(reason.to_owned()));
@@ -170,8 +153,19 @@ impl Journal for Database {
             .collect()
     }
 
+    async fn listed(&self, tenant: &TenantId, session: SessionId) -> Result<Option<SessionRow>, ReadError> {
+        self.session(tenant, session).await
+    }
+
     fn writable(&self) -> bool {
         self.health.is_writable()
+    }
+
+    async fn has_room(&self) -> bool {
+        let checked = self.free_disk.check().await;
+        checked
+            .inspect_err(|reason| tracing::warn!(reason, "new work is refused"))
+            .is_ok()
     }
 }
 

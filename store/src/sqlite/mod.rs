@@ -31,7 +31,7 @@ use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::folder;
-use data_dir::{DataDirLock, LockError};
+use data_dir::{DataDirLock, FreeDisk, LockError};
 use health::Health;
 use writer::{Control, QUEUE_REQUESTS_MAX, Request, Writer};
 
@@ -60,7 +60,7 @@ pub struct StoreConfig {
     /// Pages (4 KiB) that the database may have; none means no limit but SQLite's own. It does not shrink a
     /// database that is larger already.
     pub page_limit: Option<u32>,
-    /// Below this much free disk no new session is begun.
+    /// Below this much free disk nothing new is begun.
     pub min_free_disk_bytes: u64,
     /// How long an append may be held while the database is busy, full or failing.
     pub hold: Duration,
@@ -127,8 +127,7 @@ struct Database {
     control: watch::Sender<Control>,
     health: Arc<Health>,
     readers: SqlitePool,
-    data_dir: PathBuf,
-    min_free_disk_bytes: u64,
+    free_disk: FreeDisk,
 }
 
 impl SqliteStore {
@@ -171,8 +170,7 @@ impl SqliteStore {
                 control,
                 health,
                 readers,
-                data_dir: config.data_dir,
-                min_free_disk_bytes: config.min_free_disk_bytes,
+                free_disk: FreeDisk::new(config.data_dir, config.min_free_disk_bytes),
             }),
             writer: Mutex::new(Some(tokio::spawn(writer.supervise()))),
         })

@@ -113,6 +113,12 @@ pub enum Change {
     Asset(Box<AssetValues>),
     /// A job stands somewhere else.
     Job(Box<JobValues>),
+    /// The session itself failed: what it had under way failed with it.
+    Failed {
+        state: Arc<str>,
+        error: Option<Arc<str>>,
+        at: i64,
+    },
 }
 
 #[derive(Debug)]
@@ -185,12 +191,12 @@ impl Projection {
         };
         for entry in told {
             projection.session.updated_at = entry.fact.at.unix_ms();
-            projection.follow(session, &append.summary.state, entry)?;
+            projection.follow(session, append, entry)?;
         }
         Ok(Some(projection))
     }
 
-    fn follow(&mut self, session: Key, state: &str, entry: &Entry) -> Result<(), AppendDefect> {
+    fn follow(&mut self, session: Key, append: &Append, entry: &Entry) -> Result<(), AppendDefect> {
         let at = entry.fact.at.unix_ms();
         match &entry.fact.event {
             Event::MessageAdded(message) => self.messages.push(message_row(session, message, entry)?),
@@ -214,7 +220,7 @@ impl Projection {
                     started.run_id,
                     at,
                     RunChange::Started {
-                        state: state.into(),
+                        state: append.summary.state.as_str().into(),
                         data: data(entry),
                     },
                 );
@@ -222,6 +228,8 @@ impl Projection {
             Event::StageChanged(changed) => {
                 if let Some(run_id) = changed.run_id {
                     self.run_change(run_id, at, state_change(changed)?);
+                } else if changed.state == FAILED_STATE {
+                    self.changes.push(failed_change(append, at)?);
                 }
             }
             Event::StageStarted(started) => self.run_change(started.run_id, at, RunChange::Resumed),
@@ -399,6 +407,19 @@ fn state_change(changed: &StageChanged) -> Result<RunChange, AppendDefect> {
         state: changed.state.as_str().into(),
         failed: changed.state == FAILED_STATE || !changed.failures.is_empty(),
         failures: json(&changed.failures)?,
+    })
+}
+
+/// The session failed without a run having brought it about: the error told along with that is why.
+fn failed_change(append: &Append, at: i64) -> Result<Change, AppendDefect> {
+    let error = append.entries.iter().find_map(|entry| match &entry.fact.event {
+        Event::Error(told) => Some(&told.error),
+        _ => None,
+    });
+    Ok(Change::Failed {
+        state: FAILED_STATE.into(),
+        error: error.map(json).transpose()?,
+        at,
     })
 }
 

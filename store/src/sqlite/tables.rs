@@ -1,5 +1,7 @@
 //! How the rows of the read models are written.
 
+use std::sync::Arc;
+
 use sqlx::error::BoxDynError;
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection};
@@ -168,6 +170,10 @@ pub async fn write_change(
         Change::Run { run, at, change } => run_statement(session, *run, *at, change),
         Change::Asset(asset) => asset_statement(session, asset),
         Change::Job(job) => job_statement(session, job),
+        Change::Failed { state, error, at } => {
+            fail_runs(session, state, *at).execute(&mut *connection).await?;
+            fail_jobs(session, error.as_ref(), *at)
+        }
     };
     statement.execute(connection).await.map(|_| ())
 }
@@ -233,6 +239,26 @@ fn run_statement(session: Key, run: Key, at: i64, change: &RunChange) -> Stateme
         .bind(provenance.clone())
         .bind(at),
     }
+}
+
+fn fail_runs(session: Key, state: &Arc<str>, at: i64) -> Statement {
+    sqlx::query(
+        "UPDATE runs SET status = 'failed', state = ?2, updated_at = ?3 \
+         WHERE session_id = ?1 AND status = 'running'",
+    )
+    .bind(session.blob())
+    .bind(state.clone())
+    .bind(at)
+}
+
+fn fail_jobs(session: Key, error: Option<&Arc<str>>, at: i64) -> Statement {
+    sqlx::query(
+        "UPDATE jobs SET status = 'failed', error = ?2, updated_at = ?3 \
+         WHERE session_id = ?1 AND status IN ('queued', 'running')",
+    )
+    .bind(session.blob())
+    .bind(error.cloned())
+    .bind(at)
 }
 
 fn asset_statement(session: Key, asset: &AssetValues) -> Statement {

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use greenroom_protocol::{
     CallId, CallOutcome, CallPurpose, CallReserved, CallScope, CallSettled, Delta, DeltaChange, Event, Frame,
-    Gate, GateJudged, JobId, JobStatus, JobType, JobUpdated, Locale, MessageAdded, MessageId, Millis, Modality, Mode,
-    PlannerDelta, PlaybookRef, Provenance, Role, RunId, RunStarted, Seq, SessionId, SessionStarted,
-    SlotSource, SlotUpdated, StageChanged, StageCompleted, StageId, StageStarted, Timestamp, TurnCompleted,
-    TurnId, TurnLatency, TurnOutcome, TurnStarted,
+    Gate, GateJudged, JobId, JobStatus, JobType, JobUpdated, Locale, MessageAdded, MessageId, Millis,
+    Modality, Mode, PlannerDelta, PlaybookRef, Provenance, Role, RunId, RunStarted, Seq, SessionId,
+    SessionStarted, SlotSource, SlotUpdated, StageChanged, StageCompleted, StageId, StageStarted, Timestamp,
+    TurnCompleted, TurnId, TurnLatency, TurnOutcome, TurnStarted,
 };
 use greenroom_session::ports::{
     Append, AppendOutcome, Entry, Epoch, Journal, OpenMode, SessionSummary, TenantId,
@@ -330,7 +330,12 @@ pub fn call_reserved(call_id: CallId, turn_id: TurnId) -> Event {
 }
 
 /// `call.settled` with what the provider said.
-pub fn call_settled(call_id: CallId, turn_id: TurnId, outcome: CallOutcome, cost: CallCost) -> (Event, Private) {
+pub fn call_settled(
+    call_id: CallId,
+    turn_id: TurnId,
+    outcome: CallOutcome,
+    cost: CallCost,
+) -> (Event, Private) {
     let event = Event::CallSettled(CallSettled {
         call_id,
         purpose: CallPurpose::Plan,

@@ -69,7 +69,12 @@ pub async fn what_is_read_is_what_was_appended(backend: &impl Backend) {
         id: "retry-7".parse().expect("a key"),
         digest: "ab".repeat(32),
     };
-    let settled = facts::call_settled(CallId::new(fresh()), CallOutcome::Ok, CallCost::Known(1_234));
+    let settled = facts::call_settled(
+        CallId::new(fresh()),
+        turn_id,
+        CallOutcome::Ok,
+        CallCost::Known(1_234),
+    );
     let odd_text = "따옴표 \" 역슬래시 \\ 줄\n바꿈 \u{0} \u{1F680} \u{2028}";
     let append = author.facts(vec![
         (

@@ -1,8 +1,8 @@
 //! The read models: that they follow from the events, and that nothing is stored without provenance.
 
 use greenroom_protocol::{
-    CallId, CallOutcome, ErrorBody, ErrorCode, Event, GateWaived, JobId, JobStatus, JobType, Locale,
-    Provenance, Role, RunCancelled, RunCompleted, RunId, Seq, SessionId, StageChanged, StageFailure,
+    CallId, CallOutcome, ErrorBody, ErrorCode, ErrorEvent, Event, GateWaived, JobId, JobStatus, JobType,
+    Locale, Provenance, Role, RunCancelled, RunCompleted, RunId, Seq, SessionId, StageChanged, StageFailure,
     Timestamp, TurnId,
 };
 use greenroom_session::ports::{
@@ -251,6 +251,78 @@ pub async fn a_failed_run_can_go_on(backend: &impl Backend) {
     assert_eq!(run(read_models, run_id).await.state, "GEN_STRATEGY");
 }
 
+/// A session that is given up takes its run and jobs with it, and nothing that had ended or is another's.
+pub async fn a_session_that_fails_fails_what_it_has_under_way(backend: &impl Backend) {
+    let ports = backend.open().await;
+    let tenant = TenantId::default();
+    let mut author = Author::started(&ports.journal).await;
+    let mut other = Author::started(&ports.journal).await;
+    let [done, running, others] = [(); 3].map(|()| RunId::new(fresh()));
+    let [done_job, queued_job, running_job, others_job] = [(); 4].map(|()| JobId::new(fresh()));
+    let begun = |run_id, job_id| {
+        vec![
+            facts::run_started(run_id, Some(job_id)),
+            facts::job_updated(job_id, run_id, JobStatus::Running, 10),
+        ]
+    };
+    author.tell(begun(done, done_job)).await;
+    author
+        .tell(vec![
+            Event::RunCompleted(RunCompleted {
+                run_id: done,
+                draft: false,
+            }),
+            facts::job_updated(done_job, done, JobStatus::Completed, 100),
+        ])
+        .await;
+    author.tell(begun(running, running_job)).await;
+    author
+        .tell(vec![facts::job_updated(
+            queued_job,
+            running,
+            JobStatus::Queued,
+            0,
+        )])
+        .await;
+    other.tell(begun(others, others_job)).await;
+
+    let error = ErrorBody::new(ErrorCode::SessionRestartLimit, Locale::En);
+    let failed_at = Timestamp::from_unix_ms(author.now);
+    author
+        .tell(vec![
+            Event::StageChanged(StageChanged {
+                state: "FAILED".to_owned(),
+                run_id: None,
+                failures: Vec::new(),
+            }),
+            Event::Error(ErrorEvent {
+                turn_id: None,
+                run_id: None,
+                stage: None,
+                attempt: None,
+                will_retry: false,
+                error: error.clone(),
+            }),
+        ])
+        .await;
+
+    let row = run(&*ports.read_models, running).await;
+    assert_eq!((row.status, row.state.as_str()), (RunStatus::Failed, "FAILED"));
+    assert_eq!(row.updated_at, failed_at);
+    assert_eq!(run(&*ports.read_models, done).await.status, RunStatus::Completed);
+    assert_eq!(run(&*ports.read_models, others).await.status, RunStatus::Running);
+    let error = serde_json::to_value(&error).expect("JSON");
+    for (job_id, expected) in [
+        (done_job, (JobStatus::Completed, Value::Null)),
+        (queued_job, (JobStatus::Failed, error.clone())),
+        (running_job, (JobStatus::Failed, error)),
+        (others_job, (JobStatus::Running, Value::Null)),
+    ] {
+        let row = ports.read_models.job(&tenant, job_id).await.expect("a look-up");
+        assert_eq!(row.map(|row| (row.status, row.error)), Some(expected));
+    }
+}
+
 /// A session's runs, newest first and without their outputs; a cancelled one stays cancelled.
 pub async fn runs_are_listed_by_session(backend: &impl Backend) {
     let ports = backend.open().await;
@@ -444,7 +516,7 @@ pub async fn a_session_costs_what_its_calls_cost(backend: &impl Backend) {
         (calls[1], CallOutcome::Failed, CallCost::Known(34)),
         (calls[2], CallOutcome::Ok, CallCost::Unknown),
     ] {
-        let (event, private) = facts::call_settled(call, outcome, settled);
+        let (event, private) = facts::call_settled(call, turn_id, outcome, settled);
         author.confide(event, private).await;
     }
     assert_eq!(
