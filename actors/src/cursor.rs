@@ -28,7 +28,7 @@ impl Listener {
         Self { pinned, shared }
     }
 
-    fn entry(&self) -> &Entry {
+    pub(crate) fn entry(&self) -> &Entry {
         &self.pinned.entry
     }
 }

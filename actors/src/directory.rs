@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use greenroom_protocol::{ErrorBody, ErrorCode, Locale, Mode, Seq, SessionId};
 use greenroom_session::ports::IdSource;
-use greenroom_session::{Caller, Command, NewSession, Receipt, SessionView, UserKey};
+use greenroom_session::{Caller, Command, CommandKind, NewSession, Receipt, SessionView, UserKey};
 use ractor::ActorRef;
 use serde_json::json;
 use tokio::sync::oneshot;
@@ -13,7 +13,8 @@ use tokio::sync::oneshot;
 use crate::cursor::{Cursor, Listener};
 use crate::observe::{self, CommandOutcome};
 use crate::registry::{Delivery, Generation, QuestionKind};
-use crate::reply::{Outcome, Refused, ReplyTo};
+use crate::reply::{Outcome, Refused, ReplyTo, error};
+use crate::restart_limit::unfolded_view;
 use crate::session::{ActorSnapshot, SessionMessage};
 use crate::sessions::SessionsMessage;
 use crate::shared::{Shared, lock};
@@ -91,7 +92,7 @@ impl Directory {
     ///
     /// The command is carried out even if the returned future is dropped.
     pub async fn send(&self, session: SessionId, command: Command) -> Result<Receipt, Refused> {
-        let answer = match self.accepts_commands() {
+        let answer = match self.accepts(&command.kind).await {
             Ok(()) => {
                 let message = |reply| SessionMessage::Command {
                     command: command.clone(),
@@ -117,6 +118,9 @@ impl Directory {
 
     /// A cursor behind event `after`, or behind the view that comes with it. `SESSION_EVENT_AHEAD` if there is
     /// no such event yet. The session stays in memory as long as the cursor lives.
+    ///
+    /// The log of a session that cannot be activated any more, given up or damaged, is read all the same by who
+    /// names an event; the view then tells no more than the list of sessions.
     pub async fn cursor(
         &self,
         session: SessionId,
@@ -124,7 +128,14 @@ impl Directory {
         after: Option<Seq>,
     ) -> Result<(Cursor, SessionView), Refused> {
         let listener = Listener::new(self.shared.clone(), session);
-        let view = self.look(session, caller).await?;
+        let view = match self.look(session, caller).await {
+            Err(Refused::Rejected(error)) if after.is_some() && is_lasting(error.code) => {
+                let view = unfolded_view(&self.shared, session, caller).await?;
+                listener.entry().publish_head(view.as_of_seq);
+                view
+            }
+            answer => answer?,
+        };
         let head = view.as_of_seq;
         let position = after.unwrap_or(head);
         if position > head {
@@ -154,6 +165,17 @@ impl Directory {
             reply,
         };
         self.ask(session, QuestionKind::Read, message).await
+    }
+
+    /// Whether a command is taken now: none that begins something while the disk is nearly full.
+    async fn accepts(&self, kind: &CommandKind) -> Result<(), Refused> {
+        self.accepts_commands()?;
+        if begins_work(kind) && !self.shared.ports.journal.has_room().await {
+            let error = error(ErrorCode::DbUnavailable, Locale::default())
+                .with_details(json!({ "reason": "the disk is nearly full" }));
+            return Err(Refused::Rejected(Box::new(error)));
+        }
+        Ok(())
     }
 
     fn accepts_commands(&self) -> Result<(), Refused> {
@@ -218,4 +240,17 @@ impl Directory {
             (Err(_), _) => Err(Refused::code(ErrorCode::SysDraining)),
         }
     }
+}
+
+/// Whether a command begins a turn or a run, or takes one up again.
+fn begins_work(kind: &CommandKind) -> bool {
+    match kind {
+        CommandKind::UserMessage { .. } | CommandKind::Generate { .. } | CommandKind::RetryRun { .. } => true,
+        CommandKind::SetSlots { .. } | CommandKind::CancelRun { .. } | CommandKind::CancelResponse => false,
+    }
+}
+
+/// Whether a session that could not be activated for this reason never will be, as far as anybody knows.
+fn is_lasting(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::SessionRestartLimit | ErrorCode::SysInternal)
 }

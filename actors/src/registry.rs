@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex};
 
 use dashmap::DashMap;
 use greenroom_protocol::{Frame, Seq, SessionId};
-use greenroom_session::ports::SessionSummary;
 use ractor::{ActorId, ActorRef};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
@@ -80,8 +79,6 @@ pub(crate) struct Entry {
     pins: AtomicUsize,
     restarts: AtomicU32,
     drops: AtomicU32,
-    /// What the list of sessions showed last; what the supervisor writes when it gives the session up.
-    summary: Mutex<Option<SessionSummary>>,
 }
 
 /// The generation that commands go to.
@@ -147,7 +144,6 @@ impl Entry {
             pins: AtomicUsize::new(0),
             restarts: AtomicU32::new(0),
             drops: AtomicU32::new(0),
-            summary: Mutex::new(None),
         }
     }
 
@@ -286,14 +282,9 @@ impl Entry {
         self.drops.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Remembers that an append was committed, with what the list of sessions shows since.
-    pub(crate) fn count_commit(&self, summary: SessionSummary) {
+    /// Remembers that an append was committed.
+    pub(crate) fn count_commit(&self) {
         self.drops.store(0, Ordering::Relaxed);
-        *lock(&self.summary) = Some(summary);
-    }
-
-    pub(crate) fn summary(&self) -> Option<SessionSummary> {
-        lock(&self.summary).clone()
     }
 }
 

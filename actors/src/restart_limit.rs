@@ -1,18 +1,19 @@
-//! How often a session may crash, and what its supervisor writes when it crashed too often.
+//! How often a session may crash, what its supervisor writes when it crashed too often, and who reads its log then.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use greenroom_protocol::{
-    ErrorBody, ErrorCode, ErrorEvent, Event, Frame, Locale, Mode, Seq, SessionId, StageChanged,
+    BriefSlots, ErrorBody, ErrorCode, ErrorEvent, Event, Frame, Gate, Locale, Seq, SessionId, StageChanged,
 };
 use greenroom_session::ports::{
-    Append, AppendOutcome, Entry as JournalEntry, OpenMode, ReadError, SessionSummary,
+    Append, AppendOutcome, Entry as JournalEntry, OpenMode, ReadError, SessionRow, SessionSummary,
 };
-use greenroom_session::{Fact, Private};
+use greenroom_session::{Caller, Fact, Private, SessionView};
 use tokio::time::Instant;
 
 use crate::registry::Entry;
+use crate::reply::Refused;
 use crate::shared::Shared;
 
 /// The state on the wire of a session that was given up, whatever its playbook calls its own failures: the
@@ -73,16 +74,14 @@ pub(crate) async fn give_up(shared: &Shared, entry: &Entry) -> Result<(), NotGiv
         .open(&shared.tenant, entry.session, OpenMode::Existing)
         .await
         .map_err(|error| NotGivenUp(error.to_string()))?;
-    let summary = match entry.summary() {
-        Some(summary) => summary,
-        None => first_summary(shared, entry.session)
-            .await
-            .map_err(|error| NotGivenUp(error.to_string()))?,
+    let listed = journal.listed(&shared.tenant, entry.session).await;
+    let Some(row) = listed.map_err(|error| NotGivenUp(error.to_string()))? else {
+        return Err(NotGivenUp("it is not in the list of sessions".to_owned()));
     };
     let summary = SessionSummary {
         state: FAILED.to_owned(),
         wake_at: None,
-        ..summary
+        ..row.summary
     };
     let entries = last_facts(shared, entry.session, opened.head, summary.locale);
     let frames: Vec<Frame> = entries.iter().map(|entry| entry.frame.clone()).collect();
@@ -138,29 +137,63 @@ fn last_facts(shared: &Shared, session: SessionId, head: Seq, locale: Locale) ->
         .collect()
 }
 
-/// What the first fact alone tells of a session that never lived long enough in this process to say more.
-async fn first_summary(shared: &Shared, session: SessionId) -> Result<SessionSummary, ReadError> {
-    let facts = shared
-        .ports
-        .journal
+/// What is known of a session whose log must not be folded, for who only reads the log: what the list shows, and
+/// the playbook that it began with. Its slots and messages are in the log alone.
+pub(crate) async fn unfolded_view(
+    shared: &Shared,
+    session: SessionId,
+    caller: &Caller,
+) -> Result<SessionView, Refused> {
+    let journal = &shared.ports.journal;
+    let listed = journal.listed(&shared.tenant, session).await;
+    let row = listed
+        .map_err(|error| unreadable(session, &error))?
+        .filter(|row| caller.may_access(row.summary.user.as_ref()));
+    let Some(SessionRow {
+        summary,
+        head,
+        created_at,
+        updated_at,
+        ..
+    }) = row
+    else {
+        return Err(Refused::code(ErrorCode::SessionNotFound));
+    };
+    let first = journal
         .read(&shared.tenant, session, Seq::ZERO, 1)
-        .await?;
-    let Some(first) = facts.into_iter().next() else {
-        return Err(ReadError::Damaged("the log is empty".to_owned()));
+        .await
+        .map_err(|error| unreadable(session, &error))?
+        .into_iter()
+        .next();
+    let Some(Event::SessionStarted(started)) = first.map(|first| first.fact.event) else {
+        return Err(Refused::code(ErrorCode::SysInternal));
     };
-    let (mode, locale, playbook) = match first.fact.event {
-        Event::SessionStarted(started) => (started.mode, started.locale, started.playbook.name),
-        _ => (Mode::default(), Locale::default(), String::new()),
-    };
-    Ok(SessionSummary {
-        user: first.fact.private.user,
-        state: FAILED.to_owned(),
-        mode,
-        locale,
-        playbook,
-        title: None,
-        completeness: 0.0,
-        wake_at: None,
+    Ok(SessionView {
+        session_id: session,
+        as_of_seq: head,
+        state: summary.state,
+        mode: summary.mode,
+        locale: summary.locale,
+        playbook: started.playbook,
+        brief_slots: BriefSlots::default(),
+        gate: Gate {
+            completeness: summary.completeness,
+            ..Gate::default()
+        },
+        messages: Vec::new(),
+        turn_id: None,
+        run_id: None,
+        stages: Vec::new(),
+        created_at,
+        updated_at,
+    })
+}
+
+fn unreadable(session: SessionId, error: &ReadError) -> Refused {
+    tracing::warn!(session_id = %session, %error, "session not read");
+    Refused::code(match error {
+        ReadError::Unavailable(_) => ErrorCode::DbUnavailable,
+        ReadError::Damaged(_) => ErrorCode::SysInternal,
     })
 }
 

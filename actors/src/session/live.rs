@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use greenroom_protocol::{ErrorBody, ErrorCode, Frame, Locale, Millis, Seq};
-use greenroom_session::ports::{
-    Append, AppendOutcome, Entry as JournalEntry, Epoch, IdSource, SessionSummary,
-};
+use greenroom_session::ports::{Append, AppendOutcome, Entry as JournalEntry, Epoch, IdSource};
 use greenroom_session::{
     AgentReport, AgentTask, Answer, Caller, Command, Context, Due, DueCall, Fact, Input, Receipt,
     SessionView, State, agent_task, create, decide, due, playbook::Playbook, summary,
@@ -56,7 +54,6 @@ pub(super) struct Live {
 /// The append that was sent and has no outcome yet.
 struct InFlight {
     frames: Vec<Frame>,
-    summary: SessionSummary,
     began: Instant,
     _task: AbortOnDropHandle<()>,
 }
@@ -146,7 +143,7 @@ impl Live {
     }
 
     /// An agent ended without a report.
-    pub(super) fn agent_crashed(&mut self, agent: ActorId, reason: String) {
+    pub(super) fn agent_crashed(&mut self, agent: ActorId, reason: &str) {
         // An agent that is not in the list was killed because nobody needed it any more.
         let Some(stamp) = self.children.stamp_of(agent) else {
             return;
@@ -155,7 +152,9 @@ impl Live {
         tracing::error!(session_id = %self.state.id, call_id = %stamp.call_id, "agent crashed");
         self.decide(Input::Agent {
             stamp,
-            report: Box::new(AgentReport::Crashed { reason }),
+            report: Box::new(AgentReport::Crashed {
+                reason: reason.to_owned(),
+            }),
         });
     }
 
@@ -254,7 +253,7 @@ impl Live {
             session_id: self.state.id,
             epoch: self.epoch,
             entries,
-            summary: summary.clone(),
+            summary,
         };
         let journal = self.shared.ports.journal.clone();
         let myself = myself.clone();
@@ -267,7 +266,6 @@ impl Live {
         let began = Instant::now();
         self.in_flight = Some(InFlight {
             frames,
-            summary,
             began,
             _task: AbortOnDropHandle::new(task),
         });
@@ -275,17 +273,12 @@ impl Live {
 
     /// An append has an outcome: what it committed is shown, then answered for; `settle` starts what follows.
     fn appended(&mut self, outcome: AppendOutcome) -> Option<Ending> {
-        let InFlight {
-            frames,
-            summary,
-            began,
-            ..
-        } = self.in_flight.take()?;
+        let InFlight { frames, began, .. } = self.in_flight.take()?;
         let last = frames.last().map_or(self.waiters.committed(), |frame| frame.seq);
         match outcome {
             AppendOutcome::Committed { head } if head == last => {
                 observe::append(began.elapsed());
-                self.entry.count_commit(summary);
+                self.entry.count_commit();
                 self.entry.publish(frames);
                 self.waiters.commit(last);
                 None

@@ -183,11 +183,12 @@ impl Actor for SessionActor {
         session: &mut Session,
     ) -> Result<(), ActorProcessingErr> {
         let (agent, reason) = match event {
-            SupervisionEvent::ActorFailed(agent, error) => (agent, error.to_string()),
-            SupervisionEvent::ActorTerminated(agent, _, reason) if reason.as_deref() != Some(REPORTED) => (
-                agent,
-                reason.unwrap_or_else(|| "it ended without a report".to_owned()),
-            ),
+            // The text of a panic may quote what people said, and the reason is stored. Where it panicked is in
+            // the server's log.
+            SupervisionEvent::ActorFailed(agent, _) => (agent, "the agent panicked"),
+            SupervisionEvent::ActorTerminated(agent, _, reason) if reason.as_deref() != Some(REPORTED) => {
+                (agent, "the agent ended without a report")
+            }
             SupervisionEvent::ActorTerminated(..)
             | SupervisionEvent::ActorStarted(_)
             | SupervisionEvent::ProcessGroupChanged(_) => return Ok(()),

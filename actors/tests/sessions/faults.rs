@@ -1,17 +1,19 @@
 //! Crashes: of an agent, of a session, again and again; and reports that come too late.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use greenroom_actors::Refused;
-use greenroom_protocol::{CallOutcome, ErrorCode, Event, TurnOutcome};
-use greenroom_session::Caller;
+use greenroom_actors::{CreateSession, Refused};
+use greenroom_protocol::{CallOutcome, ErrorCode, Event, Locale, Mode, Seq, TurnOutcome};
+use greenroom_session::ports::SessionSummary;
+use greenroom_session::{Caller, UserKey};
 use tokio::sync::watch;
 
 use crate::journal::Fault;
 use crate::model::{Step, answer, whole};
-use crate::world::{GENERATE, World, code, concierge_output, edit, eventually, pass, say};
+use crate::world::{Follower, GENERATE, World, code, concierge_output, edit, eventually, pass, say};
 
 const PANIC: &str = "__panic_session__";
 
@@ -32,6 +34,14 @@ async fn a_panic_in_an_agent_costs_one_attempt() {
     assert_eq!((error.attempt, error.will_retry), (Some(1), true));
     follower.until_state("SERVED").await;
     assert_eq!(world.model.calls_for("scout"), 2);
+    let rows = world.journal.rows(session);
+    let reasons = rows.iter().filter_map(|row| row.fact.private.reason.as_deref());
+    let reasons: BTreeSet<&str> = reasons.collect();
+    assert_eq!(
+        reasons,
+        BTreeSet::from(["the agent panicked"]),
+        "what is stored never quotes the panic"
+    );
     assert_eq!(
         world.journal.opens(session),
         1,
@@ -139,6 +149,31 @@ async fn a_session_that_crashes_too_often_is_given_up() {
     );
 
     let world = world.restart().await;
+    // Who reads on and who reads anew see the log; nobody else does, and a view of it is not to be had.
+    for after in [Seq(1), Seq::ZERO] {
+        let mut follower = world.follow_from(session, Some(after)).await;
+        assert_eq!(
+            follower.cursor.committed().0,
+            world.journal.rows(session).len() as u64
+        );
+        follower.until_state("FAILED").await;
+        assert_eq!(follower.seen[0].seq, after.next());
+    }
+    let (_, view) = world
+        .directory
+        .cursor(session, &Caller::Operator, Some(Seq::ZERO))
+        .await
+        .unwrap();
+    assert_eq!((view.state.as_str(), view.locale), ("FAILED", Locale::En));
+    let ahead = Some(view.as_of_seq.next());
+    for (after, expected) in [
+        (None, ErrorCode::SessionRestartLimit),
+        (ahead, ErrorCode::SessionEventAhead),
+    ] {
+        let refused = world.directory.cursor(session, &Caller::Operator, after).await;
+        assert_eq!(code(refused.err().unwrap()), expected);
+    }
+
     world.greenroom.recover();
     let refused = world.send(session, edit("nuts")).await.unwrap_err();
     assert_eq!(code(refused), ErrorCode::SessionRestartLimit, "its log says so");
@@ -178,7 +213,9 @@ async fn a_session_is_given_up_as_soon_as_the_journal_can_say_so() {
 async fn a_session_that_cannot_even_be_loaded_is_given_up() {
     let world = World::new().await;
     let session = world.create().await;
-    world.send(session, edit("nuts")).await.unwrap();
+    world.fill_brief(session).await;
+    let listed = world.journal.summary(session);
+    assert_eq!((listed.title.as_deref(), listed.completeness), (Some("Kim"), 1.0));
     let world = world.restart().await;
     world.blobs.poisoned.store(true, Ordering::Relaxed);
     assert_eq!(
@@ -193,6 +230,38 @@ async fn a_session_that_cannot_even_be_loaded_is_given_up() {
     );
     let refused = world.send(session, edit("milk")).await.unwrap_err();
     assert_eq!(code(refused), ErrorCode::SessionRestartLimit);
+    let failed = SessionSummary {
+        state: "FAILED".to_owned(),
+        wake_at: None,
+        ..listed
+    };
+    assert_eq!(world.journal.summary(session), failed, "nothing else is touched");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_log_of_a_session_that_cannot_be_loaded_is_its_owners() {
+    let world = World::new().await;
+    let owner = Some("ann".parse::<UserKey>().unwrap());
+    let new = CreateSession {
+        user: owner.clone(),
+        locale: Locale::En,
+        mode: Mode::Standard,
+        playbook: None,
+    };
+    let session = world.directory.create(new).await.unwrap().session_id;
+    let world = world.restart().await;
+    world.blobs.forget_all();
+    let cursor = |caller| {
+        let directory = world.directory.clone();
+        async move { directory.cursor(session, &caller, Some(Seq::ZERO)).await }
+    };
+    let (cursor_of_owner, _) = cursor(Caller::Client(owner)).await.unwrap();
+    let mut follower = Follower::new(cursor_of_owner);
+    follower.assert_saw_all(&world.journal, session).await;
+    for stranger in [None, Some("ben".parse().unwrap())] {
+        let refused = cursor(Caller::Client(stranger)).await.err().unwrap();
+        assert_eq!(code(refused), ErrorCode::SessionNotFound);
+    }
 }
 
 #[tokio::test(start_paused = true)]

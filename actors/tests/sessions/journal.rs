@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use async_trait::async_trait;
 use greenroom_protocol::{Event, Frame, Seq, SessionId, Timestamp};
 use greenroom_session::ports::{
-    Append, AppendOutcome, Epoch, Journal, OpenError, OpenMode, Opened, ReadError, StoredFact, TenantId,
+    Append, AppendOutcome, Epoch, Journal, OpenError, OpenMode, Opened, ReadError, SessionRow,
+    SessionSummary, StoredFact, TenantId,
 };
 use tokio::sync::watch;
 
@@ -29,7 +30,8 @@ struct Log {
     rows: Vec<StoredFact>,
     /// Facts of each append, for those that were committed.
     batches: Vec<usize>,
-    wake_at: Option<Timestamp>,
+    /// What the last append said of the session.
+    summary: Option<SessionSummary>,
 }
 
 #[derive(Default)]
@@ -41,6 +43,7 @@ pub struct MemoryJournal {
     /// Appends that wait while the journal is held.
     waiting: watch::Sender<usize>,
     unwritable: AtomicBool,
+    full: AtomicBool,
     frames_read: AtomicUsize,
     reads_to_fail: AtomicUsize,
 }
@@ -76,6 +79,16 @@ impl MemoryJournal {
 
     pub fn set_writable(&self, writable: bool) {
         self.unwritable.store(!writable, Ordering::Relaxed);
+    }
+
+    /// There is no room for anything new.
+    pub fn set_full(&self, full: bool) {
+        self.full.store(full, Ordering::Relaxed);
+    }
+
+    /// What the list of sessions shows of a session.
+    pub fn summary(&self, session: SessionId) -> SessionSummary {
+        self.logs.lock().unwrap()[&session].summary.clone().unwrap()
     }
 
     pub fn fail_next_read(&self) {
@@ -124,7 +137,7 @@ impl MemoryJournal {
             });
         }
         log.batches.push(append.entries.len());
-        log.wake_at = append.summary.wake_at;
+        log.summary = Some(append.summary.clone());
         AppendOutcome::Committed {
             head: Seq(log.rows.len() as u64),
         }
@@ -222,14 +235,31 @@ impl Journal for MemoryJournal {
         let logs = self.logs.lock().unwrap();
         let mut due: Vec<(Timestamp, SessionId)> = logs
             .iter()
-            .filter_map(|(session, log)| Some((log.wake_at?, *session)))
+            .filter_map(|(session, log)| Some((log.summary.as_ref()?.wake_at?, *session)))
             .filter(|(wake_at, _)| *wake_at <= now)
             .collect();
         due.sort();
         Ok(due.into_iter().take(limit).map(|(_, session)| session).collect())
     }
 
+    async fn listed(&self, _: &TenantId, session: SessionId) -> Result<Option<SessionRow>, ReadError> {
+        let logs = self.logs.lock().unwrap();
+        Ok(logs.get(&session).and_then(|log| {
+            Some(SessionRow {
+                session_id: session,
+                summary: log.summary.clone()?,
+                head: log.rows.last()?.frame.seq,
+                created_at: log.rows.first()?.fact.at,
+                updated_at: log.rows.last()?.fact.at,
+            })
+        }))
+    }
+
     fn writable(&self) -> bool {
         !self.unwritable.load(Ordering::Relaxed)
+    }
+
+    async fn has_room(&self) -> bool {
+        !self.full.load(Ordering::Relaxed)
     }
 }

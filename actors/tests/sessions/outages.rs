@@ -1,14 +1,16 @@
 //! The journal fails, falls silent, and comes back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use greenroom_actors::{CreateSession, Refused};
 use greenroom_protocol::{ErrorCode, Event, Locale, Mode};
-use greenroom_session::Caller;
+use greenroom_session::{Caller, CommandKind};
+use tokio::sync::watch;
 
 use crate::journal::Fault;
-use crate::model::Step;
-use crate::world::{GENERATE, World, code, edit, eventually, pass, say};
+use crate::model::{Step, whole};
+use crate::world::{GENERATE, World, code, concierge_output, edit, eventually, pass, say};
 
 #[tokio::test(start_paused = true)]
 async fn while_the_journal_is_away_commands_are_refused() {
@@ -35,6 +37,38 @@ async fn while_the_journal_is_away_commands_are_refused() {
     );
     world.journal.set_writable(true);
     world.send(session, edit("nuts")).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_disk_is_nearly_full_nothing_new_begins_and_what_is_under_way_ends() {
+    let world = World::new().await;
+    let session = world.create().await;
+    world.fill_brief(session).await;
+    let gate = Arc::new(watch::Sender::new(false));
+    let mut steps = whole(&concierge_output("itinerary"));
+    steps.insert(0, Step::Gate(gate.clone()));
+    world.model.script("itinerary", steps);
+    world.send(session, GENERATE).await.unwrap();
+    let mut follower = world.follow(session).await;
+    follower
+        .until(|event| matches!(event, Event::StageCompleted(done) if done.stage.as_str() == "menu"))
+        .await;
+    world.journal.set_full(true);
+    for begins in [
+        say("Hello there"),
+        GENERATE,
+        CommandKind::RetryRun { run_id: None },
+    ] {
+        let refused = world.send(session, begins).await.unwrap_err();
+        assert_eq!(code(refused), ErrorCode::DbUnavailable);
+    }
+    gate.send_replace(true);
+    follower.until_state("SERVED").await;
+    world.send(session, edit("nuts")).await.unwrap();
+
+    world.journal.set_full(false);
+    let receipt = world.send(session, say("Hello there")).await.unwrap();
+    assert!(receipt.turn_id.is_some());
 }
 
 #[tokio::test(start_paused = true)]

@@ -329,6 +329,12 @@ pub struct MemoryBlobs {
     pub poisoned: AtomicBool,
 }
 
+impl MemoryBlobs {
+    pub fn forget_all(&self) {
+        self.blobs.lock().unwrap().clear();
+    }
+}
+
 #[async_trait]
 impl Blobs for MemoryBlobs {
     async fn put(&self, name: &str, bytes: Bytes) -> Result<(), BlobError> {
