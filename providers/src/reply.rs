@@ -12,6 +12,8 @@ use crate::failure::Fault;
 const SOURCES_MAX: usize = 1_000;
 /// Bytes of a source's address. Longer ones exist, and cannot be shown to anyone.
 const SOURCE_URL_BYTES_MAX: usize = 2_048;
+/// Bytes of a source's title; what a page calls itself beyond that tells nobody more.
+const SOURCE_TITLE_BYTES_MAX: usize = 300;
 /// Bytes of the ids and names that a provider gives.
 const IDENTIFIER_BYTES_MAX: usize = 128;
 
@@ -56,7 +58,7 @@ impl Reply {
 
     /// A search returned a source. It is told once, and once more when its title becomes known.
     pub(crate) fn source(&mut self, url: String, title: Option<String>) {
-        let title = title.filter(|title| !title.trim().is_empty());
+        let title = title.filter(|title| !title.trim().is_empty()).map(shortened);
         let news = match self.sources.get(&url) {
             None => self.sources.len() < SOURCES_MAX && (1..=SOURCE_URL_BYTES_MAX).contains(&url.len()),
             Some(titled) => !titled && title.is_some(),
@@ -117,6 +119,12 @@ impl Reply {
     }
 }
 
+/// As much of a title as is kept, whole characters only.
+fn shortened(mut title: String) -> String {
+    title.truncate(title.floor_char_boundary(SOURCE_TITLE_BYTES_MAX));
+    title
+}
+
 /// An id or a name as a provider gives it: one short word of visible ASCII, or nothing.
 pub(crate) fn identifier(text: &str) -> Option<String> {
     let fits =
@@ -167,6 +175,17 @@ mod tests {
         assert_eq!(tell("https://b", None), 0);
         assert_eq!(tell("", None), 0);
         assert_eq!(tell(&"x".repeat(SOURCE_URL_BYTES_MAX + 1), None), 0);
+    }
+
+    #[test]
+    fn a_title_is_cut_between_characters() {
+        let mut reply = Reply::default();
+        reply.source("https://a".to_owned(), Some(format!("a{}", "가".repeat(200))));
+        let source = SearchSource {
+            url: "https://a".to_owned(),
+            title: Some(format!("a{}", "가".repeat(99))),
+        };
+        assert_eq!(drain(&mut reply), [ModelEvent::Source(source)]);
     }
 
     #[test]
