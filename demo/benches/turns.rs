@@ -39,8 +39,14 @@ async fn main() -> anyhow::Result<()> {
 }
 
 async fn without_model(folder: &Path) -> anyhow::Result<()> {
-    println!("turns without a model (POST …/message; every turn durable; server on one core: {})", can_pin());
-    println!("{:>6} {:>10} {:>12} {:>10} {:>10} {:>10}", "users", "turns/s", "CPU-ms/turn", "p50 ms", "p99 ms", "max ms");
+    println!(
+        "turns without a model (POST …/message; every turn durable; server on one core: {})",
+        can_pin()
+    );
+    println!(
+        "{:>6} {:>10} {:>12} {:>10} {:>10} {:>10}",
+        "users", "turns/s", "CPU-ms/turn", "p50 ms", "p99 ms", "max ms"
+    );
     for users in [1, 50, 200] {
         let mut spec = WorldSpec::new(programs(), &folder.join(format!("bare-{users}")));
         spec.with_model = false;
@@ -52,7 +58,10 @@ async fn without_model(folder: &Path) -> anyhow::Result<()> {
         let mut sessions = Vec::new();
         for user in 0..users {
             let client = client.clone().with_user_key(format!("user-{user}"));
-            let new = CreateSession { locale: Some(Locale::Ko), ..CreateSession::default() };
+            let new = CreateSession {
+                locale: Some(Locale::Ko),
+                ..CreateSession::default()
+            };
             let session = client.create_session(&new).await?.session.session_id;
             sessions.push((client, session));
         }
@@ -94,8 +103,13 @@ async fn without_model(folder: &Path) -> anyhow::Result<()> {
 }
 
 async fn with_model(folder: &Path) -> anyhow::Result<()> {
-    println!("\nwhat the server adds to a text turn (sent to first planner.delta, less the simulator's {FIRST_TOKEN:?})");
-    println!("{:>8} {:>7} {:>10} {:>10} {:>10}", "sessions", "turns", "p50 ms", "p99 ms", "max ms");
+    println!(
+        "\nwhat the server adds to a text turn (sent to first planner.delta, less the simulator's {FIRST_TOKEN:?})"
+    );
+    println!(
+        "{:>8} {:>7} {:>10} {:>10} {:>10}",
+        "sessions", "turns", "p50 ms", "p99 ms", "max ms"
+    );
     for sessions in [1, 50] {
         let mut spec = WorldSpec::new(programs(), &folder.join(format!("model-{sessions}")));
         let first_token = FIRST_TOKEN.as_millis().to_string();
@@ -128,12 +142,23 @@ async fn with_model(folder: &Path) -> anyhow::Result<()> {
 /// One session's turns over the WebSocket; for each, the time to the first word beyond the simulator's own.
 async fn talk(url: &str, number: usize) -> anyhow::Result<Vec<Duration>> {
     let client = Client::new(url)?.with_user_key(format!("user-{number}"));
-    let session = client.create_session(&CreateSession::default()).await?.session.session_id;
+    let session = client
+        .create_session(&CreateSession::default())
+        .await?
+        .session
+        .session_id;
     let mut socket = client.connect(session, SocketOptions::default()).await?;
     let mut added = Vec::new();
     for text in UTTERANCES.iter().cycle().take(MODEL_TURNS) {
         let sent = Instant::now();
-        socket.send(&ClientMessage::UserMessage { text: (*text).to_owned() }, None).await?;
+        socket
+            .send(
+                &ClientMessage::UserMessage {
+                    text: (*text).to_owned(),
+                },
+                None,
+            )
+            .await?;
         let mut first_word = None;
         loop {
             match socket.next().await? {
@@ -155,14 +180,19 @@ async fn talk(url: &str, number: usize) -> anyhow::Result<Vec<Duration>> {
 
 /// Whether processes can be pinned to a core here.
 fn can_pin() -> bool {
-    Command::new("taskset").arg("--version").output().is_ok_and(|output| output.status.success())
+    Command::new("taskset")
+        .arg("--version")
+        .output()
+        .is_ok_and(|output| output.status.success())
 }
 
 /// Keeps a process and all its threads on a core, if that can be done here.
 fn pin(pid: u32, core: &str) {
     if can_pin() {
         // The report says whether pinning works; a failure here only means that it does not.
-        let _ = Command::new("taskset").args(["-a", "-c", "-p", core, &pid.to_string()]).output();
+        let _ = Command::new("taskset")
+            .args(["-a", "-c", "-p", core, &pid.to_string()])
+            .output();
     }
 }
 
@@ -172,12 +202,27 @@ fn cpu_time(pid: u32) -> anyhow::Result<Duration> {
     const TICKS_PER_SECOND: f64 = 100.0;
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).context("CPU time is read from /proc")?;
     // The fields after the name, which may hold spaces: utime is the 12th, stime the 13th.
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
-    Ok(Duration::from_secs_f64((ticks(11) + ticks(12)) / TICKS_PER_SECOND))
+    let fields: Vec<&str> = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .collect();
+    let ticks = |index: usize| {
+        fields
+            .get(index)
+            .and_then(|field| field.parse::<f64>().ok())
+            .unwrap_or(0.0)
+    };
+    Ok(Duration::from_secs_f64(
+        (ticks(11) + ticks(12)) / TICKS_PER_SECOND,
+    ))
 }
 
-#[allow(clippy::cast_precision_loss, reason = "counts of a benchmark are far below 2^52")]
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "counts of a benchmark are far below 2^52"
+)]
 fn count(number: usize) -> f64 {
     number as f64
 }
@@ -197,5 +242,8 @@ fn millis(duration: Duration) -> f64 {
 )]
 fn percentile(sorted: &[Duration], share: f64) -> Duration {
     let index = (count(sorted.len()) * share) as usize;
-    sorted.get(index.min(sorted.len().saturating_sub(1))).copied().unwrap_or_default()
+    sorted
+        .get(index.min(sorted.len().saturating_sub(1)))
+        .copied()
+        .unwrap_or_default()
 }
