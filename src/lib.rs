@@ -10,6 +10,7 @@ mod engine;
 mod http;
 mod lifecycle;
 mod llm;
+mod panic_hook;
 mod playbooks;
 mod rate;
 mod server;

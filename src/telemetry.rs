@@ -70,6 +70,7 @@ impl Telemetry {
             .with(filter)
             .with(lines)
             .try_init()?;
+        crate::panic_hook::install();
         let metrics = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS_BUCKETS)?
             .set_buckets(COUNT_BUCKETS)?
