@@ -18,25 +18,36 @@ pub enum Llm {
     OpenAi(OpenAi),
 }
 
-/// Why the settings make no provider.
+/// What is wrong with the settings.
 #[derive(Debug, thiserror::Error)]
 pub enum LlmError {
     /// The address, the key or a model's name is wrong.
-    #[error("llm: {0}")]
+    #[error("{setting}: {0}", setting = setting_of(.0))]
     Build(#[from] BuildError),
     /// The price table cannot be used.
     #[error("llm.prices: {0}")]
     Prices(#[from] PriceTableError),
 }
 
+fn setting_of(error: &BuildError) -> &'static str {
+    match error {
+        BuildError::BaseUrl(_) => "llm.base_url",
+        BuildError::KeyMissing | BuildError::KeyInvalid => "llm.api_key",
+        BuildError::NameMissing | BuildError::Http(_) => "llm",
+    }
+}
+
 impl Llm {
     /// The provider that the settings describe. Without a key there is one only if it is not OpenAI itself, which has
-    /// no use for a call without a key.
-    pub fn from_settings(settings: &LlmSettings) -> Result<Self, LlmError> {
-        let prices = match &settings.prices {
-            Some(path) => PriceTable::read(path)?,
-            None => PriceTable::built_in(),
-        };
+    /// no use for a call without a key. What is wrong with the settings is added to the faults; prices that cannot be
+    /// read do not hide what else is.
+    pub fn from_settings(settings: &LlmSettings, faults: &mut Vec<LlmError>) -> Option<Self> {
+        let read = settings.prices.as_deref().map(PriceTable::read);
+        let prices = read.transpose().unwrap_or_else(|error| {
+            faults.push(error.into());
+            None
+        });
+        let prices = prices.unwrap_or_else(PriceTable::built_in);
         let defaults = OpenAiConfig::new(&settings.provider, &settings.model, &settings.small_model);
         let config = OpenAiConfig {
             base_url: settings.base_url.clone(),
@@ -45,9 +56,12 @@ impl Llm {
             ..defaults
         };
         match OpenAi::new(config, prices) {
-            Ok(provider) => Ok(Self::OpenAi(provider)),
-            Err(BuildError::KeyMissing) => Ok(Self::NotConfigured),
-            Err(error) => Err(error.into()),
+            Ok(provider) => Some(Self::OpenAi(provider)),
+            Err(BuildError::KeyMissing) => Some(Self::NotConfigured),
+            Err(error) => {
+                faults.push(error.into());
+                None
+            }
         }
     }
 
@@ -89,7 +103,7 @@ mod tests {
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let folder = tempfile::tempdir().unwrap();
         let config = load_from(&ServeArgs::default(), variables, folder.path()).unwrap();
-        Llm::from_settings(&config.llm).unwrap()
+        Llm::from_settings(&config.llm, &mut Vec::new()).unwrap()
     }
 
     #[test]

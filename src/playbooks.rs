@@ -29,7 +29,7 @@ pub struct Playbooks {
 #[derive(Debug, thiserror::Error)]
 pub enum PlaybooksError {
     /// A file or folder cannot be read.
-    #[error("{}: {reason}", path.display())]
+    #[error("playbook.dir: {}: {reason}", path.display())]
     Unreadable {
         /// Which.
         path: PathBuf,
@@ -37,7 +37,7 @@ pub enum PlaybooksError {
         reason: String,
     },
     /// A playbook has faults.
-    #[error("the playbook {place} is not valid:{}", listed(faults))]
+    #[error("playbook.dir: the playbook {place} is not valid:{}", listed(faults))]
     Invalid {
         /// Where it is.
         place: String,
@@ -58,25 +58,36 @@ pub enum PlaybooksError {
 }
 
 impl Playbooks {
-    /// Reads and validates the built-in playbook and those of the configured folder.
-    pub fn load(settings: &PlaybookSettings) -> Result<Self, PlaybooksError> {
+    /// Reads and validates the built-in playbook and those of the configured folder; answers with every fault of any.
+    pub fn load(settings: &PlaybookSettings) -> Result<Self, Vec<PlaybooksError>> {
         let mut playbooks = Self {
             by_name: BTreeMap::new(),
         };
-        playbooks.add("built into the server", built_in())?;
-        if let Some(dir) = &settings.dir {
-            for folder in folders(dir)? {
-                playbooks.add(&folder.display().to_string(), read_folder(&folder)?)?;
-            }
+        let mut faults: Vec<_> = playbooks
+            .add("built into the server", built_in())
+            .err()
+            .into_iter()
+            .collect();
+        let folders = settings.dir.as_deref().map_or(Ok(Vec::new()), folders);
+        for folder in folders.unwrap_or_else(|error| {
+            faults.push(error);
+            Vec::new()
+        }) {
+            let place = folder.display().to_string();
+            let added = read_folder(&folder).and_then(|bundle| playbooks.add(&place, bundle));
+            faults.extend(added.err());
         }
-        if playbooks.by_name.contains_key(&settings.default) {
-            Ok(playbooks)
-        } else {
+        if !playbooks.by_name.contains_key(&settings.default) {
             let present = playbooks.names().collect::<Vec<_>>().join(", ");
-            Err(PlaybooksError::NoDefault {
+            faults.push(PlaybooksError::NoDefault {
                 name: settings.default.clone(),
                 present,
-            })
+            });
+        }
+        if faults.is_empty() {
+            Ok(playbooks)
+        } else {
+            Err(faults)
         }
     }
 
@@ -209,7 +220,7 @@ fn unreadable(path: &Path, reason: impl std::fmt::Display) -> PlaybooksError {
 }
 
 fn listed(faults: &[PlaybookFault]) -> String {
-    let lines: Vec<String> = faults.iter().map(|fault| format!("\n  - {fault}")).collect();
+    let lines: Vec<String> = faults.iter().map(|fault| format!("\n    - {fault}")).collect();
     lines.concat()
 }
 
@@ -224,6 +235,10 @@ mod tests {
         }
     }
 
+    fn told(faults: &[PlaybooksError]) -> Vec<String> {
+        faults.iter().map(ToString::to_string).collect()
+    }
+
     #[test]
     fn the_built_in_playbook_is_valid_and_the_default() {
         let playbooks = Playbooks::load(&settings(None, "launch")).unwrap();
@@ -232,10 +247,10 @@ mod tests {
 
     #[test]
     fn a_default_that_does_not_exist_is_told_with_what_there_is() {
-        let error = Playbooks::load(&settings(None, "lunch")).unwrap_err();
+        let faults = Playbooks::load(&settings(None, "lunch")).unwrap_err();
         assert_eq!(
-            error.to_string(),
-            "playbook.default: there is no playbook `lunch`; there are launch"
+            told(&faults),
+            ["playbook.default: there is no playbook `lunch`; there are launch"]
         );
     }
 
@@ -256,16 +271,23 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_playbook_is_told_with_its_place_and_every_fault() {
+    fn every_bad_playbook_is_told_with_its_place_and_every_fault() {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::create_dir(dir.path().join("bad")).unwrap();
-        std::fs::write(dir.path().join("bad/playbook.toml"), "name = 'bad'").unwrap();
-        let error = Playbooks::load(&settings(Some(dir.path()), "launch"))
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("bad is not valid:\n  - ") && error.contains("\n  - playbook.toml: "),
-            "{error}"
-        );
+        for name in ["bad", "worse"] {
+            std::fs::create_dir(dir.path().join(name)).unwrap();
+            std::fs::write(dir.path().join(name).join("playbook.toml"), "name = 'bad'").unwrap();
+        }
+        let faults = Playbooks::load(&settings(Some(dir.path()), "lunch")).unwrap_err();
+        let faults = told(&faults);
+        assert_eq!(faults.len(), 3, "{faults:?}");
+        for (fault, name) in faults.iter().zip(["bad", "worse"]) {
+            assert!(
+                fault.starts_with("playbook.dir: ")
+                    && fault.contains(&format!("{name} is not valid:\n    - "))
+                    && fault.contains("\n    - playbook.toml: "),
+                "{fault}"
+            );
+        }
+        assert!(faults[2].starts_with("playbook.default: "), "{faults:?}");
     }
 }

@@ -10,12 +10,10 @@ use tokio::task::JoinHandle;
 
 use crate::admin::{AdminSocket, AdminSocketError};
 use crate::cli::ServeArgs;
-use crate::config::{self, Config, ConfigFaults, Dependency};
+use crate::config::{self, Config, ConfigFaults};
 use crate::engine::{Engine, EngineError};
 use crate::http;
 use crate::lifecycle::Phase;
-use crate::llm::{Llm, LlmError};
-use crate::playbooks::{Playbooks, PlaybooksError};
 use crate::signals::{Signal, Signals};
 use crate::startup;
 use crate::telemetry::{Telemetry, TelemetryError};
@@ -27,21 +25,12 @@ const CONNECTIONS_END: Duration = Duration::from_secs(5);
 /// Why the server does not serve.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The configuration is wrong.
+    /// The configuration is wrong, or names what cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigFaults),
     /// Logs or metrics cannot be set up.
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),
-    /// The playbooks cannot be used.
-    #[error(transparent)]
-    Playbooks(#[from] PlaybooksError),
-    /// The language model's settings are wrong.
-    #[error(transparent)]
-    Llm(#[from] LlmError),
-    /// What must work does not.
-    #[error("server.require names `{}`, which is not configured; {}", .0.name(), startup::LLM_HINT)]
-    Required(Dependency),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source}")]
     Listen {
@@ -88,16 +77,7 @@ pub async fn run(args: &ServeArgs) -> Result<(), ServeError> {
 
 impl Server {
     async fn start(config: &Config, telemetry: &Telemetry) -> Result<Self, ServeError> {
-        let playbooks = Playbooks::load(&config.playbook)?;
-        let llm = Llm::from_settings(&config.llm)?;
-        if let Some(missing) = config
-            .server
-            .require
-            .iter()
-            .find(|dependency| !llm.meets(**dependency))
-        {
-            return Err(ServeError::Required(*missing));
-        }
+        let (playbooks, llm) = startup::prepare(config)?;
         // Before anything is touched: a second server on one address must not get as far as the database.
         let address = config.server.listen;
         let listening = TcpListener::bind(address).await;
@@ -138,17 +118,17 @@ impl Server {
         tracing::info!("the configuration was reread: store.page_limit, limits, log.level");
     }
 
-    /// Takes no new connections, lets what is under way finish, tells everybody, and closes the journal last.
+    /// Takes no new work, lets what is under way finish, tells everybody, and closes the journal last.
     async fn stop(self, drain: Duration) {
         let lifecycle = &self.engine.app.lifecycle;
         // Before anybody is told, so that nothing is accepted from those who know already.
         self.engine.greenroom.drain();
         lifecycle.advance(Phase::Draining);
+        self.engine.greenroom.shutdown(drain).await;
+        lifecycle.advance(Phase::Closing);
         if let Err(error) = self.accepting.await {
             tracing::error!(%error, "the listener did not end well");
         }
-        self.engine.greenroom.shutdown(drain).await;
-        lifecycle.advance(Phase::Closing);
         if !lifecycle.connections_ended(CONNECTIONS_END).await {
             tracing::warn!(open = lifecycle.connections(), "connections were cut off");
         }

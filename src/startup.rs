@@ -3,12 +3,47 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
-use crate::config::{Config, Dependency};
+use crate::config::{Config, ConfigFault, ConfigFaults, Dependency};
 use crate::llm::Llm;
+use crate::playbooks::Playbooks;
 
 /// How to give the server a language model.
 pub const LLM_HINT: &str = "set OPENAI_API_KEY in the environment or in .env, or point OPENAI_BASE_URL at a server \
-                            that speaks OpenAI's protocol, such as http://127.0.0.1:11434/v1 for a local Ollama";
+                            that speaks OpenAI's protocol, such as http://127.0.0.1:11434/v1 for a local Ollama, and \
+                            name two of its models by GREENROOM_LLM__MODEL and GREENROOM_LLM__SMALL_MODEL";
+
+/// Reads what the configuration names beyond itself. The answer to what cannot be used, or is required and missing, is
+/// every fault.
+pub fn prepare(config: &Config) -> Result<(Playbooks, Llm), ConfigFaults> {
+    let mut faults = Vec::new();
+    let playbooks = match Playbooks::load(&config.playbook) {
+        Ok(playbooks) => Some(playbooks),
+        Err(errors) => {
+            faults.extend(errors.iter().map(ConfigFault::told));
+            None
+        }
+    };
+    let mut errors = Vec::new();
+    let llm = Llm::from_settings(&config.llm, &mut errors);
+    faults.extend(errors.iter().map(ConfigFault::told));
+    let required = config.server.require.iter();
+    // Of a provider that cannot be made it has been said why.
+    let unmet = required.filter(|dependency| llm.as_ref().is_some_and(|llm| !llm.meets(**dependency)));
+    faults.extend(unmet.map(|dependency| {
+        let reason = match (dependency, &llm) {
+            (Dependency::Search, Some(Llm::OpenAi(_))) => "only OpenAI's own protocol searches: set llm.api",
+            _ => LLM_HINT,
+        };
+        let name = dependency.name();
+        ConfigFault::told(&format!(
+            "server.require: names `{name}`, which is not configured; {reason}"
+        ))
+    }));
+    match (playbooks, llm) {
+        (Some(playbooks), Some(llm)) if faults.is_empty() => Ok((playbooks, llm)),
+        _ => Err(ConfigFaults(faults)),
+    }
+}
 
 /// Prints the announcement.
 pub fn announce<'a>(
@@ -88,7 +123,7 @@ mod tests {
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let folder = tempfile::tempdir().unwrap();
         let config = load_from(&ServeArgs::default(), variables, folder.path()).unwrap();
-        let llm = Llm::from_settings(&config.llm).unwrap();
+        let llm = Llm::from_settings(&config.llm, &mut Vec::new()).unwrap();
         announcement(config.server.listen, &config, &llm, &["launch"])
     }
 
@@ -101,9 +136,41 @@ mod tests {
             "works: ",
             "does not: ",
             "OPENAI_API_KEY",
+            "GREENROOM_LLM__MODEL",
+            "GREENROOM_LLM__SMALL_MODEL",
         ] {
             assert!(text.contains(part), "{part} is missing in:\n{text}");
         }
+    }
+
+    #[test]
+    fn everything_that_cannot_be_used_or_is_missing_is_told_at_once() {
+        let faults = |variables: &[(&str, &str)]| {
+            let folder = tempfile::tempdir().unwrap();
+            let config = load_from(&ServeArgs::default(), variables.iter().copied(), folder.path()).unwrap();
+            let ConfigFaults(faults) = prepare(&config).map(|_| ()).unwrap_err();
+            faults.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let missing = [
+            ("GREENROOM_PLAYBOOK__DIR", "/nonexistent"),
+            ("GREENROOM_PLAYBOOK__DEFAULT", "lunch"),
+            ("GREENROOM_LLM__PRICES", "/nonexistent"),
+            ("GREENROOM_SERVER__REQUIRE", "llm,search"),
+        ];
+        let starts = [
+            "playbook.dir: /nonexistent: ",
+            "playbook.default: there is no playbook `lunch`",
+            "llm.prices: ",
+            "server.require: names `llm`",
+            "server.require: names `search`",
+        ];
+        let told = faults(&missing);
+        assert_eq!(told.len(), starts.len(), "{told:?}");
+        for (fault, start) in told.iter().zip(starts) {
+            assert!(fault.starts_with(start), "{start} is not in {fault}");
+        }
+        let address = faults(&[("OPENAI_BASE_URL", "ftp://x")]);
+        assert!(address[0].starts_with("llm.base_url: "), "{address:?}");
     }
 
     #[test]

@@ -43,7 +43,7 @@ impl TestServer {
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let config = load_from(&args, variables, Path::new("/nonexistent")).unwrap();
         let playbooks = Playbooks::load(&config.playbook).unwrap();
-        let llm = Llm::from_settings(&config.llm).unwrap();
+        let llm = Llm::from_settings(&config.llm, &mut Vec::new()).unwrap();
         let engine = Engine::start(&config, &playbooks, llm, None).await.unwrap();
         let app = Arc::clone(&engine.app);
         Self {

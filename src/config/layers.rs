@@ -1,5 +1,6 @@
 //! Where settings come from: the command line, the environment, `.env` and the file, each with its place.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +15,9 @@ const ALIASES: &[(&str, &str)] = &[
     ("OPENAI_BASE_URL", "llm.base_url"),
     ("RUST_LOG", "log.level"),
 ];
+
+/// What other servers keep their data by. Whoever set it must not find later that it was passed over.
+const DATABASE_URL: &str = "DATABASE_URL";
 
 /// Where a setting was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,6 +89,23 @@ impl Layers {
         }
     }
 
+    /// Adds the variables of the process. One of ours that is not text is a fault; any other is none of our business.
+    pub fn process(&mut self, variables: impl IntoIterator<Item = (OsString, OsString)>) {
+        let mut texts = Vec::new();
+        for (name, value) in variables {
+            let shown = name.to_string_lossy().into_owned();
+            if let (Ok(name), Ok(value)) = (name.into_string(), value.into_string()) {
+                texts.push((name, value));
+            } else if is_ours(&shown) {
+                self.faults.push(ConfigFault::new(
+                    format!("{shown}: the variable is not UTF-8"),
+                    Source::Environment(shown),
+                ));
+            }
+        }
+        self.environment(texts, Source::Environment);
+    }
+
     /// Adds the variables of an environment. Names that are neither ours nor an alias are left alone.
     pub fn environment(
         &mut self,
@@ -101,6 +122,15 @@ impl Layers {
                 if !value.is_empty() {
                     aliased.push((*key, value, name));
                 }
+            } else if name == DATABASE_URL && !(value.is_empty() || value.starts_with("sqlite:")) {
+                // Its value may hold a password.
+                self.faults.push(ConfigFault::new(
+                    format!(
+                        "{DATABASE_URL}: PostgreSQL is not served by this release: unset it, and the database is a file \
+                         in server.data_dir"
+                    ),
+                    source(name),
+                ));
             }
         }
         // Our own name overrules the ecosystem's within one environment.
@@ -154,6 +184,12 @@ impl Layers {
             source,
         });
     }
+}
+
+fn is_ours(name: &str) -> bool {
+    name.starts_with(ENVIRONMENT_PREFIX)
+        || name == DATABASE_URL
+        || ALIASES.iter().any(|(alias, _)| *alias == name)
 }
 
 /// The name that a setting has in the environment.

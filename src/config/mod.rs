@@ -8,12 +8,13 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::cli::ServeArgs;
 
-pub use layers::{Layers, Source};
+pub use layers::Layers;
 pub use origin::{Origin, host_of as origin_host};
 pub use settings::{
     Config, Dependency, LimitSettings, LlmSettings, LogFormat, LogSettings, PlaybookSettings, ServerSettings,
@@ -36,6 +37,14 @@ impl ConfigFault {
         Self {
             message: message.into(),
             source: Some(source.to_string()),
+        }
+    }
+
+    /// What an error tells that begins with its setting.
+    pub fn told(error: &impl fmt::Display) -> Self {
+        Self {
+            message: error.to_string(),
+            source: None,
         }
     }
 }
@@ -72,16 +81,13 @@ impl fmt::Display for ConfigFaults {
 /// Reads the configuration of a process: its command line, its environment, and `.env` and `greenroom.toml`
 /// in its folder.
 pub fn load(args: &ServeArgs) -> Result<Config, ConfigFaults> {
-    // A variable that is not text can be none of ours.
-    let variables = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    load_from(args, variables, Path::new("."))
+    load_from(args, std::env::vars_os(), Path::new("."))
 }
 
 /// Reads the configuration with a given environment, in a given folder.
-pub fn load_from(
+pub fn load_from<T: Into<OsString>>(
     args: &ServeArgs,
-    variables: impl IntoIterator<Item = (String, String)>,
+    variables: impl IntoIterator<Item = (T, T)>,
     folder: &Path,
 ) -> Result<Config, ConfigFaults> {
     let mut layers = Layers::default();
@@ -95,7 +101,11 @@ pub fn load_from(
         .as_ref()
         .map(|path| path.to_string_lossy().into_owned());
     layers.flag("--data-dir", "server.data_dir", data_dir);
-    layers.environment(variables, Source::Environment);
+    layers.process(
+        variables
+            .into_iter()
+            .map(|(name, value)| (name.into(), value.into())),
+    );
     layers.dot_env(&folder.join(".env"));
     if let Some(file) = configuration_file(args, folder) {
         layers.file(&file);

@@ -4,14 +4,19 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use axum::http::Uri;
 use greenroom_providers::ApiStyle;
 use ipnet::IpNet;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use tracing_subscriber::EnvFilter;
 
 use super::layers::Layers;
 use super::reader::Reader;
 use super::{ConfigFaults, Origin};
+
+/// The name of the default provider, and where it is.
+const OPENAI: &str = "openai";
+const OPENAI_HOST: &str = "api.openai.com";
 
 /// All settings.
 #[derive(Debug, Clone)]
@@ -87,9 +92,9 @@ pub struct LimitSettings {
     pub connections: usize,
     /// Sessions in memory at once; beyond it no further one is made or woken.
     pub sessions: usize,
-    /// Requests a minute of one user or client address; 0 means no limit.
+    /// Requests a minute of one user, and of one client address; 0 means no limit.
     pub requests_per_minute: u32,
-    /// Turns a minute of one user or client address; 0 means no limit.
+    /// Turns a minute of one user, and of one client address; 0 means no limit.
     pub turns_per_minute: u32,
 }
 
@@ -204,6 +209,14 @@ impl ServerSettings {
                 .unwrap_or_default(),
             drain: Duration::from_secs(reader.number("server.drain_seconds", 0..=3_600).unwrap_or(30)),
         };
+        let token = settings.token.as_ref().map(SecretString::expose_secret);
+        if token.is_some_and(|token| !token.bytes().all(is_token_character)) {
+            reader.fault(
+                "server.token",
+                "must be made of letters, digits and !#$%&'*+-.^_`|~ alone, for browsers send it as the name of a \
+                 subprotocol",
+            );
+        }
         if !settings.listen.ip().is_loopback() && settings.token.is_none() {
             reader.fault(
                 "server.listen",
@@ -240,8 +253,8 @@ impl LlmSettings {
             ("chat", ApiStyle::ChatCompletions),
         ];
         reader.refuse_in_file("llm.api_key");
-        Self {
-            provider: reader.text("llm.provider").unwrap_or_else(|| "openai".to_owned()),
+        let settings = Self {
+            provider: reader.text("llm.provider").unwrap_or_else(|| OPENAI.to_owned()),
             base_url: reader.text("llm.base_url"),
             api_key: reader.secret("llm.api_key"),
             model: reader.text("llm.model").unwrap_or_else(|| "gpt-5.1".to_owned()),
@@ -250,7 +263,17 @@ impl LlmSettings {
                 .unwrap_or_else(|| "gpt-5-mini".to_owned()),
             api: reader.choice("llm.api", &styles).unwrap_or_default(),
             prices: reader.text("llm.prices").map(PathBuf::from),
+        };
+        if settings.provider != OPENAI && settings.base_url.as_deref().is_none_or(is_openai) {
+            reader.fault(
+                "llm.provider",
+                &format!(
+                    "`{}` is to be found at OpenAI's address: set OPENAI_BASE_URL to its own, or call it {OPENAI}",
+                    settings.provider
+                ),
+            );
         }
+        settings
     }
 }
 
@@ -303,6 +326,21 @@ impl PlaybookSettings {
                 .unwrap_or_else(|| "launch".to_owned()),
         }
     }
+}
+
+/// What RFC 7230 lets a token be made of.
+const fn is_token_character(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
+}
+
+fn is_openai(base_url: &str) -> bool {
+    let address = base_url.trim().parse::<Uri>().ok();
+    address.is_some_and(|address| {
+        address
+            .host()
+            .is_some_and(|host| host.eq_ignore_ascii_case(OPENAI_HOST))
+    })
 }
 
 fn parse_network(text: &str) -> Option<IpNet> {

@@ -260,6 +260,75 @@ fn listening_beyond_loopback_needs_a_token() {
 }
 
 #[test]
+fn a_token_that_no_browser_can_send_is_refused_and_not_repeated() {
+    let faults = Given::nothing()
+        .variable("GREENROOM_SERVER__TOKEN", "se/cret==")
+        .faults();
+    assert!(
+        faults.len() == 1
+            && faults[0].starts_with("server.token: must be made of ")
+            && !faults[0].contains("cret"),
+        "{faults:?}"
+    );
+    let sane = Given::nothing().variable("GREENROOM_SERVER__TOKEN", "aZ09!#$%&'*+-.^_`|~");
+    assert!(sane.load().is_ok());
+}
+
+#[test]
+fn another_provider_than_openai_has_an_address_of_its_own() {
+    let given = || Given::nothing().variable("GREENROOM_LLM__PROVIDER", "ollama");
+    for given in [
+        given(),
+        given().variable("OPENAI_BASE_URL", "https://API.openai.com/v1"),
+    ] {
+        let faults = given.faults();
+        assert!(faults[0].starts_with("llm.provider: `ollama` "), "{faults:?}");
+    }
+    assert!(
+        given()
+            .variable("OPENAI_BASE_URL", "http://127.0.0.1:11434/v1")
+            .load()
+            .is_ok()
+    );
+}
+
+#[test]
+fn a_database_that_is_not_served_is_refused_and_its_password_not_repeated() {
+    let faults = Given::nothing()
+        .variable("DATABASE_URL", "postgres://me:secret@db/x")
+        .faults();
+    assert!(
+        faults[0].contains("PostgreSQL is not served by this release") && !faults[0].contains("secret"),
+        "{faults:?}"
+    );
+    assert!(
+        Given::nothing()
+            .variable("DATABASE_URL", "sqlite://x.db")
+            .load()
+            .is_ok()
+    );
+}
+
+#[test]
+fn a_variable_of_ours_that_is_not_text_is_a_fault_and_any_other_is_not() {
+    use std::os::unix::ffi::OsStringExt as _;
+
+    let faults = |name: &str| {
+        let garbled = OsString::from_vec(vec![b'a', 0xff]);
+        let variables = [(OsString::from(name), garbled)];
+        load_from(&ServeArgs::default(), variables, Path::new("/nonexistent")).err()
+    };
+    for name in ["GREENROOM_SERVER__TOKEN", "OPENAI_API_KEY"] {
+        let told = faults(name).unwrap().to_string();
+        assert!(
+            told.contains(&format!("{name}: the variable is not UTF-8")),
+            "{told}"
+        );
+    }
+    assert_eq!(faults("LS_COLORS"), None);
+}
+
+#[test]
 fn all_faults_come_in_one_message() {
     let given = Given::file("[server]\nlisten = 1\nx = 2\n[llm]\napi_key = 'k'\n")
         .variable("GREENROOM_LOG__LEVEL", "=");
