@@ -3,8 +3,9 @@
 use std::io::IsTerminal as _;
 
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing::Level;
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::{ParseError, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 use tracing_subscriber::{EnvFilter, Layer as _, Registry, fmt, reload};
@@ -20,6 +21,11 @@ const SECONDS_BUCKETS: &[f64] = &[
 const COUNT_BUCKETS: &[f64] = &[
     1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1_024.0, 4_096.0, 16_384.0, 65_536.0,
 ];
+
+/// Crates that below this level repeat what passes through them: frames, heads and bodies, statements. Whatever the
+/// operator asks for, no line holds what people said.
+const WORDY_CRATES: &[&str] = &["tungstenite", "tokio_tungstenite", "hyper", "h2", "sqlx"];
+const WORDY_LEVEL_MAX: Level = Level::INFO;
 
 /// Log lines that may wait to be written; further ones are dropped.
 const LINES_WAITING_MAX: usize = 16_384;
@@ -66,11 +72,11 @@ impl Telemetry {
                 .with_span_list(false)
                 .boxed()
         };
+        let wordless = filter_fn(|line| may_be_written(line.target(), *line.level()));
         tracing_subscriber::registry()
             .with(filter)
-            .with(lines)
+            .with(lines.with_filter(wordless))
             .try_init()?;
-        crate::panic_hook::install();
         let metrics = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS_BUCKETS)?
             .set_buckets(COUNT_BUCKETS)?
@@ -97,6 +103,12 @@ impl Telemetry {
     pub fn metrics(&self) -> PrometheusHandle {
         self.metrics.clone()
     }
+}
+
+/// Whether a line of this target and level surely holds nobody's words.
+fn may_be_written(target: &str, level: Level) -> bool {
+    let is_wordy = WORDY_CRATES.iter().any(|wordy| target.starts_with(wordy));
+    !is_wordy || level <= WORDY_LEVEL_MAX
 }
 
 /// Lines go to the standard error on a thread of their own: a reader that stands still holds up nobody, and costs lines
@@ -133,4 +145,23 @@ fn describe() {
         "greenroom_journal_writable",
         "Whether appends are being committed."
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_carries_words_is_not_written_below_info() {
+        let check = |target: &str, level, expected| {
+            assert_eq!(may_be_written(target, level), expected, "{target} {level}");
+        };
+        check("tungstenite::protocol", Level::TRACE, false);
+        check("hyper::proto::h1::io", Level::TRACE, false);
+        check("hyper_util::client", Level::DEBUG, false);
+        check("sqlx::query", Level::DEBUG, false);
+        check("sqlx::query", Level::WARN, true);
+        check("tungstenite", Level::INFO, true);
+        check("greenroom::ws", Level::TRACE, true);
+    }
 }
