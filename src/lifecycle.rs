@@ -82,4 +82,19 @@ impl PhaseWatch {
         // The sender is gone only when the server is, which is as far as it can come.
         self.0.wait_for(|present| *present >= phase).await.ok();
     }
+
+    /// How far the server is.
+    pub fn phase(&self) -> Phase {
+        *self.0.borrow()
+    }
+
+    /// Waits for something, but only until the server has come this far: then there is nothing.
+    pub async fn unless_reached<T>(mut self, phase: Phase, awaited: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            // What is there already is not thrown away.
+            biased;
+            there = awaited => Some(there),
+            () = self.reached(phase) => None,
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! Rate limits: a bucket of tokens for each user or client address.
+//! Rate limits: a bucket of tokens for each user and for each client address.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,12 +14,21 @@ const CLIENTS_MAX: usize = 50_000;
 /// A bucket holds what flows in during this time, so that a page may load in one burst.
 const BURST: Duration = Duration::from_secs(15);
 
+/// Who asks. Whoever invents user keys still comes from one address, so both are charged.
+#[derive(Debug, Clone)]
+pub struct Client {
+    /// Where the request comes from.
+    pub address: IpAddr,
+    /// The user's key, if one was sent.
+    pub user: Option<UserKey>,
+}
+
 /// Whose bucket it is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum ClientKey {
+enum BucketKey {
     /// A user, wherever they come from.
     User(UserKey),
-    /// Whoever comes from this address without a user key.
+    /// Whoever comes from this address.
     Address(IpAddr),
     /// Newcomers while the table is full.
     Crowd,
@@ -35,7 +44,7 @@ struct Bucket {
 #[derive(Debug)]
 pub struct RateLimit {
     per_minute: AtomicU32,
-    buckets: DashMap<ClientKey, Bucket>,
+    buckets: DashMap<BucketKey, Bucket>,
     clients_max: usize,
 }
 
@@ -54,8 +63,17 @@ impl RateLimit {
         self.per_minute.store(per_minute, Ordering::Relaxed);
     }
 
-    /// Takes one token, or says after how many seconds there will be one.
-    pub fn take(&self, client: ClientKey) -> Result<(), u32> {
+    /// Takes one token of the client's address and one of the user, or says after how many seconds there will be one.
+    /// The address comes first: keys that it invents beyond its rate do not fill the table.
+    pub fn take(&self, client: &Client) -> Result<(), u32> {
+        self.take_of(BucketKey::Address(client.address))?;
+        match &client.user {
+            Some(user) => self.take_of(BucketKey::User(user.clone())),
+            None => Ok(()),
+        }
+    }
+
+    fn take_of(&self, client: BucketKey) -> Result<(), u32> {
         let per_minute = self.per_minute.load(Ordering::Relaxed);
         if per_minute == 0 {
             return Ok(());
@@ -81,7 +99,7 @@ impl RateLimit {
     }
 
     /// The client itself while there is room for it.
-    fn admit(&self, client: ClientKey, rate: Rate, now: Instant) -> ClientKey {
+    fn admit(&self, client: BucketKey, rate: Rate, now: Instant) -> BucketKey {
         if self.buckets.len() < self.clients_max || self.buckets.contains_key(&client) {
             return client;
         }
@@ -90,7 +108,7 @@ impl RateLimit {
         if self.buckets.len() < self.clients_max {
             client
         } else {
-            ClientKey::Crowd
+            BucketKey::Crowd
         }
     }
 }
@@ -129,30 +147,51 @@ impl Rate {
 mod tests {
     use super::*;
 
-    fn address(last: u8) -> ClientKey {
-        ClientKey::Address(IpAddr::from([127, 0, 0, last]))
+    fn address(last: u8) -> Client {
+        Client {
+            address: IpAddr::from([127, 0, 0, last]),
+            user: None,
+        }
+    }
+
+    fn user(name: &str, last: u8) -> Client {
+        Client {
+            user: Some(name.parse().unwrap()),
+            ..address(last)
+        }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_burst_is_taken_then_the_rate_holds() {
         let limit = RateLimit::new(60);
         assert_eq!(
-            (0..100).take_while(|_| limit.take(address(1)).is_ok()).count(),
+            (0..100).take_while(|_| limit.take(&address(1)).is_ok()).count(),
             15
         );
-        assert_eq!(limit.take(address(1)), Err(1));
+        assert_eq!(limit.take(&address(1)), Err(1));
         tokio::time::advance(Duration::from_secs(3)).await;
-        assert_eq!((0..100).take_while(|_| limit.take(address(1)).is_ok()).count(), 3);
+        assert_eq!(
+            (0..100).take_while(|_| limit.take(&address(1)).is_ok()).count(),
+            3
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn clients_do_not_share_a_bucket() {
         let limit = RateLimit::new(4);
-        let user = ClientKey::User("alice".parse().unwrap());
-        assert_eq!(limit.take(address(1)), Ok(()));
-        assert_eq!(limit.take(address(1)), Err(15));
-        assert_eq!(limit.take(address(2)), Ok(()));
-        assert_eq!(limit.take(user), Ok(()));
+        assert_eq!(limit.take(&address(1)), Ok(()));
+        assert_eq!(limit.take(&address(1)), Err(15));
+        assert_eq!(limit.take(&address(2)), Ok(()));
+        assert_eq!(limit.take(&user("alice", 3)), Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn neither_an_invented_key_nor_another_address_makes_a_new_client() {
+        let limit = RateLimit::new(4);
+        assert_eq!(limit.take(&user("alice", 1)), Ok(()));
+        assert_eq!(limit.take(&user("invented", 1)), Err(15));
+        assert_eq!(limit.take(&user("alice", 2)), Err(15));
+        assert_eq!(limit.take(&user("bob", 3)), Ok(()));
     }
 
     #[tokio::test(start_paused = true)]
@@ -162,18 +201,18 @@ mod tests {
             ..RateLimit::new(4)
         };
         for client in [1, 2] {
-            assert_eq!(limit.take(address(client)), Ok(()));
+            assert_eq!(limit.take(&address(client)), Ok(()));
         }
         assert_eq!(
-            limit.take(address(3)),
+            limit.take(&address(3)),
             Ok(()),
             "the first newcomer takes the crowd's token"
         );
-        assert!(limit.take(address(4)).is_err(), "the second finds it taken");
+        assert!(limit.take(&address(4)).is_err(), "the second finds it taken");
         assert_eq!(limit.buckets.len(), 3);
         tokio::time::advance(Duration::from_mins(1)).await;
         assert_eq!(
-            limit.take(address(5)),
+            limit.take(&address(5)),
             Ok(()),
             "buckets that are full again are forgotten"
         );
@@ -184,6 +223,6 @@ mod tests {
     async fn a_limit_can_be_lifted() {
         let limit = RateLimit::new(1);
         limit.set(0);
-        assert!((0..1_000).all(|_| limit.take(address(1)).is_ok()));
+        assert!((0..1_000).all(|_| limit.take(&address(1)).is_ok()));
     }
 }

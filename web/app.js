@@ -168,6 +168,7 @@ function signal(frame) {
       unanswered.delete(frame.id);
       break;
     case "rejected":
+      if (frame.error.retryable) putBack(unanswered.get(frame.id));
       unanswered.delete(frame.id);
       notice(describe(frame.error));
       break;
@@ -178,6 +179,13 @@ function signal(frame) {
       notice(t("draining"));
       break;
   }
+}
+
+/** A message that may be taken later goes back to where it was typed, before whatever has been typed since. */
+function putBack(rejected) {
+  if (rejected?.type !== "user.message") return;
+  const box = byId("text");
+  box.value = [rejected.text, box.value].filter(Boolean).join("\n");
 }
 
 function describe(error) {

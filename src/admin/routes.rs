@@ -23,6 +23,9 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/sessions/{session_id}", get(session))
         .route("/sessions/{session_id}/events", get(events))
         .fallback(async || Failure::unrouted(StatusCode::NOT_FOUND, "there is no such question"))
+        .method_not_allowed_fallback(async || {
+            Failure::unrouted(StatusCode::METHOD_NOT_ALLOWED, "questions are asked by GET")
+        })
         .layer(from_fn(async |request: Request, next: Next| -> Response {
             render(next.run(request).await, Locale::En)
         }))

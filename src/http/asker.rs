@@ -6,9 +6,14 @@ use axum::http::{HeaderMap, header};
 use greenroom_protocol::{CommandId, ErrorCode, Locale};
 use greenroom_session::{Caller, UserKey};
 
+use utoipa::IntoParams;
+use utoipa::openapi::Required;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+
 use super::Failure;
 use super::access::{OfferedProtocols, text};
-use crate::rate::ClientKey;
+use crate::rate::Client;
 
 /// Who sends a request.
 #[derive(Debug, Clone)]
@@ -16,7 +21,7 @@ pub struct Asker {
     /// For the session: who may see it.
     pub caller: Caller,
     /// Whose rate it is.
-    pub client: ClientKey,
+    pub client: Client,
     /// The language of errors that no session tells.
     pub locale: Locale,
 }
@@ -67,6 +72,26 @@ impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
             Failure::with_details(ErrorCode::InputInvalid, reason)
         };
         parsed.ok_or_else(invalid).map(|key| Self(Some(key)))
+    }
+}
+
+impl IntoParams for IdempotencyKey {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let schema = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .min_length(Some(1))
+            .max_length(Some(128))
+            .pattern(Some("^[!-~]+$"));
+        let parameter = ParameterBuilder::new()
+            .name("Idempotency-Key")
+            .parameter_in(ParameterIn::Header)
+            .required(Required::False)
+            .schema(Some(schema))
+            .description(Some(
+                "The same request under the same key counts once, and is answered as before; X-Idempotency-Key is the \
+                 same",
+            ));
+        vec![parameter.build()]
     }
 }
 

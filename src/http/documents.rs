@@ -96,7 +96,11 @@ fn describe() -> Value {
     for operation in operations_mut(&mut document) {
         // A handler's own name stands alone only within its room: several list, several show.
         let name = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let id = format!("{}_{}", name(&operation["tags"][0]), name(&operation["operationId"]));
+        let id = format!(
+            "{}_{}",
+            name(&operation["tags"][0]),
+            name(&operation["operationId"])
+        );
         operation["operationId"] = id.into();
         operation["responses"]["default"] = json!({
             "description": "The error; the status is its code's own, see docs/errors.md",
@@ -319,7 +323,10 @@ mod tests {
         };
         assert_eq!(operations_mut(&mut document).filter(takes).count(), 7);
         let required = document["components"]["schemas"]["Package"]["required"].to_string();
-        assert!(!required.contains("waiver") && required.contains("locale"), "{required}");
+        assert!(
+            !required.contains("waiver") && required.contains("locale"),
+            "{required}"
+        );
     }
 
     #[test]

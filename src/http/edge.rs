@@ -21,7 +21,7 @@ use super::asker::{Asker, preferred_locale, user_key};
 use super::failure::{Failure, render};
 use super::listen::Peer;
 use crate::app::App;
-use crate::rate::ClientKey;
+use crate::rate::Client;
 use crate::system::RandomIds;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -58,6 +58,17 @@ static SECURITY_HEADERS: [(HeaderName, HeaderValue); 6] = [
     ),
 ];
 
+/// The id that a request is known by, in its span and in its answer.
+#[derive(Debug, Clone)]
+pub struct RequestId(HeaderValue);
+
+impl RequestId {
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
+}
+
 /// Lets a request in, or not; sees to it that its answer is whole.
 pub async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
@@ -65,7 +76,10 @@ pub async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next)
     let locale = preferred_locale(request.headers());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let method = request.method().clone();
-    let origin = request.headers().get(header::ORIGIN).cloned();
+    let origin = request.headers().get(header::ORIGIN);
+    let allowed_origin = origin
+        .filter(|_| app.access.origin_allowed(request.headers()))
+        .cloned();
     let user = user_key(request.headers());
     let span = span(
         &request_id,
@@ -81,6 +95,7 @@ pub async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next)
         }
         Ok(asker) => {
             request.extensions_mut().insert(asker);
+            request.extensions_mut().insert(RequestId(request_id.clone()));
             let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
             answer.instrument(span.clone()).await.unwrap_or_else(|_| {
                 span.in_scope(|| tracing::error!("a route panicked"));
@@ -91,7 +106,7 @@ pub async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next)
     };
 
     let mut response = render(response, locale);
-    finish(response.headers_mut(), request_id, origin);
+    finish(response.headers_mut(), request_id, allowed_origin);
     observe(&span, &method, route.as_ref(), response.status(), started);
     response
 }
@@ -116,12 +131,12 @@ fn admit(
     let user = user?;
     let peer = request.extensions().get::<Peer>();
     let peer_address = peer.map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.address.ip());
-    let client = match &user {
-        Some(user) => ClientKey::User(user.clone()),
-        None => ClientKey::Address(app.access.client_address(peer_address, headers)),
+    let client = Client {
+        address: app.access.client_address(peer_address, headers),
+        user: user.clone(),
     };
     let metered = route.is_none_or(|route| !UNMETERED_PATHS.contains(&route.as_str()));
-    if metered && let Err(retry_after_s) = app.limits.requests.take(client.clone()) {
+    if metered && let Err(retry_after_s) = app.limits.requests.take(&client) {
         counter!("greenroom_rate_limited_total", "what" => "request").increment(1);
         return Err(Failure::rate_limited(retry_after_s));
     }
@@ -189,7 +204,7 @@ fn span(
     )
 }
 
-fn finish(headers: &mut HeaderMap, request_id: HeaderValue, origin: Option<HeaderValue>) {
+fn finish(headers: &mut HeaderMap, request_id: HeaderValue, allowed_origin: Option<HeaderValue>) {
     headers.insert(REQUEST_ID, request_id);
     for (name, value) in &SECURITY_HEADERS {
         headers.insert(name.clone(), value.clone());
@@ -198,9 +213,7 @@ fn finish(headers: &mut HeaderMap, request_id: HeaderValue, origin: Option<Heade
         .entry(header::CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
     headers.append(header::VARY, HeaderValue::from_static("origin"));
-    // Only an allowed origin comes this far with anything but an error, and an error is no secret either: without
-    // this the page of a developer could not read why it was refused.
-    if let Some(origin) = origin {
+    if let Some(origin) = allowed_origin {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(
             header::ACCESS_CONTROL_EXPOSE_HEADERS,

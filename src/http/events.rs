@@ -6,9 +6,10 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, header};
 use axum::response::{IntoResponse as _, Response};
-use greenroom_protocol::{ErrorCode, EventId, Seq, SessionId, limits};
+use greenroom_protocol::{ErrorBody, ErrorCode, EventId, Seq, SessionId, limits};
 use greenroom_session::ports::SessionRow;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
@@ -45,7 +46,7 @@ pub struct EventsPage {
     head: u64,
 }
 
-/// Read the log: with `Accept: application/json` a page of it, else a stream that is replayed and then live.
+/// Read the log: with `Accept: application/json` alone a page of it, else a stream that is replayed and then live.
 #[utoipa::path(
     get, path = "/api/chat/session/{session_id}/events", tag = "events",
     params(
@@ -65,20 +66,26 @@ pub(super) async fn events(
     InQuery(query): InQuery<EventsQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    let wants_page = text(&headers, header::ACCEPT).is_some_and(|accept| accept.contains("application/json"));
-    if wants_page {
+    if wants_page(text(&headers, header::ACCEPT).unwrap_or_default()) {
         let row = app.models.session(&app.tenant, session).await?;
         let row = row.filter(|row| asker.caller.may_access(row.summary.user.as_ref()));
         let row = row.ok_or(Failure::new(ErrorCode::SessionNotFound))?;
         let after = Seq(query.after.unwrap_or(0));
         return Ok(Json(page(&app, &row, after, query.limit).await?).into_response());
     }
-    let after = match text(&headers, LAST_EVENT_ID).or(query.last_event_id.as_deref()) {
+    // A page that has seen nothing yet may send it empty.
+    let last_seen = text(&headers, LAST_EVENT_ID).filter(|id| !id.trim().is_empty());
+    let after = match last_seen.or(query.last_event_id.as_deref()) {
         Some(id) => parse_event_id(id)?,
         None => Seq(query.after.unwrap_or(0)),
     };
     let (cursor, _) = app.directory.cursor(session, &asker.caller, Some(after)).await?;
     Ok(sse::log(cursor, app.lifecycle.watch()))
+}
+
+/// Whether an `Accept` asks for a page. One that names the stream as well is content with it.
+fn wants_page(accept: &str) -> bool {
+    accept.contains("application/json") && !accept.contains("text/event-stream")
 }
 
 /// A page of a session's log; nothing that happens meanwhile is missed, for the next page begins where it ends.
@@ -89,8 +96,10 @@ pub async fn page(
     limit: Option<usize>,
 ) -> Result<EventsPage, Failure> {
     if after > row.head {
-        let details = format!("the log ends at {}", EventId(row.head));
-        return Err(Failure::with_details(ErrorCode::SessionEventAhead, details));
+        // As a stream tells it, in the session's language.
+        let error = ErrorBody::new(ErrorCode::SessionEventAhead, row.summary.locale);
+        let error = error.with_details(json!({ "head": row.head }));
+        return Err(Failure::Told(Box::new(error)));
     }
     let limit = limit
         .unwrap_or(PAGE_EVENTS_DEFAULT)

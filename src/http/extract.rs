@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use greenroom_protocol::{ErrorCode, JobId, RunId, SessionId, limits};
 use greenroom_session::ports::Paging;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -68,12 +68,21 @@ pub struct InQuery<T>(pub T);
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for InQuery<T> {
     type Rejection = Failure;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
-        match Query::<T>::from_request_parts(parts, state).await {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
+        let query = without_empty(parts.uri.query().unwrap_or_default());
+        // Parts of a query that was one make a query again.
+        let uri = Uri::try_from(format!("/?{query}")).unwrap_or_else(|_| parts.uri.clone());
+        match Query::<T>::try_from_uri(&uri) {
             Ok(Query(query)) => Ok(Self(query)),
             Err(error) => Err(Failure::with_details(ErrorCode::InputInvalid, error.body_text())),
         }
     }
+}
+
+/// The query without names that have no value: a form sends the fields that nobody filled, too.
+fn without_empty(query: &str) -> String {
+    let has_value = |pair: &&str| pair.split_once('=').is_some_and(|(_, value)| !value.is_empty());
+    query.split('&').filter(has_value).collect::<Vec<_>>().join("&")
 }
 
 /// Which rows of a list. Beyond the limit it is cut, not refused.

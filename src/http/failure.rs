@@ -59,6 +59,13 @@ impl Failure {
         }
     }
 
+    /// The server closes before what was asked for is over. It was taken, and is taken up again at the next start.
+    pub fn closing() -> Self {
+        let details =
+            "it goes on at the next start; send again under the same Idempotency-Key, or read the events";
+        Self::with_details(ErrorCode::SysDraining, details)
+    }
+
     /// The path or method does not exist; there is no code for it but that of a request nobody understands.
     pub fn unrouted(status: StatusCode, reason: &str) -> Self {
         let code = ErrorCode::InputInvalid;

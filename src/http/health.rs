@@ -136,9 +136,19 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
 }
 
 fn llm_state(provider: Option<&ProviderStatus>) -> &'static str {
-    match provider.map(|provider| provider.circuit.phase) {
+    match provider.map(|provider| &provider.circuit) {
         None => "not_configured",
-        Some(CircuitPhase::Closed) => "ok",
-        Some(CircuitPhase::Open | CircuitPhase::HalfOpen) => "failing",
+        Some(circuit)
+            if circuit.phase == CircuitPhase::Closed && !circuit.last_error.is_some_and(is_ours) =>
+        {
+            "ok"
+        }
+        Some(_) => "failing",
     }
+}
+
+/// Whether a call failed by the provider's fault or the configuration's: a key that is refused, say. What a user asked
+/// for and the model would not write says nothing of either.
+fn is_ours(error: ErrorCode) -> bool {
+    !matches!(error, ErrorCode::SafetyInput | ErrorCode::SafetyOutput)
 }

@@ -57,13 +57,14 @@ impl WriteProgress {
     }
 }
 
-/// Takes connections until the server drains; the listener is closed when this returns. Connections end by
-/// themselves: idle ones when the server drains, all others when it closes.
+/// Takes connections until the server closes; the listener is closed when this returns. While the server drains,
+/// `/ready` must be able to say so, and a client that comes must be told. Connections end by themselves: idle ones when
+/// the server drains, all others when it closes.
 pub async fn serve(listener: TcpListener, router: Router, app: Arc<App>) {
-    let mut draining = app.lifecycle.watch();
+    let mut closing = app.lifecycle.watch();
     loop {
         let accepted = tokio::select! {
-            () = draining.reached(Phase::Draining) => return,
+            () = closing.reached(Phase::Closing) => return,
             accepted = listener.accept() => accepted,
         };
         match accepted {
@@ -117,14 +118,18 @@ async fn serve_connection(stream: CountedStream, peer: Peer, router: Router, mut
         // A router is always ready.
         router.clone().call(request)
     });
+    // One that comes while the server drains serves one request; a graceful end at once would not let it say any.
+    let late = watch.phase() >= Phase::Draining;
+    let ends_at = if late { Phase::Closing } else { Phase::Draining };
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(HEAD_BYTES_MAX)
+        .keep_alive(!late)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     tokio::pin!(connection);
-    let mut phase = Phase::Draining;
+    let mut ending = false;
     loop {
         tokio::select! {
             ended = connection.as_mut() => {
@@ -133,9 +138,9 @@ async fn serve_connection(stream: CountedStream, peer: Peer, router: Router, mut
                 }
                 return;
             }
-            () = watch.reached(phase), if phase == Phase::Draining => {
+            () = watch.reached(ends_at), if !ending => {
                 connection.as_mut().graceful_shutdown();
-                phase = Phase::Closing;
+                ending = true;
             }
         }
     }

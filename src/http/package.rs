@@ -30,10 +30,17 @@ pub(super) struct Package {
     status: String,
     /// Whether the gate was waived for it.
     draft: bool,
-    /// What the waiver passed over, of a draft.
+    /// What the waiver passed over; of a draft only.
+    #[schema(required = false)]
     waiver: Value,
     /// Why it failed, stage by stage.
     failures: Value,
+    /// How it spends.
+    #[schema(schema_with = schemas::mode)]
+    mode: String,
+    /// The language that it writes.
+    #[schema(schema_with = schemas::locale)]
+    locale: String,
     /// The brief that it was started with, a line for each slot.
     brief_summary: String,
     /// Where each part comes from, by its key.

@@ -9,6 +9,7 @@ use greenroom_session::ports::{RunRow, RunStatus};
 use super::wire::{RunReceipt, run_error};
 use super::{Asker, Failure};
 use crate::app::App;
+use crate::lifecycle::Phase;
 
 /// Time beyond a run's own budget after which its end is no longer waited for.
 const RUN_MARGIN: Duration = Duration::from_secs(30);
@@ -36,7 +37,9 @@ pub(super) async fn wait_for_end(
     } else {
         let playbook = app.playbooks.pinned(&view.playbook.hash).await;
         let budget = playbook.map_or(Duration::ZERO, |playbook| playbook.run_budget.into());
-        let end = tokio::time::timeout(budget + RUN_MARGIN, end_in_log(cursor, run_id)).await;
+        let end = tokio::time::timeout(budget + RUN_MARGIN, end_in_log(cursor, run_id));
+        let end = app.lifecycle.watch().unless_reached(Phase::Closing, end).await;
+        let end = end.ok_or_else(Failure::closing)?;
         end.map_err(|_| Failure::new(ErrorCode::LlmTimeout))??
     };
     let state = app.directory.view(session_id, &asker.caller).await?.state;

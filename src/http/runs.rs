@@ -14,6 +14,7 @@ use utoipa::IntoParams;
 
 use super::asker::IdempotencyKey;
 use super::extract::{InOptionalBody, InPath, InQuery, ListQuery};
+use super::object::Object;
 use super::run_end::wait_for_end;
 use super::wire::{GenerateBody, JobReceipt, ListDocument, RunItem, RunReceipt};
 use super::{Asker, Failure, package, send};
@@ -22,7 +23,7 @@ use crate::app::App;
 /// Run all stages and wait for the end.
 #[utoipa::path(
     post, path = "/api/runs/{session_id}/generate", tag = "runs",
-    params(("session_id" = String, Path, description = "The session")),
+    params(("session_id" = String, Path, description = "The session"), IdempotencyKey),
     request_body(content = GenerateBody, description = "May be left out"),
     responses((status = 200, description = "The run has ended", body = RunReceipt)),
 )]
@@ -31,10 +32,10 @@ pub(super) async fn generate(
     asker: Asker,
     InPath(session): InPath<SessionId>,
     key: IdempotencyKey,
-    InOptionalBody(body): InOptionalBody<GenerateBody>,
+    InOptionalBody(Object(body)): InOptionalBody<Object<GenerateBody>>,
 ) -> Result<Json<RunReceipt>, Failure> {
     let kind = CommandKind::Generate {
-        draft: body.draft,
+        draft: body.draft.unwrap_or_default(),
         background: false,
     };
     let receipt = ask(&app, &asker, session, key, kind).await?;
@@ -45,7 +46,7 @@ pub(super) async fn generate(
 /// Run all stages in the background.
 #[utoipa::path(
     post, path = "/api/runs/{session_id}/generate/async", tag = "runs",
-    params(("session_id" = String, Path, description = "The session")),
+    params(("session_id" = String, Path, description = "The session"), IdempotencyKey),
     request_body(content = GenerateBody, description = "May be left out"),
     responses((status = 202, description = "The job that stands for the run", body = JobReceipt)),
 )]
@@ -54,10 +55,10 @@ pub(super) async fn generate_async(
     asker: Asker,
     InPath(session): InPath<SessionId>,
     key: IdempotencyKey,
-    InOptionalBody(body): InOptionalBody<GenerateBody>,
+    InOptionalBody(Object(body)): InOptionalBody<Object<GenerateBody>>,
 ) -> Result<(StatusCode, Json<JobReceipt>), Failure> {
     let kind = CommandKind::Generate {
-        draft: body.draft,
+        draft: body.draft.unwrap_or_default(),
         background: true,
     };
     let receipt = ask(&app, &asker, session, key, kind).await?;
@@ -131,7 +132,7 @@ pub(super) async fn list(
 /// Cancel a run that is under way.
 #[utoipa::path(
     post, path = "/api/runs/{run_id}/cancel", tag = "runs",
-    params(("run_id" = String, Path, description = "The run")),
+    params(("run_id" = String, Path, description = "The run"), IdempotencyKey),
     responses((status = 200, description = "It is cancelled", body = RunReceipt)),
 )]
 pub(super) async fn cancel(
@@ -147,7 +148,7 @@ pub(super) async fn cancel(
 /// Take a failed run up again, from the stage that failed.
 #[utoipa::path(
     post, path = "/api/runs/{run_id}/retry", tag = "runs",
-    params(("run_id" = String, Path, description = "The run")),
+    params(("run_id" = String, Path, description = "The run"), IdempotencyKey),
     responses((status = 202, description = "It goes on", body = RunReceipt)),
 )]
 pub(super) async fn retry(

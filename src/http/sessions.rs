@@ -11,6 +11,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::extract::{InOptionalBody, InPath, InQuery, ListQuery};
+use super::object::Object;
 use super::wire::{CreateSessionBody, CreatedSession, ListDocument, SessionDocument, SessionItem};
 use super::{Asker, Failure};
 use crate::app::App;
@@ -24,14 +25,14 @@ use crate::app::App;
 pub(super) async fn create(
     State(app): State<Arc<App>>,
     asker: Asker,
-    InOptionalBody(body): InOptionalBody<CreateSessionBody>,
+    InOptionalBody(Object(body)): InOptionalBody<Object<CreateSessionBody>>,
 ) -> Result<Json<CreatedSession>, Failure> {
     let user = asker.user().cloned();
     let locale = body.locale.unwrap_or(asker.locale);
     let new = CreateSession {
         user,
         locale,
-        mode: body.mode,
+        mode: body.mode.unwrap_or_default(),
         playbook: body.playbook,
     };
     let view = app.directory.create(new).await?;

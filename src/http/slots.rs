@@ -9,6 +9,7 @@ use greenroom_session::{Command, CommandKind, SlotEdit};
 
 use super::asker::IdempotencyKey;
 use super::extract::{InBody, InPath};
+use super::object::Object;
 use super::wire::{SessionDocument, SlotEditBody};
 use super::{Asker, Failure, send};
 use crate::app::App;
@@ -16,7 +17,7 @@ use crate::app::App;
 /// Edit slots, all or none.
 #[utoipa::path(
     patch, path = "/api/chat/session/{session_id}/slots", tag = "sessions",
-    params(("session_id" = String, Path, description = "The session")),
+    params(("session_id" = String, Path, description = "The session"), IdempotencyKey),
     request_body = Vec<SlotEditBody>,
     responses((status = 200, description = "The session after the edits", body = SessionDocument)),
 )]
@@ -25,7 +26,7 @@ pub(super) async fn edit(
     asker: Asker,
     InPath(session): InPath<SessionId>,
     IdempotencyKey(id): IdempotencyKey,
-    InBody(edits): InBody<Vec<SlotEditBody>>,
+    InBody(edits): InBody<Vec<Object<SlotEditBody>>>,
 ) -> Result<Json<SessionDocument>, Failure> {
     if !(1..=limits::SLOT_EDITS_MAX).contains(&edits.len()) {
         let reason = format!("a request holds 1 to {} edits", limits::SLOT_EDITS_MAX);
@@ -33,7 +34,7 @@ pub(super) async fn edit(
     }
     let edits = edits
         .into_iter()
-        .map(|edit| SlotEdit {
+        .map(|Object(edit)| SlotEdit {
             path: edit.path,
             value: edit.value,
         })

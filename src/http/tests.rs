@@ -2,6 +2,7 @@
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, header};
+use greenroom_protocol::{ErrorCode, Locale};
 use serde_json::{Value, json};
 
 use super::router;
@@ -161,6 +162,85 @@ async fn the_log_is_read_in_pages_that_join() {
         409
     );
     assert_eq!(status_of(&server, "GET", &ahead, &[]).await, 409);
+    let asked = [("accept", "application/json"), ("accept-language", "en")];
+    let response = server.send(request("GET", &ahead, &asked)).await;
+    let bytes = axum::body::to_bytes(response.into_body(), 100_000).await.unwrap();
+    let error = &serde_json::from_slice::<Value>(&bytes).unwrap()["error"];
+    assert_eq!(error["details"], json!({ "head": after }));
+    assert_eq!(
+        error["message"],
+        ErrorCode::SessionEventAhead.user_message(Locale::Ko),
+        "in the session's language"
+    );
+}
+
+#[tokio::test]
+async fn a_client_that_names_the_stream_gets_it_from_the_beginning_if_it_has_seen_nothing() {
+    let server = TestServer::new().await;
+    let events = format!("/api/chat/session/{}/events", server.session().await);
+    let type_of = async |path: &str, headers: &[(&str, &str)]| {
+        let response = server.send(request("GET", path, headers)).await;
+        response.headers()[header::CONTENT_TYPE].clone()
+    };
+    let both = [("accept", "text/event-stream, application/json")];
+    assert_eq!(type_of(&events, &both).await, "text/event-stream");
+    assert_eq!(
+        type_of(&events, &[("last-event-id", "")]).await,
+        "text/event-stream"
+    );
+    let empty = format!("{events}?last_event_id=&after=");
+    assert_eq!(type_of(&empty, &[]).await, "text/event-stream");
+}
+
+#[tokio::test]
+async fn what_is_null_or_empty_counts_as_left_out_and_a_list_is_no_object() {
+    let server = TestServer::new().await;
+    let ask = async |path: &str, body: Value| server.ask("POST", path, Some(body)).await;
+    let (status, created) = ask("/api/chat/session", json!({ "mode": null, "locale": null })).await;
+    assert_eq!(status, 200, "{created}");
+    let session = created["session_id"].as_str().unwrap();
+    let (_, refused) = ask(&format!("/api/runs/{session}/generate"), json!({ "draft": null })).await;
+    assert_eq!(refused["error"]["code"], "GATE_NOT_READY");
+    for (path, list) in [
+        ("/api/chat/session".to_owned(), json!(["ko"])),
+        (format!("/api/chat/session/{session}/message"), json!(["hi"])),
+        (format!("/api/runs/{session}/generate"), json!([true])),
+    ] {
+        assert_eq!(ask(&path, list).await.0, 422, "{path}");
+    }
+    let slots = format!("/api/chat/session/{session}/slots");
+    let listed = Some(json!([["product.name", "Lumi"]]));
+    assert_eq!(server.ask("PATCH", &slots, listed).await.0, 422);
+    let jobs = format!("/api/jobs?session_id={session}&run_id=&status=&limit=");
+    assert_eq!(server.ask("GET", &jobs, None).await.0, 200);
+    assert_eq!(server.ask("GET", "/api/runs?session_id=", None).await.0, 422);
+}
+
+/// A server whose model takes every call and answers none, and where that happens.
+async fn with_a_silent_model() -> (TestServer, tokio::net::TcpListener) {
+    let model = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}/v1", model.local_addr().unwrap());
+    (TestServer::with(&[("OPENAI_BASE_URL", &address)]).await, model)
+}
+
+#[tokio::test]
+async fn whoever_waits_when_the_server_closes_is_told_to_come_back() {
+    for (path, body) in [
+        ("/api/chat/session/{}/message", json!({ "message": "루미세럼" })),
+        ("/api/runs/{}/generate", json!({ "draft": true })),
+    ] {
+        let (server, model) = with_a_silent_model().await;
+        let path = path.replace("{}", &server.session().await);
+        let close = async {
+            let call = model.accept().await.unwrap();
+            server.app.lifecycle.advance(Phase::Closing);
+            call
+        };
+        let ((status, answer), _call) = tokio::join!(server.ask("POST", &path, Some(body)), close);
+        assert_eq!(status, 503, "{path}: {answer}");
+        assert_eq!(answer["error"]["code"], "SYS_DRAINING");
+        assert_eq!(answer["error"]["retryable"], true);
+    }
 }
 
 #[tokio::test]
@@ -238,7 +318,13 @@ async fn a_foreign_page_drives_nothing_and_an_allowed_one_may() {
             .send(request("POST", "/api/chat/session", &[("origin", origin)]))
             .await
     };
-    assert_eq!(post("https://evil.example").await.status(), 403);
+    let refused = post("https://evil.example").await;
+    assert_eq!(refused.status(), 403);
+    assert!(
+        !refused
+            .headers()
+            .contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN)
+    );
     let allowed = post("https://app.example").await;
     assert_eq!(allowed.status(), 200);
     assert_eq!(
@@ -287,16 +373,20 @@ async fn the_token_is_asked_for_everywhere_but_by_probes_and_the_page() {
 
 #[tokio::test]
 async fn one_client_is_held_back_and_another_is_not() {
-    let server = TestServer::with(&[("GREENROOM_LIMITS__REQUESTS_PER_MINUTE", "4")]).await;
-    let as_alice = [("x-user-key", "alice")];
+    let server = TestServer::with(&[
+        ("GREENROOM_LIMITS__REQUESTS_PER_MINUTE", "4"),
+        ("GREENROOM_SERVER__TRUSTED_PROXIES", "127.0.0.1"),
+    ])
+    .await;
+    let as_alice = [("x-user-key", "alice"), ("x-forwarded-for", "10.0.0.1")];
     assert_eq!(status_of(&server, "GET", "/api/jobs", &as_alice).await, 200);
     let refused = server.send(request("GET", "/api/jobs", &as_alice)).await;
     assert_eq!(refused.status(), 429);
     assert!(refused.headers().contains_key(header::RETRY_AFTER));
-    assert_eq!(
-        status_of(&server, "GET", "/api/jobs", &[("x-user-key", "bob")]).await,
-        200
-    );
+    let invented = [("x-user-key", "invented"), ("x-forwarded-for", "10.0.0.1")];
+    assert_eq!(status_of(&server, "GET", "/api/jobs", &invented).await, 429);
+    let as_bob = [("x-user-key", "bob"), ("x-forwarded-for", "10.0.0.2")];
+    assert_eq!(status_of(&server, "GET", "/api/jobs", &as_bob).await, 200);
     assert_eq!(status_of(&server, "GET", "/health", &as_alice).await, 200);
 }
 

@@ -58,10 +58,10 @@ impl<F: FrameSource> TurnEvents<F> {
             };
             let belonging: Belonging = serde_json::from_str(frame.data_json())
                 .map_err(|error| ReadError::Damaged(error.to_string()))?;
-            // A gate has no turn of its own: what changes it while the turn lasts is part of what the user sees of it.
             let of_this_turn = match (belonging.turn_id, belonging.run_id) {
                 (Some(turn_id), _) => turn_id == self.turn_id,
-                (None, run_id) => run_id.is_none(),
+                (None, Some(_)) => false,
+                (None, None) => is_of_the_session(frame.event_type()),
             };
             if of_this_turn {
                 self.ended = frame.event_type() == "turn.completed";
@@ -70,6 +70,12 @@ impl<F: FrameSource> TurnEvents<F> {
         }
         Ok(None)
     }
+}
+
+/// Whether an event that names no turn is part of what the user sees of one all the same: the gate and the stage belong
+/// to the session, and a turn changes them. Anything else without a turn, such as an edit of a slot, is another command's.
+fn is_of_the_session(event_type: &str) -> bool {
+    event_type.starts_with("gate.") || event_type == "stage.changed"
 }
 
 /// What a turn brought about, gathered from its events.
@@ -206,6 +212,8 @@ mod tests {
                 json!({ "turn_id": turn(2), "turn": 2, "modality": "text" }),
             ),
             ("gate.changed", json!({ "ready": false })),
+            ("slot.updated", json!({ "path": "product.name", "value": "x" })),
+            ("stage.changed", json!({ "state": "BRIEF_READY" })),
             (
                 "research.delta",
                 json!({ "run_id": "run_x", "stage": "research" }),
@@ -218,7 +226,12 @@ mod tests {
             .iter()
             .map(|frame| (frame.seq.0, frame.event_type().to_owned()))
             .collect();
-        let expected = [(2, "turn.started"), (3, "gate.changed"), (5, "turn.completed")];
+        let expected = [
+            (2, "turn.started"),
+            (3, "gate.changed"),
+            (5, "stage.changed"),
+            (7, "turn.completed"),
+        ];
         assert_eq!(types, expected.map(|(seq, name)| (seq, name.to_owned())));
     }
 

@@ -14,11 +14,13 @@ use metrics::counter;
 
 use super::asker::IdempotencyKey;
 use super::extract::{InBody, InPath};
+use super::object::Object;
 use super::sse;
 use super::turn::{TurnEvents, TurnSummary};
 use super::wire::{MessageBody, TurnDocument};
 use super::{Asker, Failure, send};
 use crate::app::App;
+use crate::lifecycle::Phase;
 
 /// Time beyond the planner's own budget after which a turn that does not end is no longer waited for: it covers the
 /// commits around the planner.
@@ -27,7 +29,7 @@ const TURN_MARGIN: Duration = Duration::from_secs(15);
 /// Say something and wait for the reply. A client that goes away cancels nothing.
 #[utoipa::path(
     post, path = "/api/chat/session/{session_id}/message", tag = "turns",
-    params(("session_id" = String, Path, description = "The session")),
+    params(("session_id" = String, Path, description = "The session"), IdempotencyKey),
     request_body = MessageBody,
     responses((status = 200, description = "The turn", body = TurnDocument)),
 )]
@@ -36,14 +38,20 @@ pub(super) async fn message(
     asker: Asker,
     InPath(session): InPath<SessionId>,
     key: IdempotencyKey,
-    InBody(body): InBody<MessageBody>,
+    InBody(Object(body)): InBody<Object<MessageBody>>,
 ) -> Result<Json<TurnDocument>, Failure> {
     let turn = begin(&app, &asker, session, key, body.message).await?;
     let playbook = app.playbooks.pinned(&turn.view.playbook.hash).await;
     let budget = playbook.map_or(Duration::ZERO, |playbook| {
         playbook.conversation.planner.budget.into()
     });
-    let gathered = tokio::time::timeout(budget + TURN_MARGIN, gather(turn.events)).await;
+    let gathered = tokio::time::timeout(budget + TURN_MARGIN, gather(turn.events));
+    let gathered = app
+        .lifecycle
+        .watch()
+        .unless_reached(Phase::Closing, gathered)
+        .await;
+    let gathered = gathered.ok_or_else(Failure::closing)?;
     let (summary, end) = gathered.map_err(|_| Failure::new(ErrorCode::LlmTimeout))??;
     let summary = summary.failure().map_err(Failure::Told)?;
     // A turn without a model is often over before anyone looked: then the view is recent enough already.
@@ -66,7 +74,7 @@ pub(super) async fn message(
 /// one is the turn's `turn.completed`.
 #[utoipa::path(
     post, path = "/api/chat/session/{session_id}/message/stream", tag = "turns",
-    params(("session_id" = String, Path, description = "The session")),
+    params(("session_id" = String, Path, description = "The session"), IdempotencyKey),
     request_body = MessageBody,
     responses((status = 200, description = "The turn's events", body = String, content_type = "text/event-stream")),
 )]
@@ -75,7 +83,7 @@ pub(super) async fn message_stream(
     asker: Asker,
     InPath(session): InPath<SessionId>,
     key: IdempotencyKey,
-    InBody(body): InBody<MessageBody>,
+    InBody(Object(body)): InBody<Object<MessageBody>>,
 ) -> Result<Response, Failure> {
     let turn = begin(&app, &asker, session, key, body.message).await?;
     Ok(sse::turn(turn.events, app.lifecycle.watch()))
@@ -93,13 +101,10 @@ async fn begin(
     IdempotencyKey(id): IdempotencyKey,
     text: String,
 ) -> Result<BegunTurn, Failure> {
-    app.limits
-        .turns
-        .take(asker.client.clone())
-        .map_err(|retry_after_s| {
-            counter!("greenroom_rate_limited_total", "what" => "turn").increment(1);
-            Failure::rate_limited(retry_after_s)
-        })?;
+    app.limits.turns.take(&asker.client).map_err(|retry_after_s| {
+        counter!("greenroom_rate_limited_total", "what" => "turn").increment(1);
+        Failure::rate_limited(retry_after_s)
+    })?;
     let command = Command {
         id,
         caller: asker.caller.clone(),

@@ -274,7 +274,7 @@ where
             let error = ErrorBody::new(ErrorCode::SysOverloaded, self.locale).with_retry_after(1);
             return self.answered(refusal(error));
         }
-        if is_turn && let Err(retry_after_s) = self.app.limits.turns.take(self.asker.client.clone()) {
+        if is_turn && let Err(retry_after_s) = self.app.limits.turns.take(&self.asker.client) {
             counter!("greenroom_rate_limited_total", "what" => "turn").increment(1);
             let error = ErrorBody::new(ErrorCode::SysRateLimit, self.locale).with_retry_after(retry_after_s);
             return self.answered(refusal(error));

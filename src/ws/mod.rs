@@ -25,7 +25,7 @@ use tracing::Instrument as _;
 use utoipa::IntoParams;
 
 use crate::app::App;
-use crate::http::{Asker, Failure, InQuery, Peer, parse_event_id};
+use crate::http::{Asker, Failure, InQuery, Peer, RequestId, parse_event_id};
 use close::CloseReason;
 use connection::Connection;
 
@@ -61,6 +61,7 @@ pub(crate) async fn connect(
     State(app): State<Arc<App>>,
     asker: Asker,
     Extension(peer): Extension<Peer>,
+    Extension(request_id): Extension<RequestId>,
     Path(session): Path<String>,
     InQuery(query): InQuery<ConnectQuery>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
@@ -85,7 +86,12 @@ pub(crate) async fn connect(
         .max_write_buffer_size(WRITE_BUFFER_BYTES_MAX)
         .max_frame_size(FRAME_BYTES_MAX)
         .max_message_size(FRAME_BYTES_MAX);
-    let span = tracing::info_span!(parent: None, "socket", session_id = session.map(tracing::field::display));
+    let span = tracing::info_span!(
+        parent: None,
+        "socket",
+        request_id = request_id.as_str(),
+        session_id = session.map(tracing::field::display),
+    );
     span.follows_from(tracing::Span::current());
     let guest = Guest {
         app,

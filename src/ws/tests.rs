@@ -17,7 +17,7 @@ use super::close::CloseReason;
 use super::connection::Connection;
 use crate::http::{Asker, WriteProgress};
 use crate::lifecycle::Phase;
-use crate::rate::ClientKey;
+use crate::rate;
 use crate::testing::TestServer;
 
 /// Both ends of a socket: what the client sent, what it has taken, and whether it takes anything.
@@ -89,7 +89,10 @@ impl Client {
     async fn connect(server: &TestServer, session: &str, after: Option<Seq>, takes_nothing: bool) -> Self {
         let session: SessionId = session.parse().unwrap();
         let caller = Caller::Client(None);
-        let client = ClientKey::Address([127, 0, 0, 1].into());
+        let client = rate::Client {
+            address: [127, 0, 0, 1].into(),
+            user: None,
+        };
         let asker = Asker {
             caller: caller.clone(),
             client,
