@@ -77,6 +77,7 @@ impl Telemetry {
             .with(filter)
             .with(lines.with_filter(wordless))
             .try_init()?;
+        crate::panic_hook::install();
         let metrics = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS_BUCKETS)?
             .set_buckets(COUNT_BUCKETS)?
