@@ -14,6 +14,9 @@ const CLIENTS_MAX: usize = 50_000;
 /// A bucket holds what flows in during this time, so that a page may load in one burst.
 const BURST: Duration = Duration::from_secs(15);
 
+/// Users who may share one address at their full rate: a home, an office. More of them share what these have.
+const USERS_PER_ADDRESS: u32 = 10;
+
 /// Who asks. Whoever invents user keys still comes from one address, so both are charged.
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -28,8 +31,10 @@ pub struct Client {
 enum BucketKey {
     /// A user, wherever they come from.
     User(UserKey),
-    /// Whoever comes from this address.
+    /// Whoever comes from this address without a user key.
     Address(IpAddr),
+    /// All users who come from this address.
+    UsersAt(IpAddr),
     /// Newcomers while the table is full.
     Crowd,
 }
@@ -63,13 +68,16 @@ impl RateLimit {
         self.per_minute.store(per_minute, Ordering::Relaxed);
     }
 
-    /// Takes one token of the client's address and one of the user, or says after how many seconds there will be one.
-    /// The address comes first: keys that it invents beyond its rate do not fill the table.
+    /// Takes one token of the user and one of those that the users of an address share, or one of the address for
+    /// whoever has no key; or says after how many seconds there will be one. The address comes first: keys that are
+    /// invented beyond its rate do not fill the table.
     pub fn take(&self, client: &Client) -> Result<(), u32> {
-        self.take_of(BucketKey::Address(client.address))?;
         match &client.user {
-            Some(user) => self.take_of(BucketKey::User(user.clone())),
-            None => Ok(()),
+            Some(user) => {
+                self.take_of(BucketKey::UsersAt(client.address))?;
+                self.take_of(BucketKey::User(user.clone()))
+            }
+            None => self.take_of(BucketKey::Address(client.address)),
         }
     }
 
@@ -78,9 +86,9 @@ impl RateLimit {
         if per_minute == 0 {
             return Ok(());
         }
-        let rate = Rate::new(per_minute);
         let now = Instant::now();
-        let client = self.admit(client, rate, now);
+        let client = self.admit(client, per_minute, now);
+        let rate = client.rate(per_minute);
         let mut bucket = self.buckets.entry(client).or_insert(Bucket {
             tokens: rate.capacity,
             filled_at: now,
@@ -99,16 +107,27 @@ impl RateLimit {
     }
 
     /// The client itself while there is room for it.
-    fn admit(&self, client: BucketKey, rate: Rate, now: Instant) -> BucketKey {
+    fn admit(&self, client: BucketKey, per_minute: u32, now: Instant) -> BucketKey {
         if self.buckets.len() < self.clients_max || self.buckets.contains_key(&client) {
             return client;
         }
-        self.buckets
-            .retain(|_, bucket| rate.level(bucket, now) < rate.capacity);
+        self.buckets.retain(|client, bucket| {
+            let rate = client.rate(per_minute);
+            rate.level(bucket, now) < rate.capacity
+        });
         if self.buckets.len() < self.clients_max {
             client
         } else {
             BucketKey::Crowd
+        }
+    }
+}
+
+impl BucketKey {
+    fn rate(&self, per_minute: u32) -> Rate {
+        match self {
+            Self::User(_) | Self::Address(_) | Self::Crowd => Rate::new(per_minute),
+            Self::UsersAt(_) => Rate::new(per_minute.saturating_mul(USERS_PER_ADDRESS)),
         }
     }
 }
@@ -188,9 +207,19 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn neither_an_invented_key_nor_another_address_makes_a_new_client() {
         let limit = RateLimit::new(4);
-        assert_eq!(limit.take(&user("alice", 1)), Ok(()));
-        assert_eq!(limit.take(&user("invented", 1)), Err(15));
-        assert_eq!(limit.take(&user("alice", 2)), Err(15));
+        let invented =
+            (0..100).take_while(|number| limit.take(&user(&format!("invented-{number}"), 1)).is_ok());
+        assert_eq!(
+            invented.count(),
+            10,
+            "as many as may share an address, and no more"
+        );
+        assert_eq!(limit.take(&user("alice", 2)), Ok(()));
+        assert_eq!(
+            limit.take(&user("alice", 3)),
+            Err(15),
+            "a user is one wherever they come from"
+        );
         assert_eq!(limit.take(&user("bob", 3)), Ok(()));
     }
 

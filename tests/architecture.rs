@@ -9,15 +9,27 @@ use serde_json::Value;
 const ARROWS: &[(&str, &[&str])] = &[
     ("greenroom-protocol", &[]),
     ("greenroom-session", &["greenroom-protocol"]),
-    ("greenroom-providers", &["greenroom-session", "greenroom-protocol"]),
+    (
+        "greenroom-providers",
+        &["greenroom-session", "greenroom-protocol"],
+    ),
     ("greenroom-store", &["greenroom-session", "greenroom-protocol"]),
     ("greenroom-actors", &["greenroom-session", "greenroom-protocol"]),
     (
         "greenroom",
-        &["greenroom-actors", "greenroom-protocol", "greenroom-providers", "greenroom-session", "greenroom-store"],
+        &[
+            "greenroom-actors",
+            "greenroom-protocol",
+            "greenroom-providers",
+            "greenroom-session",
+            "greenroom-store",
+        ],
     ),
     ("greenroom-loadtest", &["greenroom-protocol"]),
-    ("greenroom-demo", &["greenroom", "greenroom-loadtest", "greenroom-protocol"]),
+    (
+        "greenroom-demo",
+        &["greenroom", "greenroom-loadtest", "greenroom-protocol"],
+    ),
 ];
 
 /// What the pure core may never depend on.
@@ -25,11 +37,22 @@ const IMPURE: &[&str] = &["tokio", "ractor", "sqlx", "axum", "reqwest", "rand", 
 
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--no-deps", "--format-version", "1", "--locked", "--offline"])
+        .args([
+            "metadata",
+            "--no-deps",
+            "--format-version",
+            "1",
+            "--locked",
+            "--offline",
+        ])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .expect("cargo runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo metadata prints JSON");
     let packages = metadata["packages"].as_array().expect("packages");
     let name = |value: &Value| value["name"].as_str().expect("a name").to_owned();
@@ -46,11 +69,19 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
 fn crates_import_only_what_they_may() {
     let dependencies = dependencies();
     let known: BTreeSet<&str> = ARROWS.iter().map(|(name, _)| *name).collect();
-    assert_eq!(dependencies.keys().map(String::as_str).collect::<BTreeSet<_>>(), known);
+    assert_eq!(
+        dependencies.keys().map(String::as_str).collect::<BTreeSet<_>>(),
+        known
+    );
     for (name, allowed) in ARROWS {
-        let ours = dependencies[*name].iter().filter(|dependency| known.contains(dependency.as_str()));
+        let ours = dependencies[*name]
+            .iter()
+            .filter(|dependency| known.contains(dependency.as_str()));
         for dependency in ours {
-            assert!(allowed.contains(&dependency.as_str()), "{name} must not import {dependency}");
+            assert!(
+                allowed.contains(&dependency.as_str()),
+                "{name} must not import {dependency}"
+            );
         }
     }
 }
@@ -59,6 +90,9 @@ fn crates_import_only_what_they_may() {
 fn the_core_knows_no_runtime_no_database_and_no_clock() {
     let dependencies = dependencies();
     for dependency in IMPURE {
-        assert!(!dependencies["greenroom-session"].contains(*dependency), "greenroom-session must not import {dependency}");
+        assert!(
+            !dependencies["greenroom-session"].contains(*dependency),
+            "greenroom-session must not import {dependency}"
+        );
     }
 }

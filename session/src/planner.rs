@@ -244,10 +244,17 @@ pub(crate) struct PlannerReader {
     answered: bool,
     asking: bool,
     slots_known: bool,
-    ask_known: bool,
-    ask: Option<SlotPath>,
+    ask: AskField,
     /// A question that came before it was known what it asks for and what is filled.
     held: String,
+}
+
+/// The field that says what the question asks for.
+#[derive(Debug, Default)]
+enum AskField {
+    #[default]
+    Unread,
+    Read(Option<SlotPath>),
 }
 
 impl PlannerReader {
@@ -267,7 +274,7 @@ impl PlannerReader {
             Step::Element { value, .. } => serde_json::from_value(value).ok().map(AgentStep::Slot),
             Step::Closed { path, value } => {
                 match path.as_str() {
-                    "/ask" => (self.ask_known, self.ask) = (true, serde_json::from_value(value).ok()),
+                    "/ask" => self.ask = AskField::Read(serde_json::from_value(value).ok()),
                     SLOT_UPDATES => self.slots_known = true,
                     _ => return None,
                 }
@@ -278,14 +285,17 @@ impl PlannerReader {
 
     /// What there is of the question, once it may be shown.
     fn question(&mut self) -> Option<AgentStep> {
-        if !(self.slots_known && self.ask_known) || self.held.is_empty() {
+        let AskField::Read(ask) = &self.ask else {
+            return None;
+        };
+        if !self.slots_known || self.held.is_empty() {
             return None;
         }
         let separator = if self.answered && !self.asking { " " } else { "" };
         self.asking = true;
         let text = format!("{separator}{}", std::mem::take(&mut self.held));
         Some(AgentStep::Question {
-            ask: self.ask.clone(),
+            ask: ask.clone(),
             text,
         })
     }

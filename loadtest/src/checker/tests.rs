@@ -40,7 +40,7 @@ fn reserved(number: u128) -> (&'static str, Value) {
 fn settled(number: u128, outcome: &str) -> (&'static str, Value) {
     (
         "call.settled",
-        json!({ "call_id": call(number), "purpose": "stage", "outcome": outcome }),
+        json!({ "call_id": call(number), "purpose": "stage", "run_id": run(), "stage": "research", "attempt": 1, "outcome": outcome }),
     )
 }
 

@@ -129,12 +129,12 @@ impl Decider<'_, '_> {
                         ..Private::none()
                     },
                 );
-                self.planner_replied(turn_id, reply, provenance);
+                self.planner_replied(turn_id, reply.intent, provenance);
             }
         }
     }
 
-    fn planner_replied(&mut self, turn_id: TurnId, reply: PlannerOutput, provenance: Provenance) {
+    fn planner_replied(&mut self, turn_id: TurnId, intent: Intent, provenance: Provenance) {
         // What counts as asked is what was shown, and is still wanted.
         let (shown, asks) = match self.state.planning() {
             Some(planning) => (planning.reply.trim().to_owned(), planning.asks.clone()),
@@ -146,7 +146,7 @@ impl Decider<'_, '_> {
         if said_something {
             self.say(Some(turn_id), shown, provenance, false, asks);
         }
-        let acts = match reply.intent {
+        let acts = match intent {
             Intent::None => false,
             Intent::Generate => self.may_start(false).is_ok(),
             Intent::Draft => self.may_start(true).is_ok(),
@@ -157,7 +157,7 @@ impl Decider<'_, '_> {
             self.reply_from_playbook();
         }
         self.complete_turn(TurnOutcome::Ok);
-        match reply.intent {
+        match intent {
             Intent::None => {}
             Intent::Generate => self.run_as_asked(false),
             Intent::Draft => self.run_as_asked(true),
