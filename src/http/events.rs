@@ -46,7 +46,7 @@ pub struct EventsPage {
     head: u64,
 }
 
-/// Read the log: with `Accept: application/json` alone a page of it, else a stream that is replayed and then live.
+/// Read the log: with `Accept: application/json` a page of it, else a stream that is replayed and then live.
 #[utoipa::path(
     get, path = "/api/chat/session/{session_id}/events", tag = "events",
     params(
@@ -83,9 +83,20 @@ pub(super) async fn events(
     Ok(sse::log(cursor, app.lifecycle.watch()))
 }
 
-/// Whether an `Accept` asks for a page. One that names the stream as well is content with it.
+/// Whether an `Accept` asks for a page. One that names the stream with the same weight is content with it.
 fn wants_page(accept: &str) -> bool {
-    accept.contains("application/json") && !accept.contains("text/event-stream")
+    weight(accept, "application/json") > weight(accept, "text/event-stream")
+}
+
+/// The weight that an `Accept` gives to a media type by its name; 0 if it does not name it.
+fn weight(accept: &str, media_type: &str) -> f32 {
+    let range = accept
+        .split(',')
+        .map(|range| range.split(';').map(str::trim))
+        .find_map(|mut parts| parts.next()?.eq_ignore_ascii_case(media_type).then_some(parts));
+    let Some(mut parameters) = range else { return 0.0 };
+    let quality = parameters.find_map(|parameter| parameter.strip_prefix("q="));
+    quality.and_then(|quality| quality.parse().ok()).unwrap_or(1.0)
 }
 
 /// A page of a session's log; nothing that happens meanwhile is missed, for the next page begins where it ends.
@@ -130,4 +141,24 @@ pub fn parse_event_id(id: &str) -> Result<Seq, Failure> {
     parsed
         .map(|EventId(seq)| seq)
         .map_err(|error| Failure::with_details(ErrorCode::InputInvalid, format!("last event id: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_for_who_would_rather_have_it() {
+        let check = |accept, expected| assert_eq!(wants_page(accept), expected, "{accept}");
+        check("application/json", true);
+        check("Application/JSON; charset=utf-8", true);
+        check("application/json, text/event-stream;q=0.9", true);
+        check("text/event-stream;q=0.5, application/json;q=0.8, */*;q=0.1", true);
+        check("", false);
+        check("*/*", false);
+        check("text/event-stream", false);
+        check("text/event-stream, application/json", false);
+        check("application/json;q=0.8, text/event-stream", false);
+        check("application/jsonish", false);
+    }
 }
