@@ -10,6 +10,8 @@ use loadtest::client::{CreateSession, SocketOptions};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
+use crate::wire::answer;
+
 /// Runs `greenroom admin …` against the server.
 async fn admin(stage: &Stage, args: &[&str]) -> Result<Output> {
     let mut command = Command::new(built::programs().server.path);
@@ -111,6 +113,17 @@ async fn an_operator_sees_sessions_one_session_and_its_events() -> Result<()> {
             status == 404 && error["error"]["code"] == "INPUT_INVALID",
             "{error}"
         );
+
+        let unix = reqwest::Client::builder()
+            .no_proxy()
+            .unix_socket(stage.admin_socket())
+            .build()?;
+        for (path, status) in [("sessions", 405), ("drain", 404)] {
+            let answered = answer(unix.post(format!("http://admin/{path}"))).await?;
+            answered
+                .refused(status, "INPUT_INVALID")
+                .context("the socket only answers questions")?;
+        }
 
         let listed = table(stage, &["sessions"]).await?;
         ensure!(

@@ -360,7 +360,16 @@ async fn what_is_no_route_is_an_error_of_the_same_form() -> Result<()> {
                 .refused(405, "INPUT_INVALID")
                 .with_context(|| format!("{method} {path}"))?;
         }
-        let session = new_session(&stage.client()?).await?;
+        let client = stage.client()?;
+        let session = new_session(&client).await?;
+        let path = format!("/api/chat/session/{session}");
+        send(&wire, "DELETE", &path, &[])
+            .await?
+            .refused(405, "INPUT_INVALID")?;
+        ensure!(
+            client.session(session).await?.session_id == session,
+            "what is not taken deletes nothing"
+        );
         let plain = get(&wire, &format!("/api/chat/session/{session}/ws"), &[]).await?;
         ensure!(
             (400..500).contains(&plain.status),
@@ -552,6 +561,32 @@ async fn who_asks_too_much_is_told_when_to_come_back_and_others_are_not() -> Res
     };
     StageSpec::without_model()?
         .config("[limits]\nrequests_per_minute = 60\n")
+        .play(scene)
+        .await
+}
+
+#[tokio::test]
+async fn beyond_the_limit_of_connections_newcomers_are_turned_away_at_once() -> Result<()> {
+    let scene = async |stage: &mut Stage| {
+        // This request's own connection is kept open for the next one, so it is one of the four.
+        let session = new_session(&stage.client()?).await?;
+        let mut sockets = Vec::new();
+        let turned_away = loop {
+            match RawSocket::open(stage, session, "", &[]).await {
+                Ok(Ok(socket)) => sockets.push(socket),
+                Ok(Err(answer)) => anyhow::bail!("it costs an answer: {}", answer.text()),
+                Err(error) => break error,
+            }
+            ensure!(sockets.len() <= 4, "more come in than may");
+        };
+        ensure!(!sockets.is_empty(), "{turned_away}");
+        for socket in &mut sockets {
+            socket.answers().await.context("who is in is served")?;
+        }
+        Ok(())
+    };
+    StageSpec::without_model()?
+        .config("[limits]\nconnections = 4\n")
         .play(scene)
         .await
 }

@@ -48,7 +48,7 @@ async fn what_is_no_message_is_refused_over_rest_and_leaves_no_trace() -> Result
             .await?;
             check(json!({ "message": 7 }), "INPUT_INVALID").await?;
             check(json!({ "massage": "typo" }), "INPUT_INVALID").await?;
-            check(json!("message"), "INPUT_INVALID").await?;
+            check(json!(["message"]), "INPUT_INVALID").await?;
 
             let send = async |content_type: Option<&str>, body: Vec<u8>| {
                 let request = wire.request("POST", &path)?.body(body);

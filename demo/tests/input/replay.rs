@@ -107,7 +107,7 @@ async fn a_place_that_does_not_exist_is_refused_with_the_reason() -> Result<()> 
             .refused(409, "SESSION_EVENT_AHEAD")?;
 
         let overflow = "evt_99999999999999999999999999";
-        for id in ["nonsense", "evt_", "evt_x", "evt_-1", "5", overflow, ""] {
+        for id in ["nonsense", "evt_", "evt_x", "evt_-1", "5", overflow] {
             let opened = RawSocket::open(stage, session, &format!("?last_event_id={id}"), &GREENROOM).await?;
             let refused = opened.err().with_context(|| format!("`{id}` opens no socket"))?;
             refused
