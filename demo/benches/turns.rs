@@ -50,7 +50,7 @@ async fn without_model(folder: &Path) -> anyhow::Result<()> {
     for users in [1, 50, 200] {
         let mut spec = WorldSpec::new(programs(), &folder.join(format!("bare-{users}")));
         spec.with_model = false;
-        spec.config = UNLIMITED.to_owned();
+        UNLIMITED.clone_into(&mut spec.config);
         let world = World::start(spec).await?;
         let pid = world.server.id().context("the server runs")?;
         pin(pid, "0");
@@ -87,7 +87,7 @@ async fn without_model(folder: &Path) -> anyhow::Result<()> {
         for talk in talks {
             latencies.extend(talk.await??);
         }
-        let (cpu, elapsed) = (cpu_time(pid)? - cpu_before, started.elapsed());
+        let (cpu, elapsed) = (cpu_time(pid)?.saturating_sub(cpu_before), started.elapsed());
         let turns = latencies.len();
         latencies.sort_unstable();
         println!(
@@ -115,7 +115,7 @@ async fn with_model(folder: &Path) -> anyhow::Result<()> {
         let first_token = FIRST_TOKEN.as_millis().to_string();
         let args = ["--first-token-ms", &first_token, "--tokens-per-second", "2000"];
         spec.simulator_args = args.map(str::to_owned).to_vec();
-        spec.config = UNLIMITED.to_owned();
+        UNLIMITED.clone_into(&mut spec.config);
         let world = World::start(spec).await?;
         let talks: Vec<_> = (0..sessions)
             .map(|number| {

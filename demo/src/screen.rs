@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::time::Instant;
 
-use greenroom_protocol::{DeltaChange, Event, Provenance, Role, StageId};
+use greenroom_protocol::{DeltaChange, Event, MessageAdded, Provenance, Role, StageId, TurnLatency};
 
 /// Prints a session as its events come.
 pub struct Screen {
@@ -56,28 +56,7 @@ impl Screen {
                     self.reply(text);
                 }
             }
-            Event::MessageAdded(message) if message.role == Role::Assistant => match &message.provenance {
-                Provenance::Playbook { .. } => {
-                    self.end_reply();
-                    let speaker = self.paint("1;32", "greenroom");
-                    println!(
-                        "{} {speaker}  {} {}",
-                        self.clock(),
-                        message.text,
-                        self.paint("2", "[playbook]")
-                    );
-                }
-                Provenance::Model { simulated, model, .. } => {
-                    let mark = if *simulated {
-                        format!("[{model}, simulated]")
-                    } else {
-                        format!("[{model}]")
-                    };
-                    print!(" {}", self.paint("2", &mark));
-                    self.end_reply();
-                }
-                Provenance::User { .. } | Provenance::Operator => {}
-            },
+            Event::MessageAdded(message) if message.role == Role::Assistant => self.said(message),
             Event::SlotUpdated(slot) => {
                 let text = format!(
                     "{} = {}  ({:.0} %)",
@@ -89,16 +68,7 @@ impl Screen {
             }
             Event::GateReady(_) => self.note("gate", "open: the brief is complete"),
             Event::StageChanged(changed) => self.note("state", &changed.state),
-            Event::TurnCompleted(turn) => {
-                let parts: Vec<String> = turn
-                    .latency
-                    .segments
-                    .iter()
-                    .map(|segment| format!("{} {} ms", segment_name(segment.segment), segment.ms.0))
-                    .collect();
-                let text = format!("{} ms = {}", turn.latency.total_ms.0, parts.join(" + "));
-                self.note("turn", &text);
-            }
+            Event::TurnCompleted(turn) => self.turn(&turn.latency),
             Event::StageStarted(stage) => {
                 self.written.insert(stage.stage.clone(), 0);
                 self.note(
@@ -128,6 +98,39 @@ impl Screen {
             }
             _ => {}
         }
+    }
+
+    /// A final text of the assistant: a phrase is printed whole, a model's words were as they came.
+    fn said(&mut self, message: &MessageAdded) {
+        match &message.provenance {
+            Provenance::Playbook { .. } => {
+                self.end_reply();
+                let (speaker, mark) = (self.paint("1;32", "greenroom"), self.paint("2", "[playbook]"));
+                println!("{} {speaker}  {} {mark}", self.clock(), message.text);
+            }
+            Provenance::Model { simulated, model, .. } => {
+                let mark = if *simulated {
+                    format!("[{model}, simulated]")
+                } else {
+                    format!("[{model}]")
+                };
+                print!(" {}", self.paint("2", &mark));
+                self.end_reply();
+            }
+            Provenance::User { .. } | Provenance::Operator => {}
+        }
+    }
+
+    /// Where the time of a turn went.
+    fn turn(&mut self, latency: &TurnLatency) {
+        let segments = latency.segments.iter();
+        let parts: Vec<String> = segments
+            .map(|segment| format!("{} {} ms", segment_name(segment.segment), segment.ms.0))
+            .collect();
+        self.note(
+            "turn",
+            &format!("{} ms = {}", latency.total_ms.0, parts.join(" + ")),
+        );
     }
 
     fn reply(&mut self, text: &str) {

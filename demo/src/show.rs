@@ -15,7 +15,7 @@ use crate::script::TYPED_KOREAN;
 use crate::{AS_SERVER, AS_SIMULATOR, Cli};
 
 /// A session that has not ended by then never will.
-const SHOW_TIMEOUT: Duration = Duration::from_secs(300);
+const SHOW_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// Plays the demo; whether the session reached `DONE`.
 pub async fn show(cli: &Cli) -> anyhow::Result<bool> {
@@ -111,27 +111,30 @@ async fn play(world: &World, screen: &mut Screen) -> anyhow::Result<Option<RunId
             text: line.text.to_owned(),
         };
         socket.send(&message, Some(&format!("line-{number}"))).await?;
-        watch(&mut socket, screen, |seen| {
-            matches!(seen, Seen::Event(Event::TurnCompleted(_)))
+        watch(&mut socket, screen, |seen| match seen {
+            Seen::Event(event) => matches!(**event, Event::TurnCompleted(_)),
+            Seen::ReplayDone => false,
         })
         .await?;
     }
     screen.heading("The run");
-    let last = watch(&mut socket, screen, |seen| match seen {
-        Seen::Event(Event::StageChanged(changed)) => matches!(changed.state.as_str(), "DONE" | "FAILED"),
-        Seen::Event(_) | Seen::ReplayDone => false,
-    })
-    .await?;
+    let last = watch(&mut socket, screen, |seen| ended_run(seen).is_some()).await?;
     socket.close().await?;
-    Ok(match last {
-        Seen::Event(Event::StageChanged(changed)) => changed.run_id,
-        Seen::Event(_) | Seen::ReplayDone => None,
-    })
+    Ok(ended_run(&last))
+}
+
+/// The run that ended, if what was seen is its end.
+fn ended_run(seen: &Seen) -> Option<RunId> {
+    let Seen::Event(event) = seen else { return None };
+    match event.as_ref() {
+        Event::StageChanged(changed) if matches!(changed.state.as_str(), "DONE" | "FAILED") => changed.run_id,
+        _ => None,
+    }
 }
 
 /// What the show waits for.
 enum Seen {
-    Event(Event),
+    Event(Box<Event>),
     ReplayDone,
 }
 
@@ -143,7 +146,7 @@ async fn watch(
 ) -> anyhow::Result<Seen> {
     loop {
         let seen = match socket.next().await? {
-            Incoming::Event(event) => Seen::Event(event.event()?),
+            Incoming::Event(event) => Seen::Event(Box::new(event.event()?)),
             Incoming::Signal(signal) => match *signal {
                 Signal::ReplayDone { .. } => Seen::ReplayDone,
                 Signal::Rejected { error, .. } | Signal::Notice { error } => {
