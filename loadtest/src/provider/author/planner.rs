@@ -36,6 +36,16 @@ const CORRECTION: &[&str] = &[
     "instead",
     "actually",
 ];
+/// What begins a conversation and answers no question.
+const GREETINGS: &[&str] = &[
+    "안녕",
+    "반가",
+    "hello",
+    "hi ",
+    "hi,",
+    "good morning",
+    "good evening",
+];
 const LIST_BREAKS: &[&str] = &[
     ",",
     "、",
@@ -216,7 +226,10 @@ impl Turn {
         let asked = self.context["asked"].as_str()?;
         let slot = slots.iter().find(|slot| slot.path == asked && !slot.is_filled)?;
         let is_short = (1..=BARE_ANSWER_CHARS_MAX).contains(&self.utterance.chars().count());
-        if !is_short || self.is_question() || self.intent() != "none" {
+        let is_greeting = GREETINGS
+            .iter()
+            .any(|greeting| self.utterance.to_lowercase().starts_with(greeting));
+        if !is_short || is_greeting || self.is_question() || self.intent() != "none" {
             return None;
         }
         let value = slot.read(&self.utterance)?;
@@ -483,6 +496,16 @@ mod tests {
         assert_eq!(updates(&planned), [("product.name", &json!("루미세럼"))]);
         assert_eq!(planned["ask"], "product.features");
         assert!(planned["question"].as_str().unwrap().contains("특징"));
+    }
+
+    #[test]
+    fn a_greeting_answers_nothing() {
+        for greeting in [
+            "안녕하세요, 제품을 출시하려고 해요",
+            "Hello, I want to launch a product",
+        ] {
+            assert_eq!(updates(&plan_for(&context(), greeting)), [], "{greeting}");
+        }
     }
 
     #[test]
