@@ -41,25 +41,28 @@ async fn json_of(stage: &Stage, args: &[&str]) -> Result<Value> {
     Ok(serde_json::from_str(&table(stage, &with_json).await?)?)
 }
 
+/// A session that is done, and one that has just begun, of a user with a key.
+async fn two_sessions(stage: &Stage) -> Result<(String, String)> {
+    let alice = stage.client()?.with_user_key("alice-4711-secret");
+    let done = ready_session(&alice).await?;
+    alice.generate(done, false, None).await?;
+    let fresh = alice
+        .create_session(&CreateSession::default())
+        .await?
+        .session
+        .session_id;
+    Ok((done.to_string(), fresh.to_string()))
+}
+
 #[tokio::test]
-async fn an_operator_sees_sessions_one_session_and_its_events() -> Result<()> {
+async fn the_socket_is_the_operators_alone_and_shows_sessions_and_events() -> Result<()> {
     let scene = async |stage: &mut Stage| {
         let socket = std::fs::metadata(stage.admin_socket())?;
         ensure!(
             socket.file_type().is_socket() && socket.permissions().mode() & 0o777 == 0o600,
             "{socket:?}"
         );
-
-        let alice = stage.client()?.with_user_key("alice-4711-secret");
-        let done = ready_session(&alice).await?;
-        let run = alice.generate(done, false, None).await?.run_id;
-        let fresh = alice
-            .create_session(&CreateSession::default())
-            .await?
-            .session
-            .session_id;
-        let (done, fresh) = (done.to_string(), fresh.to_string());
-
+        let (done, _) = two_sessions(stage).await?;
         let (status, list): (u16, Value) = stage.admin("/sessions").await?;
         ensure!(status == 200 && list["total"] == 2, "{list}");
         let (_, filtered): (u16, Value) = stage.admin("/sessions?state=DONE").await?;
@@ -76,10 +79,7 @@ async fn an_operator_sees_sessions_one_session_and_its_events() -> Result<()> {
         let (status, shown): (u16, Value) = stage.admin(&format!("/sessions/{done}")).await?;
         ensure!(status == 200 && shown["state"] == "DONE", "{shown}");
         let actor = &shown["actor"];
-        ensure!(
-            actor["state"] == "DONE" && actor["run_id"] == run.to_string(),
-            "{actor}"
-        );
+        ensure!(actor["state"] == "DONE" && actor["run_id"].is_string(), "{actor}");
         for field in ["commands_waiting", "facts_waiting", "restarts"] {
             ensure!(actor[field] == 0, "{field}: {actor}");
         }
@@ -97,6 +97,14 @@ async fn an_operator_sees_sessions_one_session_and_its_events() -> Result<()> {
             status == 200 && page["events"].as_array().is_some_and(|events| events.len() == 3),
             "{page}"
         );
+        Ok(())
+    };
+    StageSpec::new()?.play(scene).await
+}
+
+#[tokio::test]
+async fn the_socket_says_what_is_no_question() -> Result<()> {
+    let scene = async |stage: &mut Stage| {
         for path in [
             "/sessions/sess_00000000000000000000000001",
             "/sessions/sess_00000000000000000000000001/events",
@@ -124,7 +132,15 @@ async fn an_operator_sees_sessions_one_session_and_its_events() -> Result<()> {
                 .refused(status, "INPUT_INVALID")
                 .context("the socket only answers questions")?;
         }
+        Ok(())
+    };
+    StageSpec::without_model()?.play(scene).await
+}
 
+#[tokio::test]
+async fn the_operators_client_prints_tables_for_people_and_json_for_machines() -> Result<()> {
+    let scene = async |stage: &mut Stage| {
+        let (done, fresh) = two_sessions(stage).await?;
         let listed = table(stage, &["sessions"]).await?;
         ensure!(
             listed.starts_with("SESSION") && listed.contains(&done) && listed.contains(&fresh),
@@ -151,7 +167,7 @@ async fn an_operator_sees_sessions_one_session_and_its_events() -> Result<()> {
             "{events}"
         );
         let page = json_of(stage, &["events", &done]).await?;
-        let journal = alice.journal(done.parse()?).await?;
+        let journal = stage.journal(done.parse()?).await?;
         ensure!(
             page["events"].as_array().map(Vec::len) == Some(journal.len()),
             "the whole log"

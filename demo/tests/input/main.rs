@@ -3,6 +3,7 @@
 
 mod abuse;
 mod admin;
+mod answers;
 mod configuration;
 mod door;
 mod health;

@@ -5,7 +5,7 @@ use greenroom_demo::session_play::{
     BRIEF, Stage, StageSpec, ready_session, until_event, until_signal, until_state,
 };
 use greenroom_protocol::{ClientMessage, ErrorCode, SessionId, Signal, limits};
-use loadtest::client::{Client, CreateSession, SocketOptions};
+use loadtest::client::{Client, CreateSession, Socket, SocketOptions};
 use serde_json::{Value, json};
 
 use crate::wire::{RawSocket, Wire, answer};
@@ -218,6 +218,44 @@ async fn an_edit_that_cannot_be_is_refused_and_none_beside_it_is_made() -> Resul
     StageSpec::without_model()?.play(scene).await
 }
 
+/// While a run is under way nobody changes the brief or starts another run, and turns are answered all the same.
+async fn check_frozen(stage: &Stage, client: &Client, session: SessionId, socket: &mut Socket) -> Result<()> {
+    let wire = Wire::to(stage)?;
+    let edits = json!([{ "path": "product.name", "value": "다른 이름" }]);
+    let error = patch(&wire, session, &edits)
+        .await?
+        .refused(409, "GATE_RUN_ACTIVE")?;
+    ensure!(
+        error.retryable,
+        "it may be edited once the run has ended: {error:?}"
+    );
+    let edit = ClientMessage::SlotSet {
+        path: "product.name".parse()?,
+        value: json!("다른 이름"),
+    };
+    socket.send(&edit, Some("edit")).await?;
+    let code = until_signal(socket, |signal| match signal {
+        Signal::Rejected { id, error } if id.as_deref() == Some("edit") => Some(error.code),
+        _ => None,
+    });
+    ensure!(code.await? == ErrorCode::GateRunActive);
+    let generate = format!("/api/runs/{session}/generate");
+    wire.post(&generate, &json!({}))
+        .await?
+        .refused(409, "RUN_ACTIVE")?;
+    wire.post(&format!("{generate}/async"), &json!({}))
+        .await?
+        .refused(409, "RUN_ACTIVE")?;
+    let turn = client
+        .message(session, "제품명은 다른이름, 얼마나 걸려요?", None)
+        .await?;
+    ensure!(
+        turn.brief_slots["product"]["name"] == "런치부스터",
+        "turns are answered, slots are not: {turn:?}"
+    );
+    Ok(())
+}
+
 #[tokio::test]
 async fn while_a_run_is_under_way_slots_are_frozen_no_other_begins_and_it_can_be_cancelled() -> Result<()> {
     let scene = async |stage: &mut Stage| {
@@ -230,40 +268,9 @@ async fn while_a_run_is_under_way_slots_are_frozen_no_other_begins_and_it_can_be
         let job = client.generate_async(session, false, Some("first")).await?;
         until_state(&mut socket, "GEN_STRATEGY").await?;
 
-        let wire = Wire::to(stage)?;
-        let edits = json!([{ "path": "product.name", "value": "다른 이름" }]);
-        let error = patch(&wire, session, &edits)
-            .await?
-            .refused(409, "GATE_RUN_ACTIVE")?;
-        ensure!(
-            error.retryable,
-            "it may be edited once the run has ended: {error:?}"
-        );
-        let edit = ClientMessage::SlotSet {
-            path: "product.name".parse()?,
-            value: json!("다른 이름"),
-        };
-        socket.send(&edit, Some("edit")).await?;
-        let code = until_signal(&mut socket, |signal| match signal {
-            Signal::Rejected { id, error } if id.as_deref() == Some("edit") => Some(error.code),
-            _ => None,
-        });
-        ensure!(code.await? == ErrorCode::GateRunActive);
-        let generate = format!("/api/runs/{session}/generate");
-        wire.post(&generate, &json!({}))
-            .await?
-            .refused(409, "RUN_ACTIVE")?;
-        wire.post(&format!("{generate}/async"), &json!({}))
-            .await?
-            .refused(409, "RUN_ACTIVE")?;
-        let turn = client
-            .message(session, "제품명은 다른이름, 얼마나 걸려요?", None)
-            .await?;
-        ensure!(
-            turn.brief_slots["product"]["name"] == "런치부스터",
-            "turns are answered, slots are not: {turn:?}"
-        );
+        check_frozen(stage, &client, session, &mut socket).await?;
 
+        let wire = Wire::to(stage)?;
         let running = client.job(job.job_id).await?;
         ensure!(running["status"] == "running", "{running}");
         let run = running["run_id"]
@@ -296,6 +303,7 @@ async fn while_a_run_is_under_way_slots_are_frozen_no_other_begins_and_it_can_be
         );
         ensure!(client.run(run).await?["status"] == "cancelled");
 
+        let edits = json!([{ "path": "product.name", "value": "다른 이름" }]);
         let freed = patch(&wire, session, &edits).await?.ok()?;
         ensure!(freed["brief_slots"]["product"]["name"] == "다른 이름", "{freed}");
         let done = client.generate(session, false, Some("second")).await?;

@@ -66,6 +66,20 @@ pub async fn answer(request: RequestBuilder) -> Result<Answer> {
     })
 }
 
+/// Asks for a path with these headers.
+pub async fn get(wire: &Wire, path: &str, headers: &[(&str, &str)]) -> Result<Answer> {
+    send(wire, "GET", path, headers).await
+}
+
+/// Sends a request without a body.
+pub async fn send(wire: &Wire, method: &str, path: &str, headers: &[(&str, &str)]) -> Result<Answer> {
+    let mut request = wire.request(method, path)?;
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    answer(request).await
+}
+
 impl Answer {
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
