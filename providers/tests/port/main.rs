@@ -7,6 +7,5 @@
 
 mod faults;
 mod lifetimes;
-mod log;
 mod replies;
 mod scripted_server;
