@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use greenroom_actors::{ActorsConfig, Greenroom, PlaybookLibrary, Ports, StartError};
+use greenroom_providers::Unconfigured;
 use greenroom_session::ports::{BlobError, Blobs, IdSource, Journal, TenantId};
 use greenroom_store::{LocalBlobs, SqliteStore, StoreConfig, StoreOpenError};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -72,6 +73,8 @@ impl Engine {
             journal: store.journal(),
             blobs,
             model: llm.port(),
+            moderator: Arc::new(Unconfigured),
+            capabilities: llm.capabilities(),
             clock: Arc::new(SystemClock),
             ids: Arc::new(|| Box::new(RandomIds::default()) as Box<dyn IdSource>),
             playbooks: Arc::clone(&library),

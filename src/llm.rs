@@ -81,12 +81,22 @@ impl Llm {
         }
     }
 
+    /// What it can do.
+    pub fn capabilities(&self) -> Capabilities {
+        let port = self.port();
+        Capabilities {
+            llm: port.identity(),
+            search: port.can_search(),
+            ..Capabilities::default()
+        }
+    }
+
     /// Whether a dependency is met.
     pub fn meets(&self, dependency: Dependency) -> bool {
-        let Capabilities { llm, search } = self.port().capabilities();
+        let capabilities = self.capabilities();
         match dependency {
-            Dependency::Llm => llm.is_some(),
-            Dependency::Search => search,
+            Dependency::Llm => capabilities.llm.is_some(),
+            Dependency::Search => capabilities.search,
         }
     }
 }

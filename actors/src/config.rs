@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use greenroom_protocol::limits;
-use greenroom_session::ports::{Blobs, Clock, IdSource, Journal, LanguageModel};
+use greenroom_session::ports::{Blobs, Capabilities, Clock, IdSource, Journal, LanguageModel, Moderator};
 
 use crate::PlaybookLibrary;
 
@@ -71,6 +71,10 @@ pub struct Ports {
     pub blobs: Arc<dyn Blobs>,
     /// The language model.
     pub model: Arc<dyn LanguageModel>,
+    /// Who checks texts, where [`Self::capabilities`] say that they are checked.
+    pub moderator: Arc<dyn Moderator>,
+    /// What the providers can do, and what is checked.
+    pub capabilities: Capabilities,
     /// Where the time is read.
     pub clock: Arc<dyn Clock>,
     /// Makes a source of ids for each session that is activated.

@@ -246,7 +246,11 @@ impl Directory {
 fn begins_work(kind: &CommandKind) -> bool {
     match kind {
         CommandKind::UserMessage { .. } | CommandKind::Generate { .. } | CommandKind::RetryRun { .. } => true,
-        CommandKind::SetSlots { .. } | CommandKind::CancelRun { .. } | CommandKind::CancelResponse => false,
+        CommandKind::ReserveCall { .. } => true,
+        CommandKind::SetSlots { .. }
+        | CommandKind::SettleCall { .. }
+        | CommandKind::CancelRun { .. }
+        | CommandKind::CancelResponse => false,
     }
 }
 

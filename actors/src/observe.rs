@@ -17,6 +17,8 @@ pub(crate) enum CommandOutcome {
 pub(crate) fn command(kind: &CommandKind, outcome: CommandOutcome) {
     let kind = match kind {
         CommandKind::UserMessage { .. } => "user_message",
+        CommandKind::ReserveCall { .. } => "reserve_call",
+        CommandKind::SettleCall { .. } => "settle_call",
         CommandKind::SetSlots { .. } => "set_slots",
         CommandKind::Generate { .. } => "generate",
         CommandKind::CancelRun { .. } => "cancel_run",
@@ -70,6 +72,9 @@ pub(crate) fn agent(purpose: CallPurpose, outcome: &'static str) {
         CallPurpose::Plan => "plan",
         CallPurpose::Stage => "stage",
         CallPurpose::Repair => "repair",
+        CallPurpose::Moderate => "moderate",
+        CallPurpose::Transcribe => "transcribe",
+        CallPurpose::Speak => "speak",
     };
     counter!("greenroom_agents_total", "purpose" => purpose, "outcome" => outcome).increment(1);
 }

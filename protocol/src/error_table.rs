@@ -73,6 +73,11 @@ error_table! {
         en: "This format is not supported.",
         operator: "Nothing; `details` names the formats that are taken.";
 
+    InputTimeout = "INPUT_TIMEOUT", 408, TRANSIENT,
+        ko: "업로드가 멈췄습니다. 연결을 확인하고 다시 보내 주세요.",
+        en: "The upload stalled. Please check the connection and send it again.",
+        operator: "Nothing for a single case; if it recurs, look for a proxy that holds request bodies back.";
+
     AuthRequired = "AUTH_REQUIRED", 401, FINAL,
         ko: "인증이 필요합니다.",
         en: "Authentication is required.",
@@ -124,11 +129,15 @@ error_table! {
     SafetyInput = "SAFETY_INPUT", 422, FINAL,
         ko: "이 내용은 다룰 수 없습니다. 다른 표현으로 말씀해 주세요.",
         en: "This cannot be worked with. Please put it differently.",
-        operator: "Nothing: not issued by this release; nothing is moderated on its way in.";
+        operator: "Nothing for a single case: the moderation provider flagged what the user said. If it flags what is harmless, see `moderation.input`.";
     SafetyOutput = "SAFETY_OUTPUT", 502, FINAL,
         ko: "안전 기준에 맞는 결과를 만들지 못했습니다. 내용을 바꾸어 다시 시도해 주세요.",
         en: "No result could be made that meets the safety rules. Please change the brief and try again.",
-        operator: "Nothing for a single case: the model or the provider's filter refused. If it recurs, read the stage's prompt in the playbook.";
+        operator: "Nothing for a single case: the model or the provider's filter refused, or moderation flagged what it wrote. If it recurs, read the stage's prompt in the playbook.";
+    SafetyUnavailable = "SAFETY_UNAVAILABLE", 503, TRANSIENT,
+        ko: "지금은 안전 확인을 할 수 없어 진행하지 못했습니다. 잠시 후 다시 시도해 주세요.",
+        en: "The safety check is not available now, so this could not go on. Please try again shortly.",
+        operator: "Look at `moderation` in `/health/detailed`. While its provider is down, `moderation.input = \"best_effort\"` (and `moderation.output`) lets texts pass unchecked.";
 
     LlmUpstream = "LLM_UPSTREAM", 502, TRANSIENT,
         ko: "AI 서비스에 문제가 생겼습니다. 잠시 후 다시 시도해 주세요.",
@@ -154,27 +163,27 @@ error_table! {
     SttFailed = "STT_FAILED", 502, TRANSIENT,
         ko: "음성을 인식하지 못했습니다. 다시 말씀하시거나 글로 입력해 주세요.",
         en: "The speech could not be transcribed. Please say it again or type it.",
-        operator: "Nothing: not issued by this release, which does not listen.";
+        operator: "Find `provider call ended` in the log by `call_id` and read its `reason`; `/health/detailed` has the last error of `stt`.";
     SttTimeout = "STT_TIMEOUT", 504, TRANSIENT,
         ko: "음성 인식이 늦어지고 있습니다. 다시 말씀하시거나 글로 입력해 주세요.",
         en: "Transcription took too long. Please say it again or type it.",
-        operator: "Nothing: not issued by this release, which does not listen.";
+        operator: "Compare the latency of `stt` in `/health/detailed` with the provider's status page; a faster `stt.model` helps.";
     SttNotConfigured = "STT_NOT_CONFIGURED", 503, FINAL,
         ko: "음성 인식이 설정되지 않았습니다. 글로 입력해 주세요.",
         en: "Speech recognition is not configured. Please type instead.",
-        operator: "Nothing: this release does not listen, and answers `audio.*` messages so.";
+        operator: "Set `OPENAI_API_KEY`, or `stt.base_url` and `stt.model` for a server of your own, then restart.";
     TtsFailed = "TTS_FAILED", 502, TRANSIENT,
         ko: "음성을 만들지 못했습니다. 답변은 글로 볼 수 있습니다.",
         en: "The voice could not be made. The text is complete.",
-        operator: "Nothing: not issued by this release, which does not speak.";
+        operator: "Find `provider call ended` in the log by `call_id` and read its `reason`; `/health/detailed` has the last error of `tts`.";
     TtsTimeout = "TTS_TIMEOUT", 504, TRANSIENT,
         ko: "음성 생성이 늦어지고 있습니다. 답변은 글로 볼 수 있습니다.",
         en: "Making the voice took too long. The text is complete.",
-        operator: "Nothing: not issued by this release, which does not speak.";
+        operator: "Compare the latency of `tts` in `/health/detailed` with the provider's status page; a faster `tts.model` helps.";
     TtsNotConfigured = "TTS_NOT_CONFIGURED", 503, FINAL,
         ko: "음성 생성이 설정되지 않았습니다.",
         en: "Speech synthesis is not configured.",
-        operator: "Nothing: this release does not speak, and answers `playback.ack` so.";
+        operator: "Set `OPENAI_API_KEY`, or `tts.base_url` and `tts.model` for a server of your own, then restart.";
 
     ImageFailed = "IMAGE_FAILED", 502, TRANSIENT,
         ko: "이미지를 만들지 못했습니다. 다시 시도해 주세요.",

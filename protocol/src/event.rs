@@ -19,7 +19,7 @@ pub use conversation::{
 pub use run::{
     AssetReady, BudgetWarning, CheckNote, FrozenSlot, GateJudged, GateWaived, JobStatus, JobType, JobUpdated,
     RunCancelled, RunCompleted, RunStarted, StageChanged, StageCompleted, StageDelta, StageFailure,
-    StageStarted,
+    StageStarted, SupportingSource,
 };
 pub use terms::{Locale, Modality, Mode, PlaybookRef, Provenance, Role};
 

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use greenroom_protocol::{CallId, ErrorCode, Millis};
-use greenroom_session::ports::{ModelEvent, ModelFailure, ModelReceipt, ModelRequest, ModelSize};
+use greenroom_session::ports::{CallFailure, CallReceipt, ModelEvent, ModelRequest, ModelSize};
 use greenroom_session::{CallCost, Usage};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{Response, StatusCode};
@@ -63,7 +63,7 @@ struct Deadline {
 
 impl Call {
     /// Sends the request and waits for the answer to begin.
-    pub(crate) async fn begin(provider: Arc<Provider>, request: &ModelRequest) -> Result<Self, ModelFailure> {
+    pub(crate) async fn begin(provider: Arc<Provider>, request: &ModelRequest) -> Result<Self, CallFailure> {
         let model = match request.size {
             ModelSize::Large => &provider.config.model,
             ModelSize::Small => &provider.config.small_model,
@@ -101,7 +101,7 @@ impl Call {
     }
 
     /// The next event of the reply. None after the last.
-    pub(crate) async fn next(&mut self) -> Option<Result<ModelEvent, ModelFailure>> {
+    pub(crate) async fn next(&mut self) -> Option<Result<ModelEvent, CallFailure>> {
         loop {
             if let Some(event) = self.reply.next_event() {
                 return Some(Ok(event));
@@ -175,7 +175,7 @@ impl Call {
         }
     }
 
-    fn complete(&mut self) -> ModelReceipt {
+    fn complete(&mut self) -> CallReceipt {
         self.settle(Verdict::Healthy {
             error: None,
             first_token: self.first_token,
@@ -187,7 +187,7 @@ impl Call {
     }
 
     /// `cost` is what is known of it if the provider told no usage.
-    fn fail(&mut self, fault: Fault, cost: CallCost) -> ModelFailure {
+    fn fail(&mut self, fault: Fault, cost: CallCost) -> CallFailure {
         let verdict = match fault.blame() {
             Blame::Provider => Verdict::Faulty {
                 error: fault.code,
@@ -204,7 +204,7 @@ impl Call {
     }
 
     /// Nothing was sent: the circuit is open.
-    fn suspended(&mut self, retry_after: Millis) -> ModelFailure {
+    fn suspended(&mut self, retry_after: Millis) -> CallFailure {
         let mut fault = Fault::new(
             ErrorCode::LlmCircuitOpen,
             "calls are suspended: the provider keeps failing",
@@ -213,12 +213,12 @@ impl Call {
         self.refuse(fault, CallCost::Known(0))
     }
 
-    fn refuse(&mut self, fault: Fault, cost: CallCost) -> ModelFailure {
+    fn refuse(&mut self, fault: Fault, cost: CallCost) -> CallFailure {
         let reason = self.provider.without_key(fault.reason);
         self.record(fault.code.as_str());
         let receipt = self.receipt(cost);
         self.log(fault.code.as_str(), Some(&reason), receipt.usage);
-        ModelFailure {
+        CallFailure {
             code: fault.code,
             retryable: fault.retryable,
             retry_after: fault.retry_after,
@@ -227,12 +227,12 @@ impl Call {
         }
     }
 
-    fn receipt(&self, cost_without_usage: CallCost) -> ModelReceipt {
+    fn receipt(&self, cost_without_usage: CallCost) -> CallReceipt {
         let own = |text: &str| self.provider.without_key(text.to_owned());
         let model = self.reply.model().map_or_else(|| self.model.clone(), own);
         let usage = self.reply.usage();
         let cost = usage.map_or(cost_without_usage, |usage| self.cost(&model, &usage));
-        ModelReceipt {
+        CallReceipt {
             provider: self.provider.config.name.clone(),
             simulated: self.provider.simulated || is_simulated(&model),
             response_id: self.reply.response_id().map(own),

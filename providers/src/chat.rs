@@ -170,6 +170,7 @@ impl ChatReader {
                     .unwrap_or(0),
                 output_tokens: usage.completion_tokens,
                 searches: 0,
+                ..Usage::default()
             });
         }
         // One choice was asked for.

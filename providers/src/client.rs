@@ -6,9 +6,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use futures_util::{StreamExt as _, stream};
 use greenroom_protocol::Millis;
-use greenroom_session::ports::{
-    Capabilities, LanguageModel, LlmIdentity, ModelFailure, ModelRequest, ModelStream,
-};
+use greenroom_session::ports::{CallFailure, LanguageModel, LlmIdentity, ModelRequest, ModelStream};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Client, Url};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -127,7 +125,7 @@ impl OpenAi {
 
     /// Whether the provider can be reached and takes the key: asks for its list of models, which costs nothing.
     /// Answers how long it took. The circuit neither hinders nor hears of it.
-    pub async fn probe(&self) -> Result<Millis, ModelFailure> {
+    pub async fn probe(&self) -> Result<Millis, CallFailure> {
         let started = Instant::now();
         let request = self.provider.http.get(self.provider.models_url.clone()).send();
         let fault = match tokio::time::timeout(PROBE_TIMEOUT, request).await {
@@ -140,7 +138,7 @@ impl OpenAi {
             Ok(Err(error)) => Fault::transport(&error),
             Err(_) => Fault::timeout(format!("no answer within {} ms", PROBE_TIMEOUT.as_millis())),
         };
-        Err(ModelFailure {
+        Err(CallFailure {
             code: fault.code,
             retryable: fault.retryable,
             retry_after: fault.retry_after,
@@ -179,8 +177,8 @@ impl std::fmt::Debug for OpenAi {
 
 #[async_trait]
 impl LanguageModel for OpenAi {
-    /// `search` asks for nothing where [`Capabilities::search`] is false.
-    async fn generate(&self, request: ModelRequest) -> Result<ModelStream, ModelFailure> {
+    /// `search` asks for nothing where [`LanguageModel::can_search`] is false.
+    async fn generate(&self, request: ModelRequest) -> Result<ModelStream, CallFailure> {
         let call = Call::begin(Arc::clone(&self.provider), &request).await?;
         let events = stream::unfold(call, |mut call| async move {
             let event = call.next().await?;
@@ -189,11 +187,12 @@ impl LanguageModel for OpenAi {
         Ok(events.boxed())
     }
 
-    fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            llm: Some(self.provider.identity()),
-            search: self.provider.protocol == Protocol::Responses,
-        }
+    fn identity(&self) -> Option<LlmIdentity> {
+        Some(self.provider.identity())
+    }
+
+    fn can_search(&self) -> bool {
+        self.provider.protocol == Protocol::Responses
     }
 }
 

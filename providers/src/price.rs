@@ -216,6 +216,7 @@ mod tests {
             cached_tokens,
             output_tokens,
             searches,
+            ..Usage::default()
         }
     }
 

@@ -65,8 +65,11 @@ impl Reply {
         };
         if news && self.outcome.is_none() {
             self.sources.insert(url.clone(), title.is_some());
-            self.events
-                .push_back(ModelEvent::Source(SearchSource { url, title }));
+            self.events.push_back(ModelEvent::Source(SearchSource {
+                url,
+                title,
+                passage: None,
+            }));
         }
     }
 
@@ -184,6 +187,7 @@ mod tests {
         let source = SearchSource {
             url: "https://a".to_owned(),
             title: Some(format!("a{}", "가".repeat(99))),
+            passage: None,
         };
         assert_eq!(drain(&mut reply), [ModelEvent::Source(source)]);
     }

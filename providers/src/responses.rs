@@ -258,6 +258,7 @@ impl ResponsesReader {
                     .map_or(0, |details| details.cached_tokens),
                 output_tokens: usage.output_tokens,
                 searches: self.searches,
+                ..Usage::default()
             });
         }
         match self.refused.then(refusal).or(fault) {

@@ -8,7 +8,7 @@ use crate::evolve::ends_sentence;
 use crate::partial_json::{PartialJson, PartialJsonOptions, Step};
 use crate::planner::{self, PlannerReader};
 use crate::playbook::Playbook;
-use crate::ports::{ModelFailure, ModelReceipt, ModelRequest, SearchSource};
+use crate::ports::{CallFailure, CallReceipt, ModelRequest, SearchSource};
 use crate::stage::{self, StageReader};
 use crate::state::{Attempt, PlanProgress, State};
 
@@ -37,7 +37,7 @@ pub enum AgentReport {
     /// The call failed.
     Failed {
         /// How.
-        failure: ModelFailure,
+        failure: CallFailure,
         /// What had arrived.
         partial: String,
         /// What searches had returned.
@@ -58,7 +58,7 @@ pub struct AgentOutput {
     /// What searches returned.
     pub sources: Vec<SearchSource>,
     /// What the provider says of the call.
-    pub receipt: ModelReceipt,
+    pub receipt: CallReceipt,
 }
 
 /// One step of a reply, for the session to decide upon.
@@ -299,6 +299,7 @@ impl Due {
 /// What the agent of a due call is to do; none when the state no longer names the call.
 pub fn agent_task(state: &State, playbook: &Playbook, stamp: &Stamp, now: Timestamp) -> Option<AgentTask> {
     let (request, reader) = match &stamp.scope {
+        CallScope::Session {} => return None,
         CallScope::Turn { turn_id, .. } => {
             let planning = state.planning().filter(|planning| planning.turn_id == *turn_id)?;
             let PlanProgress::Calling(attempt) = &planning.progress else {

@@ -1,11 +1,14 @@
 //! What can be asked of a session, who asks, and what is answered.
 
-use greenroom_protocol::{CommandId, ErrorBody, JobId, RunId, Seq, SlotPath, TurnId};
+use greenroom_protocol::{
+    AssetReady, CallId, CallOutcome, CommandId, ErrorBody, ErrorCode, JobId, RunId, Seq, SlotPath, Timestamp,
+    TurnId,
+};
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::UserKey;
+use crate::{CallRecord, UserKey};
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,10 +45,25 @@ pub struct Command {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum CommandKind {
-    /// A typed utterance.
+    /// An utterance.
     UserMessage {
         /// What the user says.
         text: String,
+        /// How it was heard, if it was spoken: settles the transcription that was reserved for it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        spoken: Option<Box<Spoken>>,
+    },
+    /// Reserve a call that is made outside the session. It may leave once the answer is there.
+    ReserveCall {
+        /// What it is for.
+        call: OutsideCall,
+    },
+    /// Say how a call that was made outside the session ended. One that is not open any more is left as it is.
+    SettleCall {
+        /// Which.
+        call_id: CallId,
+        /// How it ended.
+        settlement: Box<Settlement>,
     },
     /// The user's own edits, all or none.
     SetSlots {
@@ -73,6 +91,54 @@ pub enum CommandKind {
     CancelResponse,
 }
 
+/// A call that routes, ear and mouth make themselves, because what it carries never enters the session.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "call", rename_all = "snake_case")]
+pub enum OutsideCall {
+    /// The words of an utterance. The answer names the turn that they will begin.
+    Transcribe {
+        /// SHA-256 of the recording, hexadecimal; it stands for the words when the same command comes again.
+        audio_digest: String,
+    },
+    /// A text, spoken.
+    Speak {
+        /// The turn whose reply it is, if it is one.
+        turn_id: Option<TurnId>,
+    },
+    /// The check of a text that is not an utterance.
+    Moderate,
+}
+
+/// How an utterance was heard.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Spoken {
+    /// The turn that the reservation named.
+    pub turn_id: TurnId,
+    /// The transcription.
+    pub call_id: CallId,
+    /// What the provider says of it.
+    pub record: CallRecord,
+    /// SHA-256 of the recording, hexadecimal.
+    pub audio_digest: String,
+    /// When the user had finished speaking.
+    pub ended_at: Timestamp,
+}
+
+/// How a call ended that was made outside the session.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Settlement {
+    /// How.
+    pub outcome: CallOutcome,
+    /// What the provider says of it, if it said anything.
+    pub record: Option<CallRecord>,
+    /// Why it failed, for everybody to see.
+    pub error: Option<ErrorCode>,
+    /// For the operator: no secrets, no words of the user.
+    pub reason: Option<String>,
+    /// What came of it; its blob is durable already.
+    pub asset: Option<AssetReady>,
+}
+
 /// One edit of a slot.
 #[derive(Debug, Clone, PartialEq, Serialize, serde::Deserialize)]
 pub struct SlotEdit {
@@ -84,8 +150,29 @@ pub struct SlotEdit {
 
 impl CommandKind {
     /// A digest by which a reuse of an idempotency key for something else is noticed.
+    ///
+    /// A recording stands for its words: what a second transcription makes of it is the same utterance.
     pub fn digest(&self) -> String {
-        let text = serde_json::to_vec(self).unwrap_or_default();
+        let recording = match self {
+            Self::UserMessage {
+                spoken: Some(spoken), ..
+            } => Some(&spoken.audio_digest),
+            Self::ReserveCall {
+                call: OutsideCall::Transcribe { audio_digest },
+            } => Some(audio_digest),
+            Self::UserMessage { spoken: None, .. }
+            | Self::ReserveCall { .. }
+            | Self::SettleCall { .. }
+            | Self::SetSlots { .. }
+            | Self::Generate { .. }
+            | Self::CancelRun { .. }
+            | Self::RetryRun { .. }
+            | Self::CancelResponse => None,
+        };
+        let text = match recording {
+            Some(audio_digest) => format!("recording {audio_digest}").into_bytes(),
+            None => serde_json::to_vec(self).unwrap_or_default(),
+        };
         let mut digest = format!("{:x}", Sha256::digest(&text));
         digest.truncate(32);
         digest
@@ -103,6 +190,8 @@ pub struct Receipt {
     pub run_id: Option<RunId>,
     /// The job that stands for the run.
     pub job_id: Option<JobId>,
+    /// The call that it reserved.
+    pub call_id: Option<CallId>,
     /// Whether the command had been taken before.
     pub duplicate: bool,
 }

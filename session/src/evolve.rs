@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use greenroom_protocol::{
-    CallReserved, CallScope, CallSettled, DeltaChange, ErrorEvent, Event, Gate, MessageAdded, Millis,
-    PlannerDelta, Role, RunId, RunStarted, Seq, SessionId, SlotSource, StageChanged, StageCompleted,
+    CallPurpose, CallReserved, CallScope, CallSettled, DeltaChange, ErrorEvent, Event, Gate, MessageAdded,
+    Millis, PlannerDelta, Role, RunId, RunStarted, Seq, SessionId, SlotSource, StageChanged, StageCompleted,
     StageStarted, Timestamp, TurnId, TurnOutcome, limits,
 };
 
@@ -307,9 +307,13 @@ impl State {
             model: private.model.clone(),
         };
         match &reserved.scope {
-            CallScope::Turn { turn_id, attempt } => {
-                self.plan_reserved(*turn_id, *attempt, call, private, at);
-            }
+            CallScope::Session {} => {}
+            CallScope::Turn { turn_id, attempt } => match reserved.purpose {
+                CallPurpose::Plan => self.plan_reserved(*turn_id, *attempt, call, private, at),
+                // Made outside the session: nothing is due for them.
+                CallPurpose::Transcribe | CallPurpose::Speak => {}
+                CallPurpose::Moderate | CallPurpose::Stage | CallPurpose::Repair => {}
+            },
             CallScope::Stage { run_id, stage, .. } => {
                 let progress = self.run_mut(*run_id).and_then(|run| run.stages.get_mut(stage));
                 if let Some(StageProgress::Running(attempt)) = progress {
@@ -360,6 +364,7 @@ impl State {
             return;
         };
         match scope {
+            CallScope::Session {} => {}
             CallScope::Turn { .. } => {
                 if let Turn::Planning(planning) = &mut self.turn
                     && let PlanProgress::Calling(attempt) = &mut planning.progress

@@ -49,6 +49,9 @@ pub struct Private {
     /// The time that the attempt begins with (`call.reserved`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<Millis>,
+    /// When the user had finished speaking (`turn.started` of a spoken turn).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speech_ended_at: Option<Timestamp>,
     /// Whether the attempt takes the place of one that a crash interrupted (`call.reserved`, `stage.started`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub resumed: bool,
@@ -78,7 +81,7 @@ pub struct CommandRecord {
     pub digest: String,
 }
 
-/// Tokens that a call used.
+/// What a call used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     /// Tokens read, cached ones included.
@@ -91,6 +94,17 @@ pub struct Usage {
     /// Searches made.
     #[serde(default)]
     pub searches: u32,
+    /// Speech heard or made, in milliseconds.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub audio_ms: u64,
+    /// Characters spoken.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub characters: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference in")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// What a call cost.

@@ -14,6 +14,7 @@ pub mod partial_json;
 pub mod planner;
 pub mod playbook;
 pub mod ports;
+pub mod scenario;
 pub mod schema;
 mod slot_value;
 pub mod stage;
@@ -26,7 +27,7 @@ pub use agent::{
     agent_task, due,
 };
 pub use brief::{Brief, Slot};
-pub use command::{Answer, Caller, Command, CommandKind, Receipt, SlotEdit};
+pub use command::{Answer, Caller, Command, CommandKind, OutsideCall, Receipt, Settlement, SlotEdit, Spoken};
 pub use decide::{Context, Decision, Input, NewSession, create, decide};
 pub use evolve::FoldError;
 pub use fact::{Breach, CallCost, CallRecord, CommandRecord, Fact, Private, Usage, UserKey, UserKeyError};

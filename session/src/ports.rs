@@ -480,6 +480,9 @@ pub struct SearchSource {
     pub url: String,
     /// Its title, if the provider gave one.
     pub title: Option<String>,
+    /// What it says, as far as the provider returned or cited it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passage: Option<String>,
 }
 
 /// One step of a model's reply.
@@ -490,12 +493,12 @@ pub enum ModelEvent {
     /// A search returned this.
     Source(SearchSource),
     /// The reply is complete; the stream ends.
-    Completed(ModelReceipt),
+    Completed(CallReceipt),
 }
 
 /// What the provider says of a completed call.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ModelReceipt {
+pub struct CallReceipt {
     /// The provider's configured name.
     pub provider: String,
     /// The model that answered.
@@ -515,7 +518,7 @@ pub struct ModelReceipt {
 /// A call that failed: classified, never retried by the provider's client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {reason}")]
-pub struct ModelFailure {
+pub struct CallFailure {
     /// From the error table: `LLM_TIMEOUT`, `LLM_UPSTREAM`, `LLM_NOT_CONFIGURED`, `LLM_CIRCUIT_OPEN`,
     /// `LLM_JSON_INVALID` (cut at the token limit), `SAFETY_OUTPUT` (refused).
     pub code: ErrorCode,
@@ -526,29 +529,55 @@ pub struct ModelFailure {
     /// For the operator and the log: no secrets, no words of the user.
     pub reason: String,
     /// What is known of the call.
-    pub receipt: Option<ModelReceipt>,
+    pub receipt: Option<CallReceipt>,
 }
 
 /// A model's reply as it comes. An `Err` is the last item.
-pub type ModelStream = BoxStream<'static, Result<ModelEvent, ModelFailure>>;
+pub type ModelStream = BoxStream<'static, Result<ModelEvent, CallFailure>>;
 
 /// A language model.
 #[async_trait]
 pub trait LanguageModel: Send + Sync + 'static {
     /// Sends the request; dropping the stream cancels it.
-    async fn generate(&self, request: ModelRequest) -> Result<ModelStream, ModelFailure>;
+    async fn generate(&self, request: ModelRequest) -> Result<ModelStream, CallFailure>;
 
-    /// Whether there is a provider, and whether it can search.
-    fn capabilities(&self) -> Capabilities;
+    /// Which provider it is; none if none is configured.
+    fn identity(&self) -> Option<LlmIdentity>;
+
+    /// Whether it can search the web.
+    fn can_search(&self) -> bool;
 }
 
-/// What the configured providers can do.
+/// What the configured providers can do, and what is checked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Capabilities {
     /// The language model, if one is configured.
     pub llm: Option<LlmIdentity>,
     /// Whether it can search the web.
     pub search: bool,
+    /// Who turns speech into words.
+    pub stt: Option<ModelIdentity>,
+    /// Who turns words into speech.
+    pub tts: Option<ModelIdentity>,
+    /// Who checks texts.
+    pub moderation: Option<ModelIdentity>,
+    /// Whether what users say is checked.
+    pub moderate_input: ModerationPolicy,
+    /// Whether what models write is checked.
+    pub moderate_output: ModerationPolicy,
+}
+
+/// Whether texts of one direction are checked, and what holds while they cannot be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ModerationPolicy {
+    /// Nothing is checked.
+    #[default]
+    Off,
+    /// Checked; a text that cannot be checked is refused (`SAFETY_UNAVAILABLE`).
+    Required,
+    /// Checked; a text that cannot be checked passes, and the log says so.
+    BestEffort,
 }
 
 /// Which language model is configured.
@@ -588,4 +617,148 @@ pub struct ModelIdentity {
     pub model: String,
     /// Whether the provider is a simulator.
     pub simulated: bool,
+}
+
+// ---------------------------------------------------------------- speech
+
+/// Recorded speech: 16 kHz, one channel, signed 16-bit little-endian samples.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpeechAudio {
+    /// The samples, two bytes each.
+    pub pcm: Bytes,
+}
+
+impl SpeechAudio {
+    /// Samples per second.
+    pub const SAMPLE_RATE_HZ: u32 = 16_000;
+
+    /// How long it plays.
+    pub fn duration(&self) -> Millis {
+        let samples = self.pcm.len() as u64 / 2;
+        let ms = samples * 1_000 / u64::from(Self::SAMPLE_RATE_HZ);
+        Millis(ms)
+    }
+}
+
+/// Speech to be turned into words. One request is one HTTP request and one call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TranscriptionRequest {
+    /// The call that was reserved for it.
+    pub call_id: CallId,
+    /// What was said.
+    pub audio: SpeechAudio,
+    /// The language that it is probably in; a hint only.
+    pub language: Option<Locale>,
+    /// Words that may occur, such as the product's name; a hint only.
+    pub vocabulary: Vec<String>,
+    /// How long the whole call may take.
+    pub timeout: Millis,
+}
+
+/// What was understood.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Transcription {
+    /// The words, trimmed; empty when nothing was understood.
+    pub text: String,
+    /// The language that the provider heard, as it names it.
+    pub language: Option<String>,
+    /// What the provider says of the call.
+    pub receipt: CallReceipt,
+}
+
+/// Turns speech into words.
+#[async_trait]
+pub trait Transcriber: Send + Sync + 'static {
+    /// Sends the request; dropping the future cancels it. Fails with `STT_FAILED`, `STT_TIMEOUT` or
+    /// `STT_NOT_CONFIGURED`.
+    async fn transcribe(&self, request: TranscriptionRequest) -> Result<Transcription, CallFailure>;
+
+    /// Which provider it is; none if none is configured.
+    fn identity(&self) -> Option<ModelIdentity>;
+}
+
+/// How speech is encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SpeechFormat {
+    /// MPEG layer 3.
+    Mp3,
+    /// RIFF with 16-bit samples.
+    Wav,
+    /// 24 kHz, one channel, signed 16-bit little-endian samples, no header.
+    Pcm,
+}
+
+/// A text to be spoken. One request is one HTTP request and one call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpeechRequest {
+    /// The call that was reserved for it.
+    pub call_id: CallId,
+    /// What to say.
+    pub text: String,
+    /// The provider's name of the voice.
+    pub voice: String,
+    /// How to say it, for providers that take a direction.
+    pub style: Option<String>,
+    /// How to encode it.
+    pub format: SpeechFormat,
+    /// How long the whole call may take.
+    pub timeout: Millis,
+    /// How long the stream may be silent.
+    pub stall_timeout: Millis,
+}
+
+/// One step of speech.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SpeechEvent {
+    /// The speech grows by these bytes of its format.
+    Audio(Bytes),
+    /// The speech is complete; the stream ends.
+    Completed(CallReceipt),
+}
+
+/// Speech as it comes. An `Err` is the last item.
+pub type SpeechStream = BoxStream<'static, Result<SpeechEvent, CallFailure>>;
+
+/// Turns words into speech.
+#[async_trait]
+pub trait Speaker: Send + Sync + 'static {
+    /// Sends the request; dropping the stream cancels it. Fails with `TTS_FAILED`, `TTS_TIMEOUT` or
+    /// `TTS_NOT_CONFIGURED`.
+    async fn speak(&self, request: SpeechRequest) -> Result<SpeechStream, CallFailure>;
+
+    /// Which provider it is; none if none is configured.
+    fn identity(&self) -> Option<ModelIdentity>;
+}
+
+// ---------------------------------------------------------------- moderation
+
+/// Texts to be checked together. One request is one HTTP request and one call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModerationRequest {
+    /// The call that was reserved for it.
+    pub call_id: CallId,
+    /// The texts.
+    pub texts: Vec<String>,
+    /// How long the whole call may take.
+    pub timeout: Millis,
+}
+
+/// What the check found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// The provider's names of what was found; none when nothing was.
+    pub flagged: Option<Vec<String>>,
+    /// What the provider says of the call.
+    pub receipt: CallReceipt,
+}
+
+/// Checks texts.
+#[async_trait]
+pub trait Moderator: Send + Sync + 'static {
+    /// Sends the request; dropping the future cancels it. Fails with `SAFETY_UNAVAILABLE`.
+    async fn moderate(&self, request: ModerationRequest) -> Result<Verdict, CallFailure>;
+
+    /// Which provider it is; none if none is configured.
+    fn identity(&self) -> Option<ModelIdentity>;
 }

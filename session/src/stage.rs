@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use greenroom_protocol::{CallPurpose, CheckNote, Delta, DeltaChange, Locale, Millis};
+use greenroom_protocol::{CallPurpose, CheckNote, Delta, DeltaChange, Locale, Millis, SupportingSource};
 use serde_json::{Map, Value, json};
 
 use crate::agent::{AgentStep, Stamp};
@@ -19,6 +19,8 @@ pub struct CheckedOutput {
     pub output: Value,
     /// How many elements were dropped.
     pub dropped: u32,
+    /// The search results that what is left rests on, each once.
+    pub sources: Vec<SupportingSource>,
     /// Notices that were put into it.
     pub notes: Vec<CheckNote>,
 }
@@ -239,12 +241,14 @@ fn check_whole(
     let mut checked = CheckedOutput {
         output,
         dropped: 0,
+        sources: Vec::new(),
         notes: Vec::new(),
     };
     let urls = known_urls(sources);
     let mut violations = Vec::new();
     for list in &spec.verify {
         violations.extend(checked.verify(list, playbook, &urls, locale));
+        checked.support(list, sources);
     }
     if violations.is_empty() {
         Ok(checked)
@@ -300,6 +304,27 @@ impl CheckedOutput {
             );
         }
         None
+    }
+
+    /// Names the search results that the elements of a list rest on.
+    fn support(&mut self, spec: &VerifySpec, sources: &[SearchSource]) {
+        match spec.check {
+            Check::SearchedUrl => {}
+            Check::ForbiddenClaims(_) => return,
+        }
+        let elements = self.output.pointer(&spec.path).and_then(Value::as_array);
+        let urls = elements
+            .into_iter()
+            .flatten()
+            .filter_map(|element| element.get("url")?.as_str());
+        for url in urls.map(comparable_url) {
+            let source = sources.iter().find(|source| comparable_url(&source.url) == url);
+            self.sources.extend(source.map(|source| SupportingSource {
+                url: source.url.clone(),
+                title: source.title.clone(),
+                passage: source.passage.clone(),
+            }));
+        }
     }
 
     fn note(&mut self, list_path: Option<&str>, phrase: Option<&str>, playbook: &Playbook, locale: Locale) {

@@ -108,7 +108,7 @@ async fn begin(
     let command = Command {
         id,
         caller: asker.caller.clone(),
-        kind: CommandKind::UserMessage { text },
+        kind: CommandKind::UserMessage { text, spoken: None },
     };
     let receipt = send(&app.directory, session, command).await?;
     let turn_id = receipt.turn_id.ok_or_else(|| {

@@ -41,7 +41,7 @@ impl Inbound {
             }
         };
         let kind = match message {
-            ClientMessage::UserMessage { text } => CommandKind::UserMessage { text },
+            ClientMessage::UserMessage { text } => CommandKind::UserMessage { text, spoken: None },
             ClientMessage::ResponseCancel {} => CommandKind::CancelResponse,
             ClientMessage::SlotSet { path, value } => CommandKind::SetSlots {
                 edits: vec![SlotEdit { path, value }],
@@ -132,6 +132,7 @@ mod tests {
         check_command(
             r#"{"type":"user.message","id":"c1","text":"hi"}"#,
             CommandKind::UserMessage {
+                spoken: None,
                 text: "hi".to_owned(),
             },
         );

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use greenroom_protocol::{CallScope, ErrorCode, SessionId, limits};
 use greenroom_session::ports::{
-    LanguageModel, ModelEvent, ModelFailure, ModelReceipt, ModelRequest, SearchSource,
+    CallFailure, CallReceipt, LanguageModel, ModelEvent, ModelRequest, SearchSource,
 };
 use greenroom_session::{AgentOutput, AgentReader, AgentReport, AgentTask, Stamp};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
@@ -133,7 +133,7 @@ impl Reading {
         &mut self,
         model: &dyn LanguageModel,
         request: ModelRequest,
-    ) -> Result<ModelReceipt, ModelFailure> {
+    ) -> Result<CallReceipt, CallFailure> {
         let mut stream = model.generate(request).await?;
         loop {
             let event = tokio::select! {
@@ -182,8 +182,8 @@ impl Reading {
 }
 
 /// A failure that the provider did not report itself. Another attempt may fare better.
-fn failure(code: ErrorCode, reason: &str) -> ModelFailure {
-    ModelFailure {
+fn failure(code: ErrorCode, reason: &str) -> CallFailure {
+    CallFailure {
         code,
         retryable: true,
         retry_after: None,
@@ -192,12 +192,7 @@ fn failure(code: ErrorCode, reason: &str) -> ModelFailure {
     }
 }
 
-fn log_end(
-    session_id: SessionId,
-    stamp: &Stamp,
-    took: Duration,
-    result: &Result<ModelReceipt, ModelFailure>,
-) {
+fn log_end(session_id: SessionId, stamp: &Stamp, took: Duration, result: &Result<CallReceipt, CallFailure>) {
     let (outcome, error) = match result {
         Ok(_) => ("ok", None),
         Err(failure) => ("failed", Some(failure)),
@@ -217,6 +212,10 @@ fn log_end(
         ),
         CallScope::Turn { turn_id, attempt } => tracing::info!(
             %session_id, %turn_id, attempt, call_id = %stamp.call_id, duration_ms, outcome, code, reason,
+            "agent ended"
+        ),
+        CallScope::Session {} => tracing::info!(
+            %session_id, call_id = %stamp.call_id, duration_ms, outcome, code, reason,
             "agent ended"
         ),
     }

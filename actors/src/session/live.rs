@@ -75,7 +75,7 @@ impl Live {
         let (state, input, facts) = match beginning {
             Beginning::Folded(state) => (*state, Some(Input::Activated), Vec::new()),
             Beginning::New(new) => {
-                let capabilities = shared.ports.model.capabilities();
+                let capabilities = shared.ports.capabilities.clone();
                 let now = shared.ports.clock.now();
                 let mut context = Context {
                     playbook: &playbook,
@@ -221,7 +221,7 @@ impl Live {
     fn decide(&mut self, input: Input) -> Option<Answer> {
         let mut context = Context {
             playbook: &self.playbook,
-            capabilities: self.shared.ports.model.capabilities(),
+            capabilities: self.shared.ports.capabilities.clone(),
             now: self.shared.ports.clock.now(),
             ids: self.ids.as_mut(),
         };
@@ -417,7 +417,7 @@ impl Live {
         let wanted = self.shared.config.faults.panic_stage.as_deref();
         let at_its_stage = match &stamp.scope {
             CallScope::Stage { stage, attempt, .. } => *attempt == 1 && wanted == Some(stage.as_str()),
-            CallScope::Turn { .. } => false,
+            CallScope::Turn { .. } | CallScope::Session {} => false,
         };
         at_its_stage || std::mem::take(&mut self.agent_fault)
     }
@@ -425,7 +425,7 @@ impl Live {
     /// Provokes the panics that a test asked for.
     #[cfg(debug_assertions)]
     fn provoke(&mut self, command: &Command) {
-        let greenroom_session::CommandKind::UserMessage { text } = &command.kind else {
+        let greenroom_session::CommandKind::UserMessage { text, .. } = &command.kind else {
             return;
         };
         let faults = &self.shared.config.faults;

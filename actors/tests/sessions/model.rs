@@ -9,8 +9,7 @@ use futures_util::{StreamExt, stream};
 use greenroom_protocol::ErrorCode;
 use greenroom_session::CallCost;
 use greenroom_session::ports::{
-    Capabilities, LanguageModel, LlmIdentity, ModelEvent, ModelFailure, ModelReceipt, ModelRequest,
-    ModelStream, SearchSource,
+    CallFailure, CallReceipt, LanguageModel, LlmIdentity, ModelEvent, ModelRequest, ModelStream, SearchSource,
 };
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -28,7 +27,7 @@ pub enum Step {
     Gate(Arc<watch::Sender<bool>>),
     Hang,
     Panic,
-    Fail(ModelFailure),
+    Fail(CallFailure),
     Done,
 }
 
@@ -54,7 +53,7 @@ pub fn answer(text: &str) -> Value {
 }
 
 pub fn failure(code: ErrorCode, retry_after_ms: Option<u64>) -> Step {
-    Step::Fail(ModelFailure {
+    Step::Fail(CallFailure {
         code,
         retryable: true,
         retry_after: retry_after_ms.map(greenroom_protocol::Millis),
@@ -131,7 +130,7 @@ impl Drop for UnderWay {
 
 #[async_trait]
 impl LanguageModel for ScriptedModel {
-    async fn generate(&self, request: ModelRequest) -> Result<ModelStream, ModelFailure> {
+    async fn generate(&self, request: ModelRequest) -> Result<ModelStream, CallFailure> {
         let name = request.output.map_or_else(String::new, |output| output.name);
         self.calls.lock().unwrap().push(name.clone());
         let scripted = self
@@ -164,6 +163,7 @@ impl LanguageModel for ScriptedModel {
                         Step::Source(url) => Ok(ModelEvent::Source(SearchSource {
                             url: url.to_owned(),
                             title: None,
+                            passage: None,
                         })),
                         Step::Fail(failure) => Err(failure),
                         Step::Done => {
@@ -178,22 +178,22 @@ impl LanguageModel for ScriptedModel {
         Ok(events.boxed())
     }
 
-    fn capabilities(&self) -> Capabilities {
-        let llm = LlmIdentity {
+    fn identity(&self) -> Option<LlmIdentity> {
+        Some(LlmIdentity {
             provider: "scripted".to_owned(),
             model: "sim-large".to_owned(),
             small_model: "sim-small".to_owned(),
             simulated: true,
-        };
-        Capabilities {
-            llm: Some(llm),
-            search: true,
-        }
+        })
+    }
+
+    fn can_search(&self) -> bool {
+        true
     }
 }
 
-fn receipt() -> ModelReceipt {
-    ModelReceipt {
+fn receipt() -> CallReceipt {
+    CallReceipt {
         provider: "scripted".to_owned(),
         model: "sim-large".to_owned(),
         simulated: true,

@@ -13,7 +13,10 @@ use greenroom_actors::{
 };
 use greenroom_protocol::{ErrorCode, Event, Frame, Locale, Mode, Seq, SessionId, Timestamp};
 use greenroom_session::playbook::{Bundle, Playbook};
-use greenroom_session::ports::{BlobError, Blobs, Clock, IdSource};
+use greenroom_session::ports::{
+    BlobError, Blobs, CallFailure, Capabilities, Clock, IdSource, LanguageModel as _, ModelIdentity,
+    ModerationRequest, Moderator, Verdict,
+};
 use greenroom_session::{Caller, Command, CommandKind, Receipt, SlotEdit};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
@@ -189,6 +192,7 @@ pub async fn pass(time: Duration) {
 
 pub fn say(text: &str) -> CommandKind {
     CommandKind::UserMessage {
+        spoken: None,
         text: text.to_owned(),
     }
 }
@@ -293,9 +297,29 @@ fn ports(
         journal: journal.clone(),
         blobs: blobs.clone(),
         model: model.clone(),
+        moderator: Arc::new(NoModerator),
+        capabilities: Capabilities {
+            llm: model.identity(),
+            search: model.can_search(),
+            ..Capabilities::default()
+        },
         clock: clock.clone(),
         ids: Arc::new(move || Box::new(Counter(ids.clone()))),
         playbooks: Arc::new(PlaybookLibrary::new(default_name, playbooks, blobs.clone())),
+    }
+}
+
+/// Nothing is checked in these tests, so nobody asks.
+struct NoModerator;
+
+#[async_trait::async_trait]
+impl Moderator for NoModerator {
+    async fn moderate(&self, _: ModerationRequest) -> Result<Verdict, CallFailure> {
+        panic!("nothing is to be checked")
+    }
+
+    fn identity(&self) -> Option<ModelIdentity> {
+        None
     }
 }
 

@@ -52,7 +52,7 @@ impl Log {
                     Some((reserved.purpose, *attempt))
                 }
                 CallScope::Turn { attempt, .. } if of == "planner" => Some((reserved.purpose, *attempt)),
-                CallScope::Stage { .. } | CallScope::Turn { .. } => None,
+                CallScope::Stage { .. } | CallScope::Turn { .. } | CallScope::Session {} => None,
             },
             _ => None,
         })

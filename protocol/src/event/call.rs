@@ -15,6 +15,12 @@ pub enum CallPurpose {
     Stage,
     /// The repair of a stage's output that broke its schema.
     Repair,
+    /// The check of a text before it is acted upon or shown for good.
+    Moderate,
+    /// The words of a spoken utterance.
+    Transcribe,
+    /// A text, spoken.
+    Speak,
 }
 
 /// What a call belongs to.
@@ -30,13 +36,15 @@ pub enum CallScope {
         /// The attempt.
         attempt: u32,
     },
-    /// An attempt at a turn's reply.
+    /// An attempt at a turn's reply. The turn of a transcription begins only once its words are known.
     Turn {
         /// The turn.
         turn_id: TurnId,
         /// The attempt.
         attempt: u32,
     },
+    /// Nothing but the session, such as speech that a client asked for. Last, because it matches anything.
+    Session {},
 }
 
 /// `call.reserved`: committed before the request leaves. One HTTP request is one call.

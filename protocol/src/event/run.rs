@@ -125,6 +125,19 @@ pub struct CheckNote {
     pub provenance: Provenance,
 }
 
+/// A search result that an element of a stage's output rests on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SupportingSource {
+    /// Where it is; `https` only.
+    pub url: String,
+    /// Its title, as the search gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// The passage that the search returned or the provider cited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passage: Option<String>,
+}
+
 /// `stage.completed`: the validated output, authoritative over the deltas.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StageCompleted {
@@ -140,6 +153,9 @@ pub struct StageCompleted {
     pub provenance: Provenance,
     /// Elements that a check dropped.
     pub dropped: u32,
+    /// The search results of this run that the elements left rest on, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<SupportingSource>,
     /// Notices that the checks put into the output.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<CheckNote>,

@@ -231,6 +231,11 @@ fn of_runs() -> Vec<Event> {
             output: research_output(),
             provenance: by_model(),
             dropped: 2,
+            sources: vec![SupportingSource {
+                url: "https://example.org/market".to_owned(),
+                title: Some("The market in 2026".to_owned()),
+                passage: Some("It grew by a tenth.".to_owned()),
+            }],
             notes: vec![CheckNote {
                 path: "/risk_flags/0".to_owned(),
                 provenance: by_playbook(),

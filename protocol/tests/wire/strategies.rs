@@ -407,6 +407,7 @@ fn stage_event() -> impl Strategy<Value = Event> {
                     output,
                     provenance,
                     dropped,
+                    sources: Vec::new(),
                     notes,
                 })
             }),

@@ -50,6 +50,7 @@ fn a_reply_yields_text_and_usage() {
         cached_tokens: 100,
         output_tokens: 20,
         searches: 0,
+        ..Usage::default()
     };
     assert_eq!(reply.usage(), Some(usage));
 }

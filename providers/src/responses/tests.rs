@@ -31,6 +31,7 @@ fn source(url: &str, title: Option<&str>) -> ModelEvent {
     ModelEvent::Source(SearchSource {
         url: url.to_owned(),
         title: title.map(str::to_owned),
+        passage: None,
     })
 }
 
@@ -60,6 +61,7 @@ fn a_searching_reply_yields_sources_text_and_usage() {
         cached_tokens: 1000,
         output_tokens: 50,
         searches: 1,
+        ..Usage::default()
     };
     assert_eq!(reply.usage(), Some(usage));
 }

@@ -6,7 +6,7 @@ use futures_util::StreamExt as _;
 use greenroom_protocol::{ErrorCode, Millis};
 use greenroom_providers::{ApiStyle, BuildError, OpenAi, OpenAiConfig, PriceTable, Unconfigured};
 use greenroom_session::CallCost;
-use greenroom_session::ports::{Capabilities, LanguageModel as _, ModelEvent, ModelFailure, ModelRequest};
+use greenroom_session::ports::{CallFailure, LanguageModel, ModelEvent, ModelRequest};
 use secrecy::SecretString;
 use tokio::time::Instant;
 
@@ -15,7 +15,7 @@ use crate::scripted_server::{
 };
 
 /// What a call fails with when the server does this.
-async fn fails(script: impl AsyncFnOnce(&mut Exchange)) -> ModelFailure {
+async fn fails(script: impl AsyncFnOnce(&mut Exchange)) -> CallFailure {
     let server = ScriptedServer::start();
     let model = provider(server.config());
     let (failure, _exchange) = tokio::join!(failure(&model, request()), async {
@@ -26,7 +26,7 @@ async fn fails(script: impl AsyncFnOnce(&mut Exchange)) -> ModelFailure {
     failure
 }
 
-async fn answered(status: &str, headers: &str, body: &str) -> ModelFailure {
+async fn answered(status: &str, headers: &str, body: &str) -> CallFailure {
     fails(async |exchange| exchange.answer(status, headers, body).await).await
 }
 
@@ -357,7 +357,7 @@ async fn the_persons_words_are_never_repeated_even_by_a_provider_that_quotes_the
 
 #[tokio::test]
 async fn a_server_without_a_provider_says_so() {
-    assert_eq!(Unconfigured.capabilities(), Capabilities::default());
+    assert_eq!(LanguageModel::identity(&Unconfigured), None);
     let failure = Unconfigured.generate(request()).await.err().unwrap();
     assert_eq!(
         (failure.code, failure.retryable),

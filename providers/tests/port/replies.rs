@@ -2,8 +2,8 @@
 
 use greenroom_providers::{ApiStyle, CircuitPhase, OpenAiConfig};
 use greenroom_session::ports::{
-    Capabilities, LanguageModel as _, LlmIdentity, ModelEvent, ModelFailure, ModelReceipt, ModelRequest,
-    ModelSize, SearchSource,
+    CallFailure, CallReceipt, LanguageModel as _, LlmIdentity, ModelEvent, ModelRequest, ModelSize,
+    SearchSource,
 };
 use greenroom_session::{CallCost, Usage};
 
@@ -12,14 +12,14 @@ use crate::scripted_server::{KEY, ScriptedServer, WORDS, collect, provider, requ
 const SEARCH: &str = include_str!("../../fixtures/responses_search.sse");
 const CHAT: &str = include_str!("../../fixtures/chat.sse");
 
-fn receipt(events: &[Result<ModelEvent, ModelFailure>]) -> ModelReceipt {
+fn receipt(events: &[Result<ModelEvent, CallFailure>]) -> CallReceipt {
     match events.last() {
         Some(Ok(ModelEvent::Completed(receipt))) => receipt.clone(),
         other => panic!("not completed: {other:?}"),
     }
 }
 
-fn text(events: &[Result<ModelEvent, ModelFailure>]) -> String {
+fn text(events: &[Result<ModelEvent, CallFailure>]) -> String {
     events
         .iter()
         .filter_map(|event| {
@@ -39,18 +39,14 @@ async fn a_responses_call_from_request_to_receipt() {
         api: ApiStyle::Responses,
         ..server.config()
     });
-    assert_eq!(
-        model.capabilities(),
-        Capabilities {
-            llm: Some(LlmIdentity {
-                provider: "scripted".to_owned(),
-                model: "sim-large".to_owned(),
-                small_model: "sim-small".to_owned(),
-                simulated: true,
-            }),
-            search: true
-        }
-    );
+    let identity = LlmIdentity {
+        provider: "scripted".to_owned(),
+        model: "sim-large".to_owned(),
+        small_model: "sim-small".to_owned(),
+        simulated: true,
+    };
+    assert_eq!(model.identity(), Some(identity));
+    assert!(model.can_search());
     let searching = ModelRequest {
         search: true,
         ..request()
@@ -83,11 +79,12 @@ async fn a_responses_call_from_request_to_receipt() {
     let source = SearchSource {
         url: "https://example.org/리포트".to_owned(),
         title: None,
+        passage: None,
     };
     assert!(events.contains(&Ok(ModelEvent::Source(source))));
     // 200 tokens read and 1,000 read again, 50 written, one search, at the prices of gpt-4o.
     let cost = CallCost::Known(500 + 1_250 + 500 + 10_000);
-    let expected = ModelReceipt {
+    let expected = CallReceipt {
         provider: "scripted".to_owned(),
         model: "gpt-4o-2024-08-06".to_owned(),
         simulated: true,
@@ -98,6 +95,7 @@ async fn a_responses_call_from_request_to_receipt() {
             cached_tokens: 1000,
             output_tokens: 50,
             searches: 1,
+            ..Usage::default()
         }),
         cost,
     };
@@ -113,9 +111,8 @@ async fn a_chat_call_from_request_to_receipt() {
         ..server.config()
     };
     let model = provider(config);
-    let capabilities = model.capabilities();
-    assert!(!capabilities.search);
-    assert!(!capabilities.llm.unwrap().simulated);
+    assert!(!model.can_search());
+    assert!(!model.identity().unwrap().simulated);
     let small = ModelRequest {
         size: ModelSize::Small,
         ..request()
@@ -138,7 +135,7 @@ async fn a_chat_call_from_request_to_receipt() {
     );
     assert_eq!(exchange.body["model"], "gpt-4o-mini");
     assert_eq!(text(&events), "{\"signal\":\"저자극 스킨케어 수요 증가 📈\"}");
-    let expected = ModelReceipt {
+    let expected = CallReceipt {
         provider: "scripted".to_owned(),
         model: "gpt-4o-mini-2024-07-18".to_owned(),
         simulated: false,
@@ -149,6 +146,7 @@ async fn a_chat_call_from_request_to_receipt() {
             cached_tokens: 100,
             output_tokens: 20,
             searches: 0,
+            ..Usage::default()
         }),
         // 30 + 7.5 + 12, rounded up.
         cost: CallCost::Known(50),

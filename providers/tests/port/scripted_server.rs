@@ -7,7 +7,7 @@ use futures_util::StreamExt as _;
 use greenroom_protocol::{CallId, Millis};
 use greenroom_providers::{OpenAi, OpenAiConfig, PriceTable};
 use greenroom_session::ports::{
-    LanguageModel as _, ModelEvent, ModelFailure, ModelRequest, ModelSize, ModelStream, OutputSchema,
+    CallFailure, LanguageModel as _, ModelEvent, ModelRequest, ModelSize, ModelStream, OutputSchema,
     PromptMessage, PromptRole,
 };
 use secrecy::SecretString;
@@ -181,7 +181,7 @@ pub fn request() -> ModelRequest {
 }
 
 /// Everything that a call yields, in the order of its arrival; the failure of one that did not begin comes alone.
-pub async fn collect(model: &OpenAi, request: ModelRequest) -> Vec<Result<ModelEvent, ModelFailure>> {
+pub async fn collect(model: &OpenAi, request: ModelRequest) -> Vec<Result<ModelEvent, CallFailure>> {
     match model.generate(request).await {
         Ok(stream) => stream.collect().await,
         Err(failure) => vec![Err(failure)],
@@ -189,7 +189,7 @@ pub async fn collect(model: &OpenAi, request: ModelRequest) -> Vec<Result<ModelE
 }
 
 /// The failure that a call ends with.
-pub async fn failure(model: &OpenAi, request: ModelRequest) -> ModelFailure {
+pub async fn failure(model: &OpenAi, request: ModelRequest) -> CallFailure {
     collect(model, request).await.pop().unwrap().unwrap_err()
 }
 

@@ -9,7 +9,7 @@ use super::{Decider, backoff};
 use crate::agent::{AgentOutput, AgentReport, AgentStep, Stamp, due};
 use crate::planner::{Intent, PlannerOutput, may_ask};
 use crate::playbook::AgentSpec;
-use crate::ports::{ModelFailure, ModelReceipt};
+use crate::ports::{CallFailure, CallReceipt};
 use crate::state::{Attempt, PlanProgress};
 use crate::{CallCost, CallRecord, Private};
 
@@ -30,6 +30,7 @@ impl Decider<'_, '_> {
             return;
         }
         match &stamp.scope {
+            CallScope::Session {} => {}
             CallScope::Turn { turn_id, attempt } => self.planner(*turn_id, *attempt, stamp.call_id, report),
             CallScope::Stage {
                 run_id,
@@ -216,7 +217,7 @@ impl Decider<'_, '_> {
     pub(super) fn settle_failed(
         &mut self,
         call_id: CallId,
-        failure: ModelFailure,
+        failure: CallFailure,
         partial: String,
         sources: Vec<crate::ports::SearchSource>,
     ) -> Failure {
@@ -281,7 +282,7 @@ impl Decider<'_, '_> {
     }
 }
 
-pub(super) fn provenance(call_id: CallId, receipt: &ModelReceipt) -> Provenance {
+pub(super) fn provenance(call_id: CallId, receipt: &CallReceipt) -> Provenance {
     Provenance::Model {
         provider: receipt.provider.clone(),
         model: receipt.model.clone(),
@@ -290,7 +291,7 @@ pub(super) fn provenance(call_id: CallId, receipt: &ModelReceipt) -> Provenance 
     }
 }
 
-pub(super) fn call_record(receipt: ModelReceipt) -> CallRecord {
+pub(super) fn call_record(receipt: CallReceipt) -> CallRecord {
     CallRecord {
         provider: receipt.provider,
         model: receipt.model,

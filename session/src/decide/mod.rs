@@ -7,6 +7,7 @@
 mod activation;
 mod agents;
 mod brief;
+mod outside;
 mod run;
 mod stage;
 mod turn;
@@ -21,7 +22,7 @@ use serde_json::Value;
 use crate::agent::{AgentReport, Stamp};
 use crate::command::{Answer, Command, CommandKind, Receipt};
 use crate::playbook::Playbook;
-use crate::ports::{Capabilities, IdSource, ModelSize};
+use crate::ports::{Capabilities, IdSource, ModelIdentity, ModelSize};
 use crate::state::{Phase, State};
 use crate::{CommandRecord, Fact, Private, UserKey};
 
@@ -163,7 +164,11 @@ impl Decider<'_, '_> {
             });
         }
         let answer = match command.kind {
-            CommandKind::UserMessage { text } => self.user_message(&text),
+            CommandKind::UserMessage { text, spoken } => {
+                self.user_message(&text, spoken.map(|spoken| *spoken))
+            }
+            CommandKind::ReserveCall { call } => self.reserve_outside(&call),
+            CommandKind::SettleCall { call_id, settlement } => Ok(self.settle_outside(call_id, *settlement)),
             CommandKind::SetSlots { edits } => self.set_slots(&edits),
             CommandKind::Generate { draft, background } => self.generate(draft, background),
             CommandKind::CancelRun { run_id } => self.cancel_run(run_id),
@@ -188,6 +193,7 @@ impl Decider<'_, '_> {
             turn_id: known.turn_id,
             run_id: known.run_id,
             job_id,
+            call_id: None,
             duplicate: true,
         }))
     }
@@ -199,9 +205,14 @@ impl Decider<'_, '_> {
 
     /// Decides the fact that the command is about; by it the command is recognised when it comes again.
     fn record_command(&mut self, event: Event) {
+        self.record_command_with(event, Private::none());
+    }
+
+    /// The same, with something private.
+    fn record_command_with(&mut self, event: Event, private: Private) {
         let private = Private {
             command: self.command.take(),
-            ..Private::none()
+            ..private
         };
         self.began_at.get_or_insert(self.state.head.next());
         self.record_with(event, private);
@@ -218,16 +229,28 @@ impl Decider<'_, '_> {
         self.facts.push(fact);
     }
 
-    /// Reserves a call: nothing leaves before this is committed.
+    /// Reserves a call of the language model: nothing leaves before this is committed.
     fn reserve(&mut self, purpose: CallPurpose, scope: CallScope, size: ModelSize, private: Private) {
-        let call_id = CallId::new(self.context.ids.next_ulid());
         let model = self.context.capabilities.llm.as_ref().map(|llm| llm.of(size));
+        self.reserve_call(purpose, scope, model, private);
+    }
+
+    /// Reserves a call of any provider.
+    fn reserve_call(
+        &mut self,
+        purpose: CallPurpose,
+        scope: CallScope,
+        model: Option<ModelIdentity>,
+        private: Private,
+    ) -> CallId {
+        let call_id = CallId::new(self.context.ids.next_ulid());
         let reserved = CallReserved {
             call_id,
             purpose,
             scope,
         };
         self.record_with(Event::CallReserved(reserved), Private { model, ..private });
+        call_id
     }
 
     /// Settles a call; one of which nothing is known is booked at its reservation.

@@ -159,6 +159,7 @@ impl Decider<'_, '_> {
                     output: checked.output,
                     provenance,
                     dropped: checked.dropped,
+                    sources: checked.sources,
                     notes: checked.notes,
                 }));
                 let all_done = self
@@ -206,7 +207,11 @@ impl Decider<'_, '_> {
                 );
                 self.reserve_stage(CallPurpose::Repair, run_id, spec, attempt);
             }
-            CallPurpose::Repair | CallPurpose::Plan => {
+            CallPurpose::Repair
+            | CallPurpose::Plan
+            | CallPurpose::Moderate
+            | CallPurpose::Transcribe
+            | CallPurpose::Speak => {
                 let partial = Some(breach.reply);
                 self.settle(stamp.call_id, CallOutcome::Ok, Private { partial, ..private });
                 let error = self.error_body(ErrorCode::LlmJsonInvalid);

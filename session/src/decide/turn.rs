@@ -8,13 +8,13 @@ use greenroom_protocol::{
 
 use super::Decider;
 use crate::Private;
-use crate::command::{Answer, Receipt};
+use crate::command::{Answer, Receipt, Spoken};
 use crate::planner;
 use crate::state::{Phase, PlanProgress, Planning, Turn};
 
 impl Decider<'_, '_> {
-    /// A typed utterance.
-    pub(super) fn user_message(&mut self, text: &str) -> Answer {
+    /// An utterance, typed or spoken.
+    pub(super) fn user_message(&mut self, text: &str, spoken: Option<Spoken>) -> Answer {
         let text = text.trim();
         if !text.chars().any(is_visible) {
             return Err(self.rejection(ErrorCode::InputBlank));
@@ -27,8 +27,14 @@ impl Decider<'_, '_> {
             ));
         }
         self.end_turn(TurnOutcome::Interrupted, false);
-        let turn_id = TurnId::new(self.context.ids.next_ulid());
-        self.begin_turn(turn_id, text);
+        let turn_id = match &spoken {
+            Some(spoken) => spoken.turn_id,
+            None => TurnId::new(self.context.ids.next_ulid()),
+        };
+        if let Some(spoken) = &spoken {
+            self.settle_transcription(spoken);
+        }
+        self.begin_turn(turn_id, text, spoken.as_ref());
         if self.state.active_run().is_none() {
             self.extract(turn_id, text);
             self.announce_gate(Some(turn_id));
@@ -63,19 +69,30 @@ impl Decider<'_, '_> {
         }
     }
 
-    fn begin_turn(&mut self, turn_id: TurnId, text: &str) {
+    fn begin_turn(&mut self, turn_id: TurnId, text: &str, spoken: Option<&Spoken>) {
         let turn = self.state.conversation.turns + 1;
-        self.record_command(Event::TurnStarted(TurnStarted {
-            turn_id,
-            turn,
-            modality: Modality::Text,
-        }));
+        let modality = match spoken {
+            Some(_) => Modality::Voice,
+            None => Modality::Text,
+        };
+        let private = Private {
+            speech_ended_at: spoken.map(|spoken| spoken.ended_at),
+            ..Private::none()
+        };
+        self.record_command_with(
+            Event::TurnStarted(TurnStarted {
+                turn_id,
+                turn,
+                modality,
+            }),
+            private,
+        );
         let message_id = self.next_message_id();
         self.record(Event::MessageAdded(MessageAdded {
             message_id,
             turn_id: Some(turn_id),
             role: Role::User,
-            modality: Modality::Text,
+            modality,
             text: text.to_owned(),
             provenance: Provenance::User { turn_id },
             truncated: false,

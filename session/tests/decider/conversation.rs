@@ -566,7 +566,9 @@ fn blank_and_overlong_messages_are_refused_and_change_nothing() {
         ("\u{200b}\u{3164}\u{feff}\u{7}".to_owned(), ErrorCode::InputBlank),
         ("가".repeat(3_001), ErrorCode::InputTooLong),
     ] {
-        let refused = play.send(CommandKind::UserMessage { text }).expect_err("refused");
+        let refused = play
+            .send(CommandKind::UserMessage { text, spoken: None })
+            .expect_err("refused");
         assert_eq!(refused.code, code);
     }
     assert_eq!(play.state, before);
@@ -576,7 +578,10 @@ fn blank_and_overlong_messages_are_refused_and_change_nothing() {
 #[test]
 fn a_repeated_command_is_recognised_and_one_reused_for_something_else_is_refused() {
     let mut play = Play::launch();
-    let message = |text: &str| CommandKind::UserMessage { text: text.into() };
+    let message = |text: &str| CommandKind::UserMessage {
+        text: text.into(),
+        spoken: None,
+    };
     let first = play.send_as(Some("k1"), message("안녕하세요")).expect("taken");
     let again = play.send_as(Some("k1"), message("안녕하세요")).expect("known");
     assert!(!first.duplicate && again.duplicate);

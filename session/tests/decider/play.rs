@@ -10,7 +10,7 @@ use greenroom_protocol::{
 };
 use greenroom_session::playbook::{Bundle, Playbook};
 use greenroom_session::ports::{
-    Capabilities, IdSource, LlmIdentity, ModelFailure, ModelReceipt, ModelRequest, SearchSource,
+    CallFailure, CallReceipt, Capabilities, IdSource, LlmIdentity, ModelRequest, SearchSource,
 };
 use greenroom_session::{
     AgentOutput, AgentReport, Answer, CallCost, Caller, Command, CommandKind, Context, Fact, Input,
@@ -86,6 +86,7 @@ impl Play {
         let capabilities = Capabilities {
             llm: Some(llm),
             search: true,
+            ..Capabilities::default()
         };
         Self::begin(playbook, mode, capabilities)
     }
@@ -169,8 +170,11 @@ impl Play {
     }
 
     pub fn say(&mut self, text: &str) -> Receipt {
-        self.send(CommandKind::UserMessage { text: text.into() })
-            .expect("the message is taken")
+        self.send(CommandKind::UserMessage {
+            text: text.into(),
+            spoken: None,
+        })
+        .expect("the message is taken")
     }
 
     pub fn set(&mut self, slot: &str, value: Value) -> Answer {
@@ -278,7 +282,7 @@ impl Play {
     }
 
     pub fn fail(&mut self, stamp: &Stamp, code: ErrorCode, retryable: bool) -> Vec<Event> {
-        let failure = ModelFailure {
+        let failure = CallFailure {
             code,
             retryable,
             retry_after: None,
@@ -348,12 +352,13 @@ fn searched(urls: &[&str]) -> Vec<SearchSource> {
         .map(|url| SearchSource {
             url: (*url).into(),
             title: None,
+            passage: None,
         })
         .collect()
 }
 
-pub fn receipt() -> ModelReceipt {
-    ModelReceipt {
+pub fn receipt() -> CallReceipt {
+    CallReceipt {
         provider: "scripted".into(),
         model: "sim-large-1".into(),
         simulated: true,

@@ -375,7 +375,7 @@ fn a_failed_run_is_taken_up_again_from_the_stage_that_failed() {
 fn a_retry_waits_as_long_as_the_provider_asks() {
     let mut play = launch_running();
     let stamp = play.stage_stamp("research");
-    let failure = greenroom_session::ports::ModelFailure {
+    let failure = greenroom_session::ports::CallFailure {
         code: ErrorCode::LlmUpstream,
         retryable: true,
         retry_after: Some(greenroom_protocol::Millis(7_000)),

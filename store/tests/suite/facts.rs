@@ -303,6 +303,7 @@ pub fn stage_completed(run_id: RunId, name: &str, provenance: Provenance) -> Eve
         output: json!({ "made_by": name }),
         provenance,
         dropped: 0,
+        sources: Vec::new(),
         notes: Vec::new(),
     })
 }
@@ -352,6 +353,7 @@ pub fn call_settled(
             cached_tokens: 512,
             output_tokens: 44,
             searches: 0,
+            ..Usage::default()
         }),
         cost,
     };
