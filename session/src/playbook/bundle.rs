@@ -10,6 +10,9 @@ use sha2::{Digest as _, Sha256};
 /// [`Bundle::from_json`] can bring bundles of older sessions up to date.
 const FORMAT: u32 = 1;
 
+/// The folder of a playbook's scenarios. They test a playbook and are no part of it: an edited one changes no hash.
+pub const SCENARIOS_FOLDER: &str = "scenarios/";
+
 /// A playbook's files by name relative to its folder (`playbook.toml`, `prompts/research.md`, …).
 /// The bundle as JSON is what is kept as a blob, and its SHA-256 pins a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,11 +35,11 @@ pub enum BundleError {
     },
 }
 
-/// The canonical form: files sorted by name, no white space.
+/// The canonical form: files sorted by name, no white space, scenarios left out.
 #[derive(Serialize)]
 struct Stored<'a> {
     format: u32,
-    files: &'a BTreeMap<String, String>,
+    files: BTreeMap<&'a str, &'a str>,
 }
 
 /// What every format has in common.
@@ -46,11 +49,17 @@ struct Header {
 }
 
 impl Bundle {
-    /// The bundle as canonical JSON: `{"format":1,"files":{…}}`, files sorted by name.
+    /// The bundle as canonical JSON: `{"format":1,"files":{…}}`, files sorted by name. Scenarios are left out.
     pub fn to_json(&self) -> String {
+        let files = self
+            .files
+            .iter()
+            .map(|(name, text)| (name.as_str(), text.as_str()));
         let stored = Stored {
             format: FORMAT,
-            files: &self.files,
+            files: files
+                .filter(|(name, _)| !name.starts_with(SCENARIOS_FOLDER))
+                .collect(),
         };
         serde_json::to_string(&stored).expect("a map of texts is always JSON")
     }

@@ -6,6 +6,7 @@ use super::document::{Document, Faults, Located, Section, hint};
 use super::phrases::PhraseUse;
 use super::{
     AgentSpec, Bundle, ConversationSpec, Playbook, SlotKind, SlotSpec, StateNames, phrases, slots, stages,
+    voices,
 };
 use crate::ports::ModelSize;
 
@@ -69,6 +70,7 @@ fn read_playbook(bundle: &Bundle, faults: &Faults) -> Option<Playbook> {
         run_budget,
     };
     let stages = stages::read(&root, &surroundings, &mut uses);
+    let voices = voices::read(&root);
     let phrases = phrases::read(bundle, &uses, faults);
     root.close();
 
@@ -86,6 +88,7 @@ fn read_playbook(bundle: &Bundle, faults: &Faults) -> Option<Playbook> {
         phrases,
         title_slot,
         price_table,
+        voices,
     })
 }
 

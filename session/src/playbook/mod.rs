@@ -11,6 +11,7 @@ mod pointer;
 mod rules;
 mod slots;
 mod stages;
+mod voices;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,10 +22,11 @@ use serde_json::Value;
 
 use crate::ports::ModelSize;
 
-pub use bundle::{Bundle, BundleError};
+pub use bundle::{Bundle, BundleError, SCENARIOS_FOLDER};
 pub use load::PlaybookFault;
 pub use phrases::{CORE_PHRASES, Phrase};
 pub use rules::Rule;
+pub use voices::VoicePreset;
 
 /// A playbook, read and validated.
 #[derive(Debug, Clone)]
@@ -49,6 +51,8 @@ pub struct Playbook {
     pub title_slot: Option<SlotPath>,
     /// How a price becomes a band, if a slot needs it.
     pub price_table: Option<PriceTable>,
+    /// The voices that its texts are spoken in; the first is the one of who names none.
+    pub voices: Vec<VoicePreset>,
 }
 
 /// The names of the states that are not a stage's, as clients see them.
@@ -245,6 +249,14 @@ impl Playbook {
     /// The stage of a name.
     pub fn stage(&self, id: &StageId) -> Option<&StageSpec> {
         self.stages.iter().find(|stage| stage.id == *id)
+    }
+
+    /// The voice of a preset, or the first one for who names none.
+    pub fn voice(&self, preset: Option<&str>) -> Option<&VoicePreset> {
+        match preset {
+            Some(preset) => self.voices.iter().find(|voice| voice.preset == preset),
+            None => self.voices.first(),
+        }
     }
 
     /// A phrase in a language; a validated playbook has every phrase that it names.

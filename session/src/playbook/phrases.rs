@@ -10,7 +10,7 @@ use super::load::{PLAYBOOK_FILE, named_file};
 
 /// The phrases that the core itself speaks; every playbook must have them.
 /// `greeting` and `turn.noted` come before a question and hold none themselves.
-pub const CORE_PHRASES: [&str; 8] = [
+pub const CORE_PHRASES: [&str; 9] = [
     "greeting",
     "turn.offer_draft",
     "turn.ready",
@@ -19,6 +19,7 @@ pub const CORE_PHRASES: [&str; 8] = [
     "turn.ask_how_to_help",
     "run.started",
     "run.draft_started",
+    "voice.not_understood",
 ];
 
 /// Phrases that a question follows at once.
