@@ -167,6 +167,7 @@ fn greatest_common_divisor(mut a: u32, mut b: u32) -> u32 {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_precision_loss, reason = "indices and rates of a second or so")]
 mod tests {
     use std::f32::consts::TAU;
 
@@ -213,14 +214,33 @@ mod tests {
             let seconds_in = tone(440.0, from_hz, from_hz as usize);
             let out = resampled(&seconds_in, from_hz, to_hz, 777);
             assert_eq!(out.len(), to_hz as usize, "{from_hz} to {to_hz}");
-            let expected = tone(440.0, to_hz, to_hz as usize);
-            // Away from the edges, where the filter sees silence.
-            let middle = out.len() / 10..out.len() * 9 / 10;
-            let difference: Vec<f32> = middle.map(|index| out[index] - expected[index]).collect();
+            // Away from the edges, where the filter sees silence; a whole number of periods.
+            let periods = to_hz as usize / 10..to_hz as usize * 9 / 10;
+            let phase = |index: usize| TAU * 440.0 * index as f32 / to_hz as f32;
+            let share = 2.0 / periods.len() as f32;
+            let project = |wave: fn(f32) -> f32| {
+                let products = periods.clone().map(|index| out[index] * wave(phase(index)));
+                products.sum::<f32>() * share
+            };
+            let (sine, cosine) = (project(f32::sin), project(f32::cos));
+            let amplitude = sine.hypot(cosine);
             assert!(
-                loudness(&difference) < 0.005,
-                "{from_hz} to {to_hz}: off by {}",
-                loudness(&difference)
+                (amplitude - 0.5).abs() < 0.002,
+                "{from_hz} to {to_hz}: {amplitude} loud"
+            );
+            let late_s = -cosine.atan2(sine) / (TAU * 440.0);
+            let sample_s = 1.0 / from_hz.min(to_hz) as f32;
+            assert!(
+                late_s.abs() < 1.1 * sample_s,
+                "{from_hz} to {to_hz}: {late_s} s late"
+            );
+            let rest: Vec<f32> = periods
+                .map(|index| out[index] - sine * phase(index).sin() - cosine * phase(index).cos())
+                .collect();
+            assert!(
+                loudness(&rest) < 0.002,
+                "{from_hz} to {to_hz}: a rest of {}",
+                loudness(&rest)
             );
         }
     }

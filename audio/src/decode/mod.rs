@@ -13,6 +13,7 @@ mod sniff;
 mod speech;
 mod tracks;
 mod vorbis_check;
+mod webm_end;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;

@@ -1,5 +1,6 @@
 //! Decodes the packets of a track, with the codec that it needs.
 
+use symphonia::core::audio::Channels;
 use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::{Error as SymphoniaError, Result as SymphoniaResult};
 use symphonia::core::packet::Packet;
@@ -32,11 +33,7 @@ impl PacketDecoder {
     pub(super) fn new(track: &AudioTrack<'_>, limits: &DecodeLimits) -> Result<Self, DecodeError> {
         let header = track.params.extra_data.as_deref();
         let kind = if track.codec == Codec::Opus {
-            let channels = track
-                .params
-                .channels
-                .as_ref()
-                .map_or(1, |channels| channels.count());
+            let channels = track.params.channels.as_ref().map_or(1, Channels::count);
             Kind::Opus(Box::new(OpusPackets::new(header, track.container, channels)?))
         } else {
             if track.codec == Codec::Vorbis {

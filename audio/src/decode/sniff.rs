@@ -64,7 +64,7 @@ fn is_mpeg_header(second: u8, third: u8) -> bool {
     version != 0b01 && bitrate != 0b1111 && rate != 0b11
 }
 
-/// The length of the ID3v2 tag that starts here, if one does.
+/// The length of the ID3 tag (version 2) that starts here, if one does.
 fn id3_bytes(magic: &[u8]) -> Option<u64> {
     let [b'I', b'D', b'3', _, _, flags, a, b, c, d, ..] = magic else {
         return None;

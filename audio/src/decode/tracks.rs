@@ -6,13 +6,13 @@ use symphonia::core::codecs::CodecParameters;
 use symphonia::core::codecs::audio::{AudioCodecId, AudioCodecParameters, well_known};
 use symphonia::core::errors::{Error as SymphoniaError, Result as SymphoniaResult};
 use symphonia::core::formats::{FormatOptions, FormatReader, Track};
-use symphonia::core::io::{MediaSourceStream, ReadBytes};
+use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions, ReadBytes};
 use symphonia::core::packet::Packet;
 use symphonia::default::formats::{FlacReader, IsoMp4Reader, MkvReader, MpaReader, OggReader, WavReader};
 
 use super::guard::{Guard, GuardedSource};
 use super::sniff::Sniffed;
-use super::{Codec, Container, DecodeError, DecodeLimits, reason_of};
+use super::{Codec, Container, DecodeError, DecodeLimits, reason_of, webm_end};
 use crate::upload::UploadReader;
 use crate::{RATE_HZ_MAX, RATE_HZ_MIN};
 
@@ -24,16 +24,19 @@ pub(super) struct AudioTrack<'a> {
     /// How many frames the file says that the track has.
     pub(super) frames: Option<u64>,
     id: u32,
+    /// Whether an end of the bytes is the end of the recording.
+    ends_with_bytes: bool,
     reader: Box<dyn FormatReader + 'a>,
 }
 
 impl<'a> AudioTrack<'a> {
     pub(super) fn open(
         sniffed: Sniffed,
-        reader: UploadReader,
+        mut reader: UploadReader,
         guard: &'a Guard<'a>,
         limits: &DecodeLimits,
     ) -> Result<Self, DecodeError> {
+        let ends_with_bytes = sniffed.container == Container::WebM && webm_end::is_whole(&mut reader, guard)?;
         let reader = open_container(sniffed, reader, guard).map_err(|error| match guard.check() {
             Err(interrupted) => interrupted,
             Ok(()) => DecodeError::Damaged {
@@ -46,6 +49,7 @@ impl<'a> AudioTrack<'a> {
             container: sniffed.container,
             codec,
             id: track.id,
+            ends_with_bytes,
             frames: track.num_frames,
             params,
             reader,
@@ -54,13 +58,20 @@ impl<'a> AudioTrack<'a> {
 
     /// The next packet, of any track; see [`AudioTrack::owns`].
     pub(super) fn next_packet(&mut self) -> SymphoniaResult<Option<Packet>> {
-        match self.reader.next_packet()? {
+        match self.reader.next_packet() {
             // At the end of the bytes the reader of WAV gives empty packets for ever, as long as more was promised.
-            Some(packet) if self.container == Container::Wav && packet.data.is_empty() => match self.frames {
-                Some(_) => Err(SymphoniaError::IoError(io::Error::from(ErrorKind::UnexpectedEof))),
-                None => Ok(None),
-            },
-            packet => Ok(packet),
+            Ok(Some(packet)) if self.container == Container::Wav && packet.data.is_empty() => {
+                match self.frames {
+                    Some(_) => Err(SymphoniaError::IoError(io::Error::from(ErrorKind::UnexpectedEof))),
+                    None => Ok(None),
+                }
+            }
+            Err(SymphoniaError::IoError(error))
+                if self.ends_with_bytes && error.kind() == ErrorKind::UnexpectedEof =>
+            {
+                Ok(None)
+            }
+            other => other,
         }
     }
 
@@ -83,7 +94,7 @@ fn open_container<'a>(
             GuardedSource::seekable(reader, guard)
         }
     };
-    let mut stream = MediaSourceStream::new(Box::new(source), Default::default());
+    let mut stream = MediaSourceStream::new(Box::new(source), MediaSourceStreamOptions::default());
     stream.ignore_bytes(sniffed.start)?;
     let options = FormatOptions::default();
     Ok(match sniffed.container {

@@ -51,9 +51,10 @@ mod tests {
     use super::*;
 
     fn codebook(dimensions: u16, entries: u32) -> Vec<u8> {
-        let [a, b] = dimensions.to_le_bytes();
-        let [c, d, e, _] = entries.to_le_bytes();
-        vec![0x42, 0x43, 0x56, a, b, c, d, e]
+        let mut bytes = vec![0x42, 0x43, 0x56];
+        bytes.extend_from_slice(&dimensions.to_le_bytes());
+        bytes.extend_from_slice(&entries.to_le_bytes()[..3]);
+        bytes
     }
 
     #[test]
