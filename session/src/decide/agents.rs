@@ -2,15 +2,16 @@
 
 use greenroom_protocol::{
     CallId, CallOutcome, CallScope, ErrorBody, ErrorCode, ErrorEvent, Event, Millis, PlannerDelta,
-    Provenance, TurnId, TurnOutcome,
+    Provenance, Role, TurnId, TurnOutcome,
 };
 
 use super::{Decider, backoff};
 use crate::agent::{AgentOutput, AgentReport, AgentStep, Stamp, due};
-use crate::planner::{Intent, PlannerOutput, may_ask};
+use crate::planner::{Intent, PlannerOutput, is_question_mark, may_ask};
 use crate::playbook::AgentSpec;
 use crate::ports::{CallFailure, CallReceipt};
 use crate::state::{Attempt, PlanProgress};
+use crate::support::wishes;
 use crate::{CallCost, CallRecord, Private};
 
 /// Bytes of a failed reply that are kept for inspection.
@@ -130,19 +131,26 @@ impl Decider<'_, '_> {
                         ..Private::none()
                     },
                 );
-                self.planner_replied(turn_id, reply.intent, provenance);
+                self.planner_replied(turn_id, &reply, provenance);
             }
         }
     }
 
-    fn planner_replied(&mut self, turn_id: TurnId, intent: Intent, provenance: Provenance) {
-        // What counts as asked is what was shown, and is still wanted.
+    fn planner_replied(&mut self, turn_id: TurnId, reply: &PlannerOutput, provenance: Provenance) {
         let (shown, asks) = match self.state.planning() {
             Some(planning) => (planning.reply.trim().to_owned(), planning.asks.clone()),
             None => (String::new(), None),
         };
-        let asks = asks.filter(|path| self.is_wanted(path));
-        let asked = asks.is_some();
+        // A question that a model wrote into its answer is the turn's one question, and asks for what `ask` says.
+        let asks_in_answer = asks.is_none() && shown.ends_with(is_question_mark);
+        let in_answer = reply
+            .ask
+            .clone()
+            .filter(|path| asks_in_answer && may_ask(self.state, self.context.playbook, Some(path)));
+        // What counts as asked is what was shown, and is still wanted.
+        let asks = asks.or(in_answer).filter(|path| self.is_wanted(path));
+        let asked = asks.is_some() || shown.contains(is_question_mark);
+        let intent = self.wished(reply.intent);
         let said_something = !shown.is_empty();
         if said_something {
             self.say(Some(turn_id), shown, provenance, false, asks);
@@ -163,6 +171,26 @@ impl Decider<'_, '_> {
             Intent::Generate => self.run_as_asked(false),
             Intent::Draft => self.run_as_asked(true),
             Intent::CancelRun => self.cancel_as_asked(),
+        }
+    }
+
+    /// What the user asks for, if it is the user who does.
+    fn wished(&self, intent: Intent) -> Intent {
+        let Some(planning) = self.state.planning() else {
+            return Intent::None;
+        };
+        let conversation = &self.state.conversation;
+        let interrupted = conversation.interrupted.iter().map(|(_, words)| words.as_str());
+        let words: Vec<&str> = std::iter::once(planning.words.as_str())
+            .chain(interrupted)
+            .collect();
+        let mut replies = conversation.messages.iter().rev();
+        let offer = replies
+            .find(|message| message.role == Role::Assistant && message.turn_id != Some(planning.turn_id));
+        if wishes(intent, &words, offer.map(|message| message.text.as_str())) {
+            intent
+        } else {
+            Intent::None
         }
     }
 

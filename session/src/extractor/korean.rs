@@ -62,9 +62,18 @@ pub(crate) fn is_whole_noun(word: &[char]) -> bool {
     WHOLE_NOUNS.contains(word)
 }
 
+/// Nouns that end like a predicate once `요` follows: `스킨케어요`, `헤어요`, `인테리어요`, `영어요`.
+#[rustfmt::skip]
+static NOUNS_AS_PREDICATES: WordSet<13> = WordSet::new([
+    "케어요", "헤어요", "웨어요", "리어요", "니어요", "디어요", "푸어요", "영어요", "언어요", "용어요", "단어요", "연어요", "문어요",
+]);
+
 /// Whether a word says that something happens or is: `늘어났어요`, `촉촉합니다`, and not `루미예요`.
 pub(crate) fn is_predicate(word: &[char]) -> bool {
-    word.len() >= 2 && PREDICATE_ENDINGS.ends(word) && !ends_with_any(word, &["이에요", "이예요", "니까요"])
+    word.len() >= 2
+        && PREDICATE_ENDINGS.ends(word)
+        && !NOUNS_AS_PREDICATES.ends(word)
+        && !ends_with_any(word, &["이에요", "이예요", "니까요"])
 }
 
 /// A range without what makes a Korean sentence of the noun in it. `runs_on` when another answer follows.

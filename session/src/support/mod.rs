@@ -8,6 +8,7 @@
 mod quote;
 mod roots;
 mod typed;
+mod wish;
 mod wording;
 
 use greenroom_protocol::limits;
@@ -19,6 +20,8 @@ use crate::extractor::lexis::{
 };
 use crate::playbook::{PriceTable, SlotKind, SlotSpec};
 use wording::{Evidence, Missing, Word, evidence, is_denied, words};
+
+pub(crate) use wish::wishes;
 
 /// The highest confidence of a value that repeats the user's words.
 const SAME_WORDS: f64 = 1.0;

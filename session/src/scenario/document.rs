@@ -1,0 +1,579 @@
+//! The form of a scenario file, and how it is read: every fault has its line.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use greenroom_protocol::{ErrorCode, Locale, Mode, SlotPath, StageId, TurnOutcome};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use toml::Spanned;
+
+use crate::planner::Intent;
+
+/// A text of the assistant that is a phrase of the playbook is written as this and the phrase's key.
+pub const PHRASE_PREFIX: &str = "phrase:";
+
+/// Something wrong in a scenario file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScenarioFault {
+    /// The file, as it was named.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong, and what to write instead.
+    pub message: String,
+}
+
+impl fmt::Display for ScenarioFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.file, self.line, self.message)
+    }
+}
+
+/// One conversation with what must follow from it.
+#[derive(Debug, Clone)]
+pub struct Scenario {
+    /// The file that it stands in.
+    pub file: String,
+    /// The line of its name.
+    pub line: usize,
+    /// What it shows, as a sentence.
+    pub name: String,
+    pub(super) setting: Setting,
+    pub(super) steps: Vec<Step>,
+    /// The text of the file, for the lines of what fails.
+    pub(super) text: Arc<str>,
+}
+
+/// What a session of a scenario begins with.
+#[derive(Debug, Clone)]
+pub(super) struct Setting {
+    pub locale: Locale,
+    pub mode: Mode,
+    /// Whether a language model is configured.
+    pub has_model: bool,
+    /// Slots that the user has edited before the first step.
+    pub brief: BTreeMap<SlotPath, Value>,
+}
+
+/// One thing that happens, and what must follow.
+#[derive(Debug, Clone)]
+pub(super) struct Step {
+    pub line: usize,
+    pub happening: Happening,
+    /// What the planner's model does, attempt by attempt.
+    pub replies: Vec<Reply>,
+    /// Whether the planner's call is still under way at the end of the step.
+    pub unanswered: bool,
+    pub expect: Expect,
+}
+
+/// What happens in a step.
+#[derive(Debug, Clone)]
+pub(super) enum Happening {
+    /// The user says something.
+    Says { words: String, voice: bool },
+    /// The user edits slots; null clears one.
+    Edits(Vec<(SlotPath, Value)>),
+    /// The user presses a button.
+    Presses(Button),
+    /// A stage's model ends its call.
+    Stage { stage: StageId, end: StageEnd },
+    /// Time passes.
+    Waits { ms: u64 },
+    /// The planner's call that is under way goes on.
+    GoesOn,
+}
+
+/// How the call of a stage ends.
+#[derive(Debug, Clone)]
+pub(super) enum StageEnd {
+    /// With an output; `sources` are what its searches returned.
+    Output { text: String, sources: Vec<String> },
+    /// With a failure, after some time.
+    Failure(Failing),
+}
+
+/// A call that fails.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Failing {
+    pub code: ErrorCode,
+    /// Whether another attempt may succeed; none means as the code usually is.
+    pub retryable: Option<bool>,
+    pub after_ms: u64,
+}
+
+/// What the user can press.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Button {
+    /// Start the run.
+    Generate,
+    /// Start it with what there is.
+    Draft,
+    /// Cancel the run.
+    CancelRun,
+    /// Take the failed run up again.
+    RetryRun,
+    /// End the reply that is under way.
+    CancelResponse,
+}
+
+/// What the planner's model does in one attempt.
+#[derive(Debug, Clone)]
+pub(super) struct Reply {
+    pub line: usize,
+    /// What it writes, as it arrives.
+    pub text: String,
+    pub end: ReplyEnd,
+}
+
+/// How an attempt of the planner ends.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum ReplyEnd {
+    /// The reply is complete.
+    Complete,
+    /// The call fails after what it wrote.
+    Failure(Failing),
+    /// The server dies in the midst, and lives again.
+    Crash,
+    /// Nothing more comes for now.
+    Open,
+}
+
+/// What must follow from a step. What is not named may not change: slots, state, language, runs, errors.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Expect {
+    /// Slots that have another value now, with that value.
+    pub filled: Option<Spanned<BTreeMap<SlotPath, Value>>>,
+    /// Slots that have no value any more.
+    pub cleared: Option<Spanned<Vec<SlotPath>>>,
+    /// The whole brief.
+    pub brief: Option<Spanned<BTreeMap<SlotPath, Value>>>,
+    /// The words that slots were filled from.
+    pub words: Option<Spanned<BTreeMap<SlotPath, String>>>,
+    /// Slots whose confidence is below what the gate wants on average.
+    pub unsure: Option<Spanned<Vec<SlotPath>>>,
+    /// Whether the gate is open.
+    pub gate: Option<Spanned<GateIs>>,
+    /// Required slots without a value, in the playbook's order.
+    pub missing: Option<Spanned<Vec<SlotPath>>>,
+    /// The state on the wire.
+    pub state: Option<Spanned<String>>,
+    /// The session's language.
+    pub locale: Option<Spanned<Locale>>,
+    /// The slot that the user is asked for now; `nothing` if none.
+    pub asks: Option<Spanned<String>>,
+    /// All texts of the assistant in this step.
+    pub said: Option<Spanned<Vec<String>>>,
+    /// Parts that the assistant's texts have.
+    pub contains: Option<Spanned<Vec<String>>>,
+    /// Parts that they have not.
+    pub lacks: Option<Spanned<Vec<String>>>,
+    /// Types of events, in this order, others between them.
+    pub events: Option<Spanned<Vec<String>>>,
+    /// Types of all events but deltas.
+    pub only_events: Option<Spanned<Vec<String>>>,
+    /// How turns ended in this step.
+    pub outcomes: Option<Spanned<Vec<TurnOutcome>>>,
+    /// The code that the user's wish was refused with.
+    pub refused: Option<Spanned<ErrorCode>>,
+    /// Codes of failures that were told.
+    pub errors: Option<Spanned<Vec<ErrorCode>>>,
+    /// Parts of what the planner was given to read in its first attempt of this step.
+    pub reads: Option<Spanned<Vec<String>>>,
+    /// Parts that it was not given.
+    pub reads_not: Option<Spanned<Vec<String>>>,
+}
+
+/// Whether the gate is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum GateIs {
+    /// A run may start.
+    Open,
+    /// Something is missing or unclear.
+    Closed,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileForm {
+    /// Outputs of stages that the file's steps name by `output = "NAME"`.
+    #[serde(default)]
+    outputs: BTreeMap<String, String>,
+    #[serde(default)]
+    scenario: Vec<Spanned<ScenarioForm>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScenarioForm {
+    name: Spanned<String>,
+    locale: Locale,
+    #[serde(default)]
+    mode: Mode,
+    #[serde(default = "yes")]
+    model: bool,
+    #[serde(default)]
+    brief: BTreeMap<SlotPath, Value>,
+    step: Vec<Spanned<StepForm>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StepForm {
+    user: Option<String>,
+    #[serde(default)]
+    voice: bool,
+    edit: Option<BTreeMap<SlotPath, Value>>,
+    clear: Option<Vec<SlotPath>>,
+    press: Option<Button>,
+    wait_ms: Option<u64>,
+    stage: Option<StageId>,
+    output: Option<String>,
+    #[serde(default)]
+    sources: Vec<String>,
+    fail: Option<ErrorCode>,
+    retryable: Option<bool>,
+    #[serde(default)]
+    after_ms: u64,
+    #[serde(default)]
+    model: Vec<Spanned<ReplyForm>>,
+    #[serde(default)]
+    unanswered: bool,
+    #[serde(default)]
+    expect: Expect,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReplyForm {
+    answer: Option<String>,
+    slots: Option<Vec<SlotForm>>,
+    ask: Option<SlotPath>,
+    question: Option<String>,
+    intent: Option<Intent>,
+    raw: Option<String>,
+    fail: Option<ErrorCode>,
+    retryable: Option<bool>,
+    #[serde(default)]
+    after_ms: u64,
+    #[serde(default)]
+    crash: bool,
+    #[serde(default)]
+    unfinished: bool,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct SlotForm {
+    path: SlotPath,
+    value: Value,
+    #[serde(default = "outright")]
+    confidence: f64,
+    words: String,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// How sure a model is of what was said outright.
+fn outright() -> f64 {
+    0.95
+}
+
+impl Scenario {
+    /// Reads a file of scenarios. The answer to a bad one is every fault that was found.
+    pub fn read(file: &str, text: &str) -> Result<Vec<Self>, Vec<ScenarioFault>> {
+        let reader = Reader {
+            file,
+            text: Arc::from(text),
+        };
+        let form: FileForm = toml::from_str(text).map_err(|error| {
+            let span = error.span().unwrap_or_default();
+            vec![reader.fault(&span, format!("this is no scenario file: {}", error.message()))]
+        })?;
+        let mut faults = Vec::new();
+        let mut scenarios: Vec<Self> = Vec::new();
+        for spanned in form.scenario {
+            let span = spanned.span();
+            match reader.scenario(spanned.into_inner(), &span, &form.outputs) {
+                Ok(scenario) if scenarios.iter().any(|other| other.name == scenario.name) => {
+                    let message = format!("another scenario is named `{}`; give each its own", scenario.name);
+                    faults.push(ScenarioFault {
+                        file: file.to_owned(),
+                        line: scenario.line,
+                        message,
+                    });
+                }
+                Ok(scenario) => scenarios.push(scenario),
+                Err(found) => faults.extend(found),
+            }
+        }
+        if scenarios.is_empty() && faults.is_empty() {
+            faults.push(reader.fault(&(0..0), "there is no [[scenario]] in this file".to_owned()));
+        }
+        if faults.is_empty() {
+            Ok(scenarios)
+        } else {
+            Err(faults)
+        }
+    }
+
+    /// The line of the file that a span begins on.
+    pub(super) fn line_of(&self, span: &Range<usize>) -> usize {
+        line_of(&self.text, span)
+    }
+}
+
+struct Reader<'a> {
+    file: &'a str,
+    text: Arc<str>,
+}
+
+impl Reader<'_> {
+    fn fault(&self, span: &Range<usize>, message: String) -> ScenarioFault {
+        ScenarioFault {
+            file: self.file.to_owned(),
+            line: self.line(span),
+            message,
+        }
+    }
+
+    fn line(&self, span: &Range<usize>) -> usize {
+        line_of(&self.text, span)
+    }
+
+    fn scenario(
+        &self,
+        form: ScenarioForm,
+        span: &Range<usize>,
+        outputs: &BTreeMap<String, String>,
+    ) -> Result<Scenario, Vec<ScenarioFault>> {
+        let mut faults = Vec::new();
+        if form.step.is_empty() {
+            faults.push(self.fault(span, "a scenario needs a [[scenario.step]]".to_owned()));
+        }
+        let mut steps = Vec::new();
+        for spanned in form.step {
+            let span = spanned.span();
+            match self.step(spanned.into_inner(), &span, outputs) {
+                Ok(step) => steps.push(step),
+                Err(found) => faults.extend(found),
+            }
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        Ok(Scenario {
+            file: self.file.to_owned(),
+            line: self.line(&form.name.span()),
+            name: form.name.into_inner(),
+            setting: Setting {
+                locale: form.locale,
+                mode: form.mode,
+                has_model: form.model,
+                brief: form.brief,
+            },
+            steps,
+            text: Arc::clone(&self.text),
+        })
+    }
+
+    fn step(
+        &self,
+        mut form: StepForm,
+        span: &Range<usize>,
+        outputs: &BTreeMap<String, String>,
+    ) -> Result<Step, Vec<ScenarioFault>> {
+        let mut faults = Vec::new();
+        let mut replies = Vec::new();
+        for spanned in std::mem::take(&mut form.model) {
+            let span = spanned.span();
+            match self.reply(&spanned.into_inner(), &span) {
+                Ok(reply) => replies.push(reply),
+                Err(fault) => faults.push(fault),
+            }
+        }
+        let (unanswered, expect) = (form.unanswered, std::mem::take(&mut form.expect));
+        match happening(form, !replies.is_empty(), outputs) {
+            Ok(happening) if faults.is_empty() => Ok(Step {
+                line: self.line(span),
+                happening,
+                replies,
+                unanswered,
+                expect,
+            }),
+            Ok(_) => Err(faults),
+            Err(message) => {
+                faults.push(self.fault(span, message));
+                Err(faults)
+            }
+        }
+    }
+
+    fn reply(&self, form: &ReplyForm, span: &Range<usize>) -> Result<Reply, ScenarioFault> {
+        let has_fields = form.answer.is_some()
+            || form.slots.is_some()
+            || form.ask.is_some()
+            || form.question.is_some()
+            || form.intent.is_some();
+        let ends = usize::from(form.crash) + usize::from(form.unfinished) + usize::from(form.fail.is_some());
+        let fault = |message: &str| Err(self.fault(span, message.to_owned()));
+        if ends > 1 {
+            return fault("a reply ends once: write `fail`, `crash` or `unfinished`");
+        }
+        if form.raw.is_some() && has_fields {
+            return fault("a reply is `raw` or has the planner's fields, not both");
+        }
+        if ends == 0 && !has_fields && form.raw.is_none() {
+            return fault("a reply says nothing; write `answer`, `raw` or `fail`");
+        }
+        let text = match &form.raw {
+            Some(raw) => raw.clone(),
+            None if ends == 0 => whole_reply(form),
+            None => open_reply(form),
+        };
+        let end = match form.fail {
+            Some(code) => ReplyEnd::Failure(Failing {
+                code,
+                retryable: form.retryable,
+                after_ms: form.after_ms,
+            }),
+            None if form.crash => ReplyEnd::Crash,
+            None if form.unfinished => ReplyEnd::Open,
+            None => ReplyEnd::Complete,
+        };
+        Ok(Reply {
+            line: self.line(span),
+            text,
+            end,
+        })
+    }
+}
+
+/// What a step is: exactly one thing.
+fn happening(
+    form: StepForm,
+    has_replies: bool,
+    outputs: &BTreeMap<String, String>,
+) -> Result<Happening, String> {
+    let edits = form.edit.is_some() || form.clear.is_some();
+    let kinds = [
+        form.user.is_some(),
+        edits,
+        form.press.is_some(),
+        form.wait_ms.is_some(),
+        form.stage.is_some(),
+    ];
+    match (kinds.iter().filter(|kind| **kind).count(), has_replies) {
+        (1, _) => {}
+        (0, true) => return Ok(Happening::GoesOn),
+        _ => {
+            return Err(
+                "a step is exactly one of `user`, `edit` (with `clear`), `press`, `wait_ms`, `stage`, or `model` alone"
+                    .to_owned(),
+            );
+        }
+    }
+    if let Some(words) = form.user {
+        return Ok(Happening::Says {
+            words,
+            voice: form.voice,
+        });
+    }
+    if let Some(button) = form.press {
+        return Ok(Happening::Presses(button));
+    }
+    if let Some(ms) = form.wait_ms {
+        return Ok(Happening::Waits { ms });
+    }
+    let Some(stage) = form.stage else {
+        let cleared = form.clear.unwrap_or_default().into_iter();
+        let edited = form.edit.unwrap_or_default().into_iter();
+        return Ok(Happening::Edits(
+            edited.chain(cleared.map(|path| (path, Value::Null))).collect(),
+        ));
+    };
+    let end = match (form.output, form.fail) {
+        (Some(output), None) => StageEnd::Output {
+            text: outputs.get(&output).cloned().unwrap_or(output),
+            sources: form.sources,
+        },
+        (None, Some(code)) => StageEnd::Failure(Failing {
+            code,
+            retryable: form.retryable,
+            after_ms: form.after_ms,
+        }),
+        (Some(_), Some(_)) | (None, None) => {
+            return Err("a `stage` ends with an `output` or with `fail`".to_owned());
+        }
+    };
+    Ok(Happening::Stage { stage, end })
+}
+
+/// The whole document of the planner; what is left out says nothing.
+fn whole_reply(form: &ReplyForm) -> String {
+    let fields = [
+        ("answer", json_of(&form.answer.as_deref().unwrap_or_default())),
+        (
+            "slot_updates",
+            json_of(&form.slots.as_deref().unwrap_or_default()),
+        ),
+        ("ask", json_of(&form.ask)),
+        ("question", json_of(&form.question.as_deref().unwrap_or_default())),
+        ("intent", json_of(&form.intent.unwrap_or(Intent::None))),
+    ];
+    let fields: Vec<String> = fields
+        .iter()
+        .map(|(name, value)| format!("\"{name}\":{value}"))
+        .collect();
+    format!("{{{}}}", fields.join(","))
+}
+
+/// The document as far as it is written: its last text has no end yet.
+fn open_reply(form: &ReplyForm) -> String {
+    let fields = [
+        ("answer", form.answer.as_ref().map(json_of)),
+        ("slot_updates", form.slots.as_ref().map(json_of)),
+        ("ask", form.ask.as_ref().map(json_of)),
+        ("question", form.question.as_ref().map(json_of)),
+        ("intent", form.intent.as_ref().map(json_of)),
+    ];
+    let last = fields.iter().rposition(|(_, value)| value.is_some());
+    let Some(last) = last else { return String::new() };
+    let mut text = "{".to_owned();
+    for (at, (name, value)) in fields.iter().enumerate().take(last + 1) {
+        let usual = match *name {
+            "slot_updates" => "[]",
+            "ask" => "null",
+            _ => "\"\"",
+        };
+        let separator = if at == 0 { "" } else { "," };
+        text.push_str(&format!(
+            "{separator}\"{name}\":{}",
+            value.as_deref().unwrap_or(usual)
+        ));
+    }
+    if text.ends_with('"') {
+        text.pop();
+    }
+    text
+}
+
+fn line_of(text: &str, span: &Range<usize>) -> usize {
+    1 + text
+        .bytes()
+        .take(span.start)
+        .filter(|byte| *byte == b'\n')
+        .count()
+}
+
+fn json_of(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("texts, numbers and lists are always JSON")
+}

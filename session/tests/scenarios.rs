@@ -1,0 +1,94 @@
+//! Plays every scenario of the launch playbook: one named result each, and for one that fails a table of what was
+//! expected and what was found, by file and line.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use greenroom_session::playbook::{Bundle, Playbook, SCENARIOS_FOLDER};
+use greenroom_session::scenario::{Played, Scenario, ScenarioFault, play};
+use libtest_mimic::{Arguments, Failed, Trial};
+
+const PLAYBOOK: &str = "playbooks/launch";
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(PLAYBOOK);
+    let mut files = BTreeMap::new();
+    read_files(&root, "", &mut files);
+    let bundle = Bundle { files };
+    let playbook = match Playbook::from_bundle(&bundle) {
+        Ok(playbook) => Arc::new(playbook),
+        Err(faults) => panic!("{faults:#?}"),
+    };
+    let scenario_files = bundle
+        .files
+        .iter()
+        .filter(|(name, _)| name.starts_with(SCENARIOS_FOLDER));
+    let trials = scenario_files
+        .flat_map(|(name, text)| trials(name, text, &playbook))
+        .collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn read_files(folder: &Path, prefix: &str, files: &mut BTreeMap<String, String>) {
+    for entry in std::fs::read_dir(folder).expect("the playbook's folder") {
+        let path: PathBuf = entry.expect("an entry").path();
+        let name = format!("{prefix}{}", path.file_name().expect("a name").to_string_lossy());
+        if path.is_dir() {
+            read_files(&path, &format!("{name}/"), files);
+        } else {
+            files.insert(name, std::fs::read_to_string(&path).expect("a text"));
+        }
+    }
+}
+
+/// A trial for each scenario of a file, or one that tells the file's faults.
+fn trials(name: &str, text: &str, playbook: &Arc<Playbook>) -> Vec<Trial> {
+    let file = format!("{PLAYBOOK}/{name}");
+    let stem = name
+        .trim_start_matches(SCENARIOS_FOLDER)
+        .trim_end_matches(".toml")
+        .to_owned();
+    match Scenario::read(&file, text) {
+        Err(faults) => vec![Trial::test(stem, move || Err(Failed::from(listed(&faults))))],
+        Ok(scenarios) => scenarios
+            .into_iter()
+            .map(|scenario| {
+                let playbook = Arc::clone(playbook);
+                Trial::test(format!("{stem}::{}", scenario.name), move || {
+                    verdict(&scenario, &play(&scenario, &playbook))
+                })
+            })
+            .collect(),
+    }
+}
+
+fn listed(faults: &[ScenarioFault]) -> String {
+    faults.iter().fold(String::new(), |mut text, fault| {
+        writeln!(text, "{fault}").expect("writing to a text");
+        text
+    })
+}
+
+fn verdict(scenario: &Scenario, played: &Played) -> Result<(), Failed> {
+    if played.mismatches.is_empty() {
+        return Ok(());
+    }
+    let table = played
+        .mismatches
+        .iter()
+        .fold(String::new(), |mut table, mismatch| {
+            let place = format!("{}:{}", scenario.file, mismatch.line);
+            writeln!(
+                table,
+                "{place}\n    expected {}\n    found    {}",
+                mismatch.expected, mismatch.found
+            )
+            .expect("writing to a text");
+            table
+        });
+    Err(Failed::from(table))
+}
