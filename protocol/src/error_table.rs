@@ -126,6 +126,12 @@ error_table! {
         en: "A run is already under way.",
         operator: "Nothing; if the run seems stuck, look at its stages with `greenroom admin show <id>` and at what came last with `greenroom admin events <id>`.";
 
+    // Final although a run that is under way will end: the client hears of that by `run.completed`.
+    RunNotCompleted = "RUN_NOT_COMPLETED", 409, FINAL,
+        ko: "아직 완성되지 않은 결과입니다. 끝난 뒤에 내려받아 주세요.",
+        en: "The result is not complete yet. Please download it when the run has ended.",
+        operator: "Nothing; `details` tells where the run stands. One that failed goes on by `POST /api/runs/{run_id}/retry`.";
+
     SafetyInput = "SAFETY_INPUT", 422, FINAL,
         ko: "이 내용은 다룰 수 없습니다. 다른 표현으로 말씀해 주세요.",
         en: "This cannot be worked with. Please put it differently.",

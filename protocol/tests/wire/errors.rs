@@ -41,7 +41,11 @@ const CONTRACT: &[(u16, &str)] = &[
 ];
 
 /// Codes that the contract leaves to us, of its families.
-const OURS: &[(u16, &str)] = &[(408, "INPUT_TIMEOUT"), (503, "SAFETY_UNAVAILABLE")];
+const OURS: &[(u16, &str)] = &[
+    (408, "INPUT_TIMEOUT"),
+    (409, "RUN_NOT_COMPLETED"),
+    (503, "SAFETY_UNAVAILABLE"),
+];
 
 #[test]
 fn the_table_holds_exactly_the_contracts_codes_and_ours() {
