@@ -16,9 +16,9 @@ use serde_json::Value;
 
 use crate::extractor::lexis::{
     Link, Segment, Sentence, Span, SpeechAct, Text, amounts, asks_reason, classify, equals, is_doubt,
-    is_measure_without_letters, segments, tokens,
+    is_measure_without_letters, options_said, segments, tokens,
 };
-use crate::playbook::{PriceTable, SlotKind, SlotSpec};
+use crate::playbook::{ChoiceOption, PriceTable, SlotKind, SlotSpec};
 use wording::{Evidence, Missing, Word, evidence, is_denied, words};
 
 pub(crate) use wish::wishes;
@@ -233,6 +233,7 @@ impl<'t, 'a> Judge<'t, 'a> {
             segments.iter().find(holds).is_some_and(|segment| {
                 Some(segment.slot) != own
                     && !(loosely && matches!(segment.link, Link::Particle | Link::Adjacent))
+                    && self.answers(segment)
             })
         };
         let in_reason = |at: &usize| {
@@ -251,6 +252,26 @@ impl<'t, 'a> Judge<'t, 'a> {
             Err(Unsupported::OtherSlot)
         } else {
             Ok(())
+        }
+    }
+
+    /// Whether what merely stands beside a label can be an answer: a `price comparison app` has no price.
+    fn answers(&self, segment: &Segment) -> bool {
+        let said = |options: &[ChoiceOption]| {
+            self.sentences.iter().any(|sentence| {
+                !options_said(self.text, segment.value, &tokens(self.text, *sentence), options).is_empty()
+            })
+        };
+        let is_beside = segment.link == Link::Adjacent;
+        match &self.slots[segment.slot].kind {
+            SlotKind::Choice { options } => !is_beside || said(options),
+            SlotKind::PriceBand { options } => {
+                let priced = self
+                    .price_table
+                    .is_some_and(|table| !amounts(self.text, segment.value, table).is_empty());
+                !is_beside || priced || said(options)
+            }
+            SlotKind::Text | SlotKind::TextList { .. } | SlotKind::Number { .. } => true,
         }
     }
 
