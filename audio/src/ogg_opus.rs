@@ -13,7 +13,7 @@ const PACKETS_PER_SECOND: u32 = 50;
 const PACKETS_PER_PAGE: u64 = PACKETS_PER_SECOND as u64;
 /// Speech of one voice is transparent from about here on.
 const BITRATE_BPS: u32 = 32_000;
-/// Half of what the encoder can take pains about: within 2 % of the best quality for a third of the time.
+/// Half of the pains that the encoder can take, for three quarters of the time.
 const COMPLEXITY: u8 = 5;
 /// The largest packet of one frame (RFC 6716, 3.2.1).
 const PACKET_BYTES_MAX: usize = 1_275;
@@ -53,12 +53,14 @@ impl OggOpusWriter {
     /// A writer for mono samples at `rate_hz` (8, 12, 16, 24 or 48 kHz). `serial` names the stream; any number will do
     /// as long as two streams that may be joined do not share it.
     pub fn new(rate_hz: u32, serial: u32) -> Result<Self, EncodeError> {
-        let encoder = Encoder::builder(rate_hz, Channels::Mono, Application::Voip)
+        // The application for speech cuts its lowest tones off, which a synthetic voice need not lose.
+        let encoder = Encoder::builder(rate_hz, Channels::Mono, Application::Audio)
             .bitrate(Bitrate::Bits(BITRATE_BPS))
             .complexity(COMPLEXITY)
             .build()
             .map_err(|_| EncodeError::Rate { rate_hz })?;
-        let pre_skip = u64::from(encoder.lookahead());
+        // Told in samples of the encoder's rate.
+        let pre_skip = u64::from(encoder.lookahead()) * u64::from(GRANULES_PER_SECOND / rate_hz);
         let mut writer = Self {
             encoder,
             pages: PacketWriter::new(Vec::new()),

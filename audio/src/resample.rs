@@ -16,6 +16,8 @@ const BLOCKS_PER_SECOND: u32 = 50;
 /// Rates with so short a common period with the target are converted by Fourier transforms, which is fastest. All rates
 /// that devices have are among them. Others would need transforms as long as a second.
 const FFT_PERIOD_MAX: u32 = 2_000;
+/// Twelve decibels over full scale: as loud as what may still be clipped only after its rate has changed.
+const LOUDEST: f32 = 4.0;
 /// The length of the filter for all other rates, in samples of the lower one.
 const SINC_LEN: u32 = 64;
 
@@ -97,14 +99,27 @@ impl Kernel {
         loop {
             let missing = self.resampler.input_frames_next() - self.pending.len();
             if samples.len() < missing {
-                self.pending.extend_from_slice(samples);
+                self.take(samples);
                 return;
             }
             let (block, rest) = samples.split_at(missing);
-            self.pending.extend_from_slice(block);
+            self.take(block);
             samples = rest;
             self.convert(None, out);
         }
+    }
+
+    /// A transform spreads a sample over a whole block, and fails on what is not a number: such samples are silence here,
+    /// and what is far too loud is clipped.
+    fn take(&mut self, samples: &[f32]) {
+        let sound = |sample: &f32| {
+            if sample.is_nan() {
+                0.0
+            } else {
+                sample.clamp(-LOUDEST, LOUDEST)
+            }
+        };
+        self.pending.extend(samples.iter().map(sound));
     }
 
     fn finish(mut self, out: &mut Vec<f32>) {
@@ -276,6 +291,22 @@ mod tests {
                 (samples * 16_000).div_ceil(44_100),
                 "{samples} samples"
             );
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_harms_nothing_but_itself() {
+        let mut samples = tone(300.0, 44_100, 44_100);
+        for (index, wrong) in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX]
+            .into_iter()
+            .enumerate()
+        {
+            samples[1_000 + index] = wrong;
+        }
+        for from_hz in [44_100, 44_056] {
+            let out = resampled(&samples, from_hz, 16_000, 500);
+            assert!(out.iter().all(|sample| sample.abs() < 10.0));
+            assert!(loudness(&out[2_000..]) < 0.36, "{}", loudness(&out[2_000..]));
         }
     }
 

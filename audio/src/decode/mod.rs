@@ -196,9 +196,7 @@ fn decode_guarded(
     let guard = Guard::new(upload.len_bytes(), should_stop);
     let mut reader = upload.into_reader();
     let sniffed = sniff::sniff(&mut reader)?;
-    if sniffed.container == Container::Mp4 {
-        mp4_check::check(&mut reader, &guard)?;
-    }
+    let boxes_are_whole = sniffed.container != Container::Mp4 || mp4_check::check(&mut reader, &guard)?;
     let mut track = AudioTrack::open(sniffed, reader, &guard, limits)?;
     let mut decoder = PacketDecoder::new(&track, limits)?;
     let mut speech = Speech::new(limits);
@@ -218,11 +216,7 @@ fn decode_guarded(
     let truncated = match end {
         End::Whole if pcm.is_empty() => return Err(DecodeError::Empty),
         End::Cut(reason) if pcm.is_empty() => return Err(DecodeError::Damaged { reason }),
-        // Between two frames of FLAC a cut looks like the end; but its header counts the frames.
-        End::Whole => {
-            track.container == Container::Flac
-                && track.frames.is_some_and(|promised| decoder.frames() < promised)
-        }
+        End::Whole => !boxes_are_whole || lacks_frames(&track, decoder.frames()),
         End::Cut(_) => true,
     };
     Ok(Decoded {
@@ -234,6 +228,11 @@ fn decode_guarded(
         truncated,
         packets_lost,
     })
+}
+
+/// Whether a header promised more than was there: to the reader of FLAC, a cut between two frames is the end.
+fn lacks_frames(track: &AudioTrack<'_>, decoded: u64) -> bool {
+    track.container == Container::Flac && track.frames.is_some_and(|promised| decoded < promised)
 }
 
 fn decode_packets(

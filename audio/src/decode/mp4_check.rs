@@ -1,6 +1,7 @@
 //! Refuses MP4 files whose tables promise work out of proportion, before a demuxer believes them.
 //!
 //! A table of sixteen bytes may claim four thousand million samples, and Symphonia walks some tables once per sample.
+//! On the way it is seen whether the file was cut: the fragments of a recording end where the file does.
 
 use std::io::{Read, Seek, SeekFrom};
 
@@ -22,19 +23,21 @@ const DEPTH_MAX: usize = 8;
 /// Where an open box ends.
 type BoxEnd = u64;
 
-/// Walks the boxes of the file and leaves the reader at its start.
-pub(super) fn check(reader: &mut UploadReader, guard: &Guard<'_>) -> Result<(), DecodeError> {
+/// Walks the boxes of the file and leaves the reader at its start. Says whether the last box is whole.
+pub(super) fn check(reader: &mut UploadReader, guard: &Guard<'_>) -> Result<bool, DecodeError> {
     let len = reader.len();
-    let result = Walk {
+    let mut walk = Walk {
         reader,
         guard,
         boxes: 0,
         fragments: 0,
         tracks: 0,
-    }
-    .run(len);
+        is_cut: false,
+    };
+    walk.run(len)?;
+    let is_whole = !walk.is_cut;
     let _ = reader.seek(SeekFrom::Start(0));
-    result
+    Ok(is_whole)
 }
 
 struct Walk<'a> {
@@ -43,6 +46,7 @@ struct Walk<'a> {
     boxes: u32,
     fragments: u32,
     tracks: u32,
+    is_cut: bool,
 }
 
 /// The header of a box.
@@ -50,6 +54,8 @@ struct Header {
     kind: [u8; 4],
     body: u64,
     end: BoxEnd,
+    /// Whether it would end behind the end of the file.
+    exceeds_file: bool,
 }
 
 impl Walk<'_> {
@@ -64,10 +70,12 @@ impl Walk<'_> {
             }
             let Some(header) = self.header(position, end) else {
                 // What is no box is the demuxer's to complain about, or the place where the file was cut.
+                self.is_cut |= open.len() == 1;
                 position = end;
                 continue;
             };
             limit(&mut self.boxes, BOXES_MAX, "boxes")?;
+            self.is_cut |= header.exceeds_file;
             if self.is_container(&header)? && open.len() < DEPTH_MAX {
                 position = header.body;
                 open.push(header.end);
@@ -107,10 +115,12 @@ impl Walk<'_> {
             }
             size => (8, u64::from(size)),
         };
+        let claimed_end = position.saturating_add(size);
         (size >= header_bytes).then(|| Header {
             kind,
             body: position + header_bytes,
-            end: position.saturating_add(size).min(parent_end),
+            end: claimed_end.min(parent_end),
+            exceeds_file: claimed_end > self.reader.len(),
         })
     }
 

@@ -68,12 +68,12 @@ impl PacketDecoder {
         match &mut self.kind {
             Kind::Opus(opus) => {
                 self.source = Some((OPUS_RATE_HZ, opus.channels()));
-                match opus.decode(&packet.data, packet.trim_end.get()) {
-                    Some(samples) => {
-                        self.packets_decoded += 1;
-                        speech.push_speech(samples)
-                    }
-                    None => self.lose(),
+                if let Some(samples) = opus.decode(&packet.data, packet.trim_end.get()) {
+                    self.packets_decoded += 1;
+                    speech.push_speech(samples)
+                } else {
+                    self.packets_lost += 1;
+                    Ok(())
                 }
             }
             Kind::Symphonia(decoder) => match decoder.decode(packet) {
@@ -90,11 +90,13 @@ impl PacketDecoder {
                 Err(SymphoniaError::Unsupported(what)) => Err(DecodeError::Unsupported {
                     what: what.to_owned(),
                 }),
-                Err(SymphoniaError::ResetRequired) => {
-                    decoder.reset();
-                    self.lose()
+                Err(error) => {
+                    if matches!(error, SymphoniaError::ResetRequired) {
+                        decoder.reset();
+                    }
+                    self.packets_lost += 1;
+                    Ok(())
                 }
-                Err(_) => self.lose(),
             },
         }
     }
@@ -112,12 +114,6 @@ impl PacketDecoder {
     /// The rate and the channels that the audio had.
     pub(super) fn source(&self) -> (u32, usize) {
         self.source.unwrap_or_default()
-    }
-
-    #[expect(clippy::unnecessary_wraps, reason = "the outcome of a packet")]
-    fn lose(&mut self) -> Result<(), DecodeError> {
-        self.packets_lost += 1;
-        Ok(())
     }
 }
 

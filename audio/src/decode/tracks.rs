@@ -1,6 +1,6 @@
 //! Opens a container and gives the packets of the track that speaks.
 
-use std::io::{self, ErrorKind};
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
 
 use symphonia::core::codecs::CodecParameters;
 use symphonia::core::codecs::audio::{AudioCodecId, AudioCodecParameters, well_known};
@@ -15,6 +15,9 @@ use super::sniff::Sniffed;
 use super::{Codec, Container, DecodeError, DecodeLimits, reason_of, webm_end};
 use crate::upload::UploadReader;
 use crate::{RATE_HZ_MAX, RATE_HZ_MIN};
+
+/// What programs write for an unknown length is from here on: some just below 2 GiB, some just below 4 GiB.
+const UNKNOWN_WAV_BYTES_MIN: u32 = 0x7fff_0000;
 
 /// The first track of a file whose codec is known.
 pub(super) struct AudioTrack<'a> {
@@ -36,13 +39,18 @@ impl<'a> AudioTrack<'a> {
         guard: &'a Guard<'a>,
         limits: &DecodeLimits,
     ) -> Result<Self, DecodeError> {
-        let ends_with_bytes = sniffed.container == Container::WebM && webm_end::is_whole(&mut reader, guard)?;
+        let ends_with_bytes = match sniffed.container {
+            Container::WebM => webm_end::is_whole(&mut reader, guard)?,
+            Container::Wav => is_streamed_wav(&mut reader, sniffed.start),
+            Container::Ogg | Container::Mp4 | Container::Mp3 | Container::Flac => false,
+        };
         let reader = open_container(sniffed, reader, guard).map_err(|error| match guard.check() {
             Err(interrupted) => interrupted,
             Ok(()) => DecodeError::Damaged {
                 reason: reason_of(&error),
             },
         })?;
+        guard.opened();
         let (codec, track, params) = choose(reader.tracks())?;
         check_params(codec, &params, limits)?;
         Ok(Self {
@@ -61,9 +69,10 @@ impl<'a> AudioTrack<'a> {
         match self.reader.next_packet() {
             // At the end of the bytes the reader of WAV gives empty packets for ever, as long as more was promised.
             Ok(Some(packet)) if self.container == Container::Wav && packet.data.is_empty() => {
-                match self.frames {
-                    Some(_) => Err(SymphoniaError::IoError(io::Error::from(ErrorKind::UnexpectedEof))),
-                    None => Ok(None),
+                if self.ends_with_bytes {
+                    Ok(None)
+                } else {
+                    Err(SymphoniaError::IoError(ErrorKind::UnexpectedEof.into()))
                 }
             }
             Err(SymphoniaError::IoError(error))
@@ -79,6 +88,18 @@ impl<'a> AudioTrack<'a> {
     pub(super) fn owns(&self, packet: &Packet) -> bool {
         packet.track_id == self.id
     }
+}
+
+/// Whether the header of a WAV file was written before its length was known: it then says two or four gigabytes, and
+/// means "until the end".
+fn is_streamed_wav(reader: &mut UploadReader, start: u64) -> bool {
+    let mut header = [0; 8];
+    let read = reader
+        .seek(SeekFrom::Start(start))
+        .and_then(|_| reader.read_exact(&mut header));
+    let _ = reader.seek(SeekFrom::Start(0));
+    let [_, _, _, _, riff_bytes @ ..] = header;
+    read.is_ok() && u32::from_le_bytes(riff_bytes) >= UNKNOWN_WAV_BYTES_MIN
 }
 
 fn open_container<'a>(
