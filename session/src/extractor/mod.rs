@@ -12,6 +12,7 @@ mod language;
 mod mood;
 mod negation;
 mod number;
+mod posed;
 mod price;
 mod speech_act;
 mod text;
@@ -24,6 +25,7 @@ pub(crate) mod lexis {
     pub(crate) use super::labels::{Link, Segment, asks_reason, segments};
     pub(crate) use super::mood::{Mood, Token, is_doubt, tokens};
     pub(crate) use super::number::{numeral_at, numerals};
+    pub(crate) use super::posed::posed;
     pub(crate) use super::price::{Amount, amounts, common_band, is_measure_without_letters};
     pub(crate) use super::speech_act::{SpeechAct, classify};
     pub(crate) use super::text::{
@@ -44,6 +46,7 @@ use crate::playbook::{PriceTable, SlotKind, SlotSpec};
 use labels::{Link, Segment, asks_reason, is_lead, segments};
 use mood::{Token, is_correction, is_doubt, is_filler, tokens, within};
 use number::numerals;
+use posed::own_sentences;
 use speech_act::{SpeechAct, classify};
 use text::{Sentence, Span, Text};
 use values::{Reading, first_comma, read_items, read_text, read_typed, unit_end, without_further_clause};
@@ -89,7 +92,7 @@ pub fn extract(
     asked: Option<&SlotPath>,
 ) -> Vec<Proposal> {
     let text = Text::new(text);
-    let sentences = text.sentences();
+    let sentences = own_sentences(&text);
     let asked = asked.and_then(|asked| slots.iter().position(|slot| slot.path == *asked));
     let reader = Reader {
         tokens: sentences.iter().map(|_| OnceCell::new()).collect(),

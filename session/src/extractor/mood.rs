@@ -2,7 +2,7 @@
 
 use super::korean::{self, joined_noun_end};
 use super::negation;
-use super::text::{Sentence, Span, Text, ends_with, equals, is_alphanumeric, is_hangul};
+use super::text::{Sentence, Span, Text, ends_with, ends_with_any, equals, is_alphanumeric, is_hangul};
 use super::word_set::WordSet;
 
 /// What the user does with a word.
@@ -61,8 +61,8 @@ pub(crate) fn within(tokens: &[Token], span: Span) -> &[Token] {
 /// Whether a word only opens a sentence: `음`, `well`.
 pub(crate) fn is_filler(word: &[char]) -> bool {
     #[rustfmt::skip]
-    static FILLERS: WordSet<38> = WordSet::new([
-        "음", "흠", "어", "아", "엄", "그", "저", "저기", "네", "넵", "예", "응", "그냥", "그럼", "그러면", "그게", "일단", "우선",
+    static FILLERS: WordSet<41> = WordSet::new([
+        "그러니까", "그니까", "그러니깐", "음", "흠", "어", "아", "엄", "그", "저", "저기", "네", "넵", "예", "응", "그냥", "그럼", "그러면", "그게", "일단", "우선",
         "근데", "그런데", "그리고", "ㅎㅎ", "ㅋㅋ", "um", "uh", "er", "hmm", "well", "oh", "so", "ok", "okay", "yes",
         "yeah", "sure", "like", "basically", "alright",
     ]);
@@ -177,6 +177,11 @@ fn mark_open(text: &Text<'_>, sentence: Sentence, tokens: &mut [Token]) {
         }
         if OTHERS.begins(word) {
             others = Some(token.clause);
+        } else if others.is_some_and(|others| others + 1 == token.clause)
+            && !has_own_subject(text, tokens, token.clause)
+        {
+            // `경쟁사는 프리미엄이고 유튜브를 해요` goes on about them.
+            others = Some(token.clause);
         }
         let in_question = question && Some(token.clause) == last_clause;
         let in_condition = question && clause_ends_with(text, tokens, token.clause, "면");
@@ -188,6 +193,19 @@ fn mark_open(text: &Text<'_>, sentence: Sentence, tokens: &mut [Token]) {
     for at in opened {
         tokens[at].mood = Mood::Open;
     }
+}
+
+/// Whether a clause speaks of somebody or something of its own: `저희는 저가예요`, `but we are cheap`.
+fn has_own_subject(text: &Text<'_>, tokens: &[Token], clause: usize) -> bool {
+    #[rustfmt::skip]
+    static OWN: WordSet<14> = WordSet::new([
+        "우리", "우린", "저희", "저흰", "저는", "제가", "we", "we're", "our", "ours", "i", "i'm", "my", "it",
+    ]);
+    let mut words = tokens
+        .iter()
+        .filter(|token| token.clause == clause)
+        .map(|token| text.at(token.span));
+    words.any(|word| OWN.contains(word) || (word.len() > 1 && ends_with_any(word, &["은", "는"])))
 }
 
 fn followed_by(text: &Text<'_>, tokens: &[Token], at: usize, words: &[&str]) -> bool {

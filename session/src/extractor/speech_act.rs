@@ -104,8 +104,8 @@ fn refuses(phrase: &Phrase<'_, '_>, content: &[&[char]]) -> bool {
         "pass", "none", "nothing", "whatever", "anything", "nowhere", "tbd", "n/a", "unsure", "아직",
     ]);
     #[rustfmt::skip]
-    const OPENING: [&str; 9] = [
-        "skip", "no idea", "not yet", "not sure", "later", "dunno", "never mind", "nevermind",
+    const OPENING: [&str; 17] = [
+        "hold on", "hang on", "one moment", "one second", "one sec", "just a", "give me a", "let me think", "skip", "no idea", "not yet", "not sure", "later", "dunno", "never mind", "nevermind",
         "no preference",
     ];
     #[rustfmt::skip]

@@ -268,7 +268,7 @@ fn chosen_part(text: &Text<'_>, span: Span, tokens: &[Token]) -> Option<Span> {
 /// A range without what people say before the value itself: `음`, `it's called`, `아마`.
 pub(crate) fn strip_openings(text: &Text<'_>, span: Span) -> Span {
     #[rustfmt::skip]
-    static OPENINGS: WordSet<34> = WordSet::new(["첫째", "둘째", "셋째", "넷째", "첫번째", "두번째", "세번째", 
+    static OPENINGS: WordSet<37> = WordSet::new(["그러니까", "그니까", "그러니깐", "첫째", "둘째", "셋째", "넷째", "첫번째", "두번째", "세번째", 
         "음", "흠", "어", "아", "네", "넵", "예", "응", "그냥", "일단", "우선", "그럼", "저희는", "우리는", "저는", "그건", "그거는",
         "이건", "왜냐하면", "왜냐면", "역시", "당연히", "바로", "아마", "아마도", "대략", "대충",
     ]);

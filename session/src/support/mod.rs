@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::extractor::lexis::{
     Link, Segment, Sentence, Span, SpeechAct, Text, amounts, asks_reason, classify, equals, is_doubt,
-    is_measure_without_letters, options_said, segments, tokens,
+    is_measure_without_letters, options_said, posed, segments, tokens,
 };
 use crate::playbook::{ChoiceOption, PriceTable, SlotKind, SlotSpec};
 use wording::{Evidence, Missing, Word, evidence, is_denied, words};
@@ -95,6 +95,12 @@ pub fn support(
 ) -> Result<Support, Unsupported> {
     let found = quote::find(quoted, utterances).ok_or(Unsupported::QuoteMissing)?;
     let text = Text::new(utterances[found.utterance]);
+    if posed(&text, &text.sentences())
+        .iter()
+        .any(|posed| posed.overlaps(found.span))
+    {
+        return Err(Unsupported::NoAnswer);
+    }
     let judge = Judge::new(
         slots,
         slot,

@@ -20,6 +20,10 @@ const CANCEL_STEMS: [&str; 16] = [
     "취소", "멈춰", "멈추", "멈출", "중단", "중지", "그만", "스톱", "스탑", "cancel", "stop", "abort", "halt", "quit",
     "pause", "kill",
 ];
+/// What an offer of each is known by.
+const RUN_OFFERS: [&str; 7] = ["시작", "만들", "진행", "start", "begin", "generat", "go ahead"];
+const DRAFT_OFFERS: [&str; 2] = ["초안", "draft"];
+const CANCEL_OFFERS: [&str; 6] = ["취소", "멈출", "멈추", "중단", "cancel", "stop"];
 /// What agrees to an offer.
 #[rustfmt::skip]
 const AGREEMENTS: [&str; 24] = [
@@ -36,17 +40,18 @@ const REQUEST_ENDINGS: [&str; 8] = ["줄래", "실래", "시겠", "줄수", "있
 /// `words` are what the user said in this turn and in the ones that were interrupted before it, `offer` is what the
 /// assistant said before: an agreement alone is a wish only for what was offered.
 pub(crate) fn wishes(intent: Intent, words: &[&str], offer: Option<&str>) -> bool {
-    let stems: Vec<&str> = match intent {
+    let (stems, offers): (Vec<&str>, &[&str]) = match intent {
         Intent::None => return true,
-        Intent::Generate => RUN_STEMS.to_vec(),
-        Intent::Draft => RUN_STEMS.iter().chain(&DRAFT_STEMS).copied().collect(),
-        Intent::CancelRun => CANCEL_STEMS.to_vec(),
+        Intent::Generate => (RUN_STEMS.to_vec(), &RUN_OFFERS),
+        Intent::Draft => (
+            RUN_STEMS.iter().chain(&DRAFT_STEMS).copied().collect(),
+            &DRAFT_OFFERS,
+        ),
+        Intent::CancelRun => (CANCEL_STEMS.to_vec(), &CANCEL_OFFERS),
     };
     let offered = offer.is_some_and(|offer| {
         let offer = offer.to_lowercase();
-        stems
-            .iter()
-            .any(|stem| stem.chars().count() > 1 && offer.contains(stem))
+        offers.iter().any(|stem| offer.contains(stem))
     });
     words
         .iter()
@@ -178,6 +183,12 @@ mod tests {
         check(Intent::Generate, ready, "응 그렇게 해", true);
         check(Intent::Generate, ready, "음", false);
         check(Intent::Generate, Some("이름이 뭐예요?"), "네", false);
+        check(
+            Intent::Generate,
+            Some("What would you like to launch?"),
+            "okay",
+            false,
+        );
         check(
             Intent::Draft,
             Some("Shall I draft with what we have?"),
