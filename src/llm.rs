@@ -97,6 +97,9 @@ impl Llm {
         match dependency {
             Dependency::Llm => capabilities.llm.is_some(),
             Dependency::Search => capabilities.search,
+            Dependency::Stt => capabilities.stt.is_some(),
+            Dependency::Tts => capabilities.tts.is_some(),
+            Dependency::Moderation => capabilities.moderation.is_some(),
         }
     }
 }

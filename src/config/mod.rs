@@ -4,6 +4,7 @@ mod file;
 mod layers;
 mod origin;
 mod reader;
+mod services;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use crate::cli::ServeArgs;
 
 pub use layers::Layers;
 pub use origin::{Origin, host_of as origin_host};
+pub use services::{ModerationSettings, ServiceServer, ServiceSettings};
 pub use settings::{
     Config, Dependency, LimitSettings, LlmSettings, LogFormat, LogSettings, PlaybookSettings, ServerSettings,
 };

@@ -12,10 +12,11 @@ use tracing_subscriber::EnvFilter;
 
 use super::layers::Layers;
 use super::reader::Reader;
+use super::services::{ModerationSettings, ServiceSettings};
 use super::{ConfigFaults, Origin};
 
 /// The name of the default provider, and where it is.
-const OPENAI: &str = "openai";
+pub(super) const OPENAI: &str = "openai";
 const OPENAI_HOST: &str = "api.openai.com";
 
 /// All settings.
@@ -27,6 +28,12 @@ pub struct Config {
     pub store: StoreSettings,
     /// Which language model it uses.
     pub llm: LlmSettings,
+    /// Who turns speech into words.
+    pub stt: ServiceSettings,
+    /// Who turns words into speech.
+    pub tts: ServiceSettings,
+    /// Who checks texts, and which.
+    pub moderation: ModerationSettings,
     /// What one client, and all together, may ask for.
     pub limits: LimitSettings,
     /// What it logs.
@@ -85,13 +92,15 @@ pub struct LlmSettings {
     pub prices: Option<PathBuf>,
 }
 
-/// `[limits]`, all but `sessions` reread on SIGHUP.
+/// `[limits]`, all but `sessions` and `uploads` reread on SIGHUP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LimitSettings {
     /// Connections at once.
     pub connections: usize,
     /// Sessions in memory at once; beyond it no further one is made or woken.
     pub sessions: usize,
+    /// Recordings in memory at once, from their first byte until they are decoded.
+    pub uploads: usize,
     /// Requests a minute of one user, and of one client address; 0 means no limit.
     pub requests_per_minute: u32,
     /// Turns a minute of one user, and of one client address; 0 means no limit.
@@ -134,21 +143,30 @@ pub enum Dependency {
     Llm,
     /// It can search the web.
     Search,
+    /// Speech can be turned into words.
+    Stt,
+    /// Words can be turned into speech.
+    Tts,
+    /// Texts can be checked.
+    Moderation,
 }
 
 impl Dependency {
+    const ALL: [Self; 5] = [Self::Llm, Self::Search, Self::Stt, Self::Tts, Self::Moderation];
+
     /// Its name in the configuration.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Llm => "llm",
             Self::Search => "search",
+            Self::Stt => "stt",
+            Self::Tts => "tts",
+            Self::Moderation => "moderation",
         }
     }
 
     fn by_name(name: &str) -> Option<Self> {
-        [Self::Llm, Self::Search]
-            .into_iter()
-            .find(|dependency| dependency.name() == name)
+        Self::ALL.into_iter().find(|dependency| dependency.name() == name)
     }
 }
 
@@ -156,10 +174,18 @@ impl Config {
     /// Reads and checks all settings. The answer to a bad configuration is every fault.
     pub fn read(layers: Layers) -> Result<Self, ConfigFaults> {
         let mut reader = Reader::new(layers);
+        let (server, store) = (
+            ServerSettings::read(&mut reader),
+            StoreSettings::read(&mut reader),
+        );
+        let llm = LlmSettings::read(&mut reader);
         let config = Self {
-            server: ServerSettings::read(&mut reader),
-            store: StoreSettings::read(&mut reader),
-            llm: LlmSettings::read(&mut reader),
+            server,
+            store,
+            stt: ServiceSettings::read_stt(&mut reader, &llm),
+            tts: ServiceSettings::read_tts(&mut reader, &llm),
+            moderation: ModerationSettings::read(&mut reader, &llm),
+            llm,
             limits: LimitSettings::read(&mut reader),
             log: LogSettings::read(&mut reader),
             playbook: PlaybookSettings::read(&mut reader),
@@ -190,7 +216,11 @@ impl ServerSettings {
                 .text("server.data_dir")
                 .map_or_else(|| PathBuf::from("./data"), PathBuf::from),
             require: reader
-                .list("server.require", "llm or search", Dependency::by_name)
+                .list(
+                    "server.require",
+                    "llm, search, stt, tts or moderation",
+                    Dependency::by_name,
+                )
                 .unwrap_or_default(),
             allowed_origins: reader
                 .list(
@@ -292,6 +322,7 @@ impl LimitSettings {
         Self {
             connections: count(reader.number("limits.connections", 1..=1_000_000), 20_000),
             sessions: count(reader.number("limits.sessions", 1..=1_000_000), 20_000),
+            uploads: count(reader.number("limits.uploads", 1..=10_000), 16),
             requests_per_minute: rate(reader.number("limits.requests_per_minute", 0..=1_000_000), 1_200),
             turns_per_minute: rate(reader.number("limits.turns_per_minute", 0..=1_000_000), 300),
         }
@@ -334,7 +365,7 @@ const fn is_token_character(byte: u8) -> bool {
         || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
 }
 
-fn is_openai(base_url: &str) -> bool {
+pub(super) fn is_openai(base_url: &str) -> bool {
     let address = base_url.trim().parse::<Uri>().ok();
     address.is_some_and(|address| {
         address

@@ -113,12 +113,12 @@ fn lists_are_written_with_commas_in_the_environment() {
             "https://a.example, http://localhost:3000",
         )
         .variable("GREENROOM_SERVER__TRUSTED_PROXIES", "10.0.0.0/8,::1")
-        .variable("GREENROOM_SERVER__REQUIRE", "llm")
+        .variable("GREENROOM_SERVER__REQUIRE", "llm,tts")
         .load()
         .unwrap();
     assert_eq!(config.server.allowed_origins.len(), 2);
     assert_eq!(config.server.trusted_proxies.len(), 2);
-    assert_eq!(config.server.require, [Dependency::Llm]);
+    assert_eq!(config.server.require, [Dependency::Llm, Dependency::Tts]);
 }
 
 #[test]
@@ -190,8 +190,8 @@ fn each_type_is_checked_with_its_place() {
         "server.allowed_origins: `a.example` is not an origin such as https://app.example.org (greenroom.toml:2)",
     );
     check(
-        "[server]\nrequire = ['stt']",
-        "server.require: `stt` is not llm or search (greenroom.toml:2)",
+        "[server]\nrequire = ['ears']",
+        "server.require: `ears` is not llm, search, stt, tts or moderation (greenroom.toml:2)",
     );
     check(
         "[log]\nformat = 'xml'",
@@ -348,4 +348,115 @@ fn the_example_file_is_valid_and_says_the_defaults() {
         .unwrap();
     let defaults = Given::nothing().load().unwrap();
     assert_eq!(format!("{example:?}"), format!("{defaults:?}"));
+}
+
+/// What becomes of ears, voice and checks: provider, address, key and model of each, or why there is none.
+fn services(config: &Config) -> [String; 3] {
+    [&config.stt, &config.tts, &config.moderation.service].map(|service| match service {
+        ServiceSettings::At(server) => {
+            let key = server
+                .api_key
+                .as_ref()
+                .map_or("no key", |key| key.expose_secret());
+            let base_url = server.base_url.as_deref().unwrap_or("OpenAI");
+            format!("{} at {base_url} with {key}: {}", server.provider, server.model)
+        }
+        ServiceSettings::KeyMissing => "no key".to_owned(),
+        ServiceSettings::ModelUnnamed => "no model".to_owned(),
+    })
+}
+
+#[test]
+fn a_key_of_openai_alone_configures_ears_voice_and_checks() {
+    let config = Given::nothing().variable("OPENAI_API_KEY", "sk").load().unwrap();
+    let expected = [
+        "openai at OpenAI with sk: gpt-4o-mini-transcribe",
+        "openai at OpenAI with sk: gpt-4o-mini-tts",
+        "openai at OpenAI with sk: omni-moderation-latest",
+    ];
+    assert_eq!(services(&config), expected);
+    let nothing = Given::nothing().load().unwrap();
+    assert_eq!(services(&nothing), ["no key"; 3]);
+}
+
+#[test]
+fn a_local_server_for_text_is_asked_for_nothing_else_that_is_not_named() {
+    let local = || {
+        Given::nothing()
+            .variable("OPENAI_BASE_URL", "http://h/v1")
+            .variable("OPENAI_API_KEY", "sk")
+            .variable("GREENROOM_LLM__PROVIDER", "ollama")
+    };
+    assert_eq!(services(&local().load().unwrap()), ["no model"; 3]);
+    let named = local()
+        .variable("GREENROOM_STT__MODEL", "whisper")
+        .variable("GREENROOM_TTS__MODEL", "kokoro")
+        .variable("GREENROOM_TTS__API_KEY", "sk-voice")
+        .load()
+        .unwrap();
+    let expected = [
+        "ollama at http://h/v1 with sk: whisper",
+        "ollama at http://h/v1 with sk-voice: kokoro",
+        "no model",
+    ];
+    assert_eq!(services(&named), expected);
+    let faults = local().variable("GREENROOM_STT__API_KEY", "sk-ears").faults();
+    assert!(
+        faults.len() == 1 && faults[0].starts_with("stt.api_key: it is not said whose key it is"),
+        "{faults:?}"
+    );
+}
+
+#[test]
+fn a_server_of_its_own_has_a_model_of_its_own_and_is_never_sent_anothers_key() {
+    let file = "[stt]\nbase_url = 'http://ears/v1'\nmodel = 'whisper'\nprovider = 'speaches'\n\
+                [tts]\nbase_url = 'https://api.openai.com/v1'";
+    let config = Given::file(file).variable("OPENAI_API_KEY", "sk").load().unwrap();
+    let [stt, tts, _] = services(&config);
+    assert_eq!(stt, "speaches at http://ears/v1 with no key: whisper");
+    assert_eq!(
+        tts,
+        "openai at https://api.openai.com/v1 with sk: gpt-4o-mini-tts"
+    );
+    check_fault(
+        Given::file("[stt]\nbase_url = 'http://ears/v1'"),
+        "stt.model: name the model of the server at stt.base_url",
+    );
+    let faults = Given::file("[tts]\nprovider = 'kokoro'").faults();
+    assert!(
+        faults[0].starts_with("tts.provider: `kokoro` is to be found at OpenAI's address"),
+        "{faults:?}"
+    );
+    let faults = Given::file("[moderation]\napi_key = 'sk-secret'").faults();
+    assert!(
+        faults[0].contains("GREENROOM_MODERATION__API_KEY") && !faults[0].contains("sk-secret"),
+        "{faults:?}"
+    );
+}
+
+#[test]
+fn checks_are_required_where_somebody_checks_unless_it_is_said_otherwise() {
+    use greenroom_session::ports::ModerationPolicy::{self, BestEffort, Off, Required};
+
+    let policies = |given: Given| {
+        let moderation = given.load().unwrap().moderation;
+        (moderation.input, moderation.output)
+    };
+    let with_key = |file: &str| Given::file(file).variable("OPENAI_API_KEY", "sk");
+    let check = |given: Given, expected: (ModerationPolicy, ModerationPolicy)| {
+        assert_eq!(policies(given), expected);
+    };
+    check(Given::nothing(), (Off, Off));
+    check(with_key(""), (Required, Required));
+    check(
+        with_key("[moderation]\ninput = 'best_effort'\noutput = 'off'"),
+        (BestEffort, Off),
+    );
+    check(Given::file("[moderation]\ninput = 'best_effort'"), (Off, Off));
+    let faults = Given::file("[moderation]\ninput = 'required'\noutput = 'perhaps'").faults();
+    assert_eq!(faults.len(), 2, "{faults:?}");
+    assert!(
+        faults[0].starts_with("moderation.input: nobody is configured who checks"),
+        "{faults:?}"
+    );
 }
