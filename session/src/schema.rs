@@ -130,11 +130,16 @@ pub(crate) fn clipped(text: String) -> String {
 ///
 /// Each violation names the place by a JSON pointer into the schema.
 pub fn strict_violations(schema: &Value) -> Vec<String> {
+    strict_breaches(schema).iter().map(ToString::to_string).collect()
+}
+
+/// As [`strict_violations`], with the places apart from what is wrong there.
+pub(crate) fn strict_breaches(schema: &Value) -> Vec<StrictBreach> {
     let mut check = StrictCheck {
         root: schema,
         properties: 0,
         enum_values: 0,
-        violations: Vec::new(),
+        breaches: Vec::new(),
     };
     if schema.get("type") != Some(&Value::from("object")) {
         check.violate("", "the outermost schema must have the type object");
@@ -155,24 +160,45 @@ pub fn strict_violations(schema: &Value) -> Vec<String> {
             format_args!("there are more than {STRICT_ENUM_VALUES_MAX} enum values in all"),
         );
     }
-    check.violations
+    check.breaches
+}
+
+/// A part of a schema that leaves the strict subset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StrictBreach {
+    /// JSON pointer into the schema.
+    pub(crate) pointer: String,
+    /// What is wrong there.
+    pub(crate) what: String,
+    /// The keyword, if it is one that the subset does not have.
+    pub(crate) keyword: Option<String>,
+}
+
+impl fmt::Display for StrictBreach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = if self.pointer.is_empty() {
+            "the whole schema"
+        } else {
+            &self.pointer
+        };
+        f.write_str(&clipped(format!("{place}: {}", self.what)))
+    }
 }
 
 struct StrictCheck<'a> {
     root: &'a Value,
     properties: usize,
     enum_values: usize,
-    violations: Vec<String>,
+    breaches: Vec<StrictBreach>,
 }
 
 impl StrictCheck<'_> {
     fn violate(&mut self, pointer: &str, what: impl fmt::Display) {
-        let place = if pointer.is_empty() {
-            "the whole schema"
-        } else {
-            pointer
-        };
-        self.violations.push(clipped(format!("{place}: {what}")));
+        self.breaches.push(StrictBreach {
+            pointer: pointer.to_owned(),
+            what: what.to_string(),
+            keyword: None,
+        });
     }
 
     /// Checks a schema that has `depth` objects around it.
@@ -184,10 +210,11 @@ impl StrictCheck<'_> {
             .keys()
             .filter(|keyword| !STRICT_KEYWORDS.contains(&keyword.as_str()))
         {
-            self.violate(
-                pointer,
-                format_args!("the keyword {keyword} is not in the strict subset"),
-            );
+            self.breaches.push(StrictBreach {
+                pointer: pointer.to_owned(),
+                what: format!("the keyword {keyword} is not in the strict subset"),
+                keyword: Some(keyword.clone()),
+            });
         }
         if !["type", "anyOf", "$ref", "enum", "const"]
             .iter()

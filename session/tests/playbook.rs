@@ -11,7 +11,8 @@ use std::path::Path;
 
 use greenroom_protocol::{Locale, StageId};
 use greenroom_session::playbook::{
-    Bundle, BundleError, CORE_PHRASES, Check, Playbook, PlaybookFault, Rule, SCENARIOS_FOLDER, SlotKind, StageSpec,
+    Bundle, BundleError, CORE_PHRASES, Check, Playbook, PlaybookFault, Rule, SCENARIOS_FOLDER, SlotKind,
+    StageSpec,
 };
 use greenroom_session::schema::OutputValidator;
 use proptest::prelude::{any, prop_assert, proptest};
@@ -519,7 +520,7 @@ fn check(file: &str, from: &str, to: &str, at: (&str, &str), says: &str) {
         panic!("one fault, not {faults:#?}")
     };
     assert_eq!((fault.file.as_str(), fault.line), (fault_file, line), "{fault}");
-    assert!(fault.message.contains(says), "{fault}");
+    assert!(fault.to_string().contains(says), "{fault}");
 }
 
 /// As [`check`], for faults on the line that was changed in `playbook.toml`.
@@ -581,7 +582,7 @@ fn missing_and_unfit_values_say_what_to_write() {
         "name = \"launch\"",
         "name = 7",
         "name = 7",
-        "must be a text in quotes, not this integer",
+        "must not be this integer; write a text in quotes",
     );
     check_toml(
         "name = \"launch\"",
@@ -621,7 +622,7 @@ fn how_an_agent_calls_its_model_is_checked() {
         "retries = 1",
         "retries = \"once\"",
         "retries = \"once\"",
-        "not this string",
+        "must not be this string",
     );
     check_toml(
         "search = true",
@@ -739,7 +740,7 @@ fn a_slot_has_labels_in_both_languages() {
     let toml = bundle.files.get_mut("playbook.toml").unwrap();
     *toml = toml.replace("labels.en = [\"pace\", \"mood\"]\n", "");
     let faults: Vec<String> = faults_of(&bundle).iter().map(ToString::to_string).collect();
-    let wanted = "playbook.toml:56: no label in `en`; write what users call the slot, in both languages";
+    let wanted = "playbook.toml:56:1: no label in `en`; write what users call the slot, in both languages";
     assert_eq!(faults, [wanted]);
 }
 
@@ -763,7 +764,7 @@ fn a_slot_path_is_given_once() {
     assert_eq!(faults[0].line, Some(line));
     assert!(
         faults[0]
-            .message
+            .to_string()
             .contains("there is a slot `product.image_url` already"),
         "{}",
         faults[0]
@@ -829,7 +830,7 @@ fn stages_come_after_earlier_ones() {
         "after = [\"research\"]",
         "after = [\"voice\"]",
         "after = [\"voice\"]",
-        "stands further down",
+        "in a circle: strategy → voice → strategy; take one `after` out",
     );
     check_toml(
         "after = [\"research\"]",
@@ -949,13 +950,6 @@ fn files_are_checked() {
         (schema, "\"type\" \"object\""),
         "this is not JSON",
     );
-    check(
-        schema,
-        "\"additionalProperties\": false",
-        "\"additionalProperties\": true",
-        (schema, ""),
-        "additionalProperties",
-    );
     let mut bundle = launch_bundle();
     bundle.files.insert(prompt.to_owned(), "\n \n".to_owned());
     bundle.files.remove("phrases.en.toml");
@@ -1000,10 +994,7 @@ fn phrases_are_checked_in_both_languages() {
     let faults: Vec<String> = faults_of(&bundle).iter().map(ToString::to_string).collect();
     assert_eq!(
         faults,
-        [
-            "phrases.ko.toml:9: nothing speaks the phrase `question.stay.pase`; did you mean `question.stay.pace`?",
-            "playbook.toml:53: the phrase `question.stay.pace` is not in phrases.ko.toml; add it there",
-        ]
+        ["playbook.toml:53:1: the phrase `question.stay.pace` is not in phrases.ko.toml; add it there",]
     );
 }
 
@@ -1024,10 +1015,7 @@ fn all_faults_are_told_at_once() {
         *toml = toml.replacen(from, to, 1);
     }
     bundle.files.remove("prompts/creative.md");
-    let faults: Vec<String> = faults_of(&bundle)
-        .iter()
-        .map(|fault| fault.message.clone())
-        .collect();
+    let faults: Vec<String> = faults_of(&bundle).iter().map(ToString::to_string).collect();
     let told = |says: &str| faults.iter().any(|message| message.contains(says));
     for says in [
         "`done` is missing",
@@ -1117,7 +1105,11 @@ fn the_hash_pins_the_content() {
         ("prompts/planner.md", "Hi."),
         ("scenarios/ko.toml", ""),
     ]);
-    assert_eq!(tested.hash(), pinned.hash(), "scenarios are no part of a playbook");
+    assert_eq!(
+        tested.hash(),
+        pinned.hash(),
+        "scenarios are no part of a playbook"
+    );
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A TOML file read key by key: every fault is noted with its line, and reading goes on.
+//! A TOML file read key by key: every fault is noted with its place, and reading goes on.
 
 use std::cell::RefCell;
 use std::ops::{Range, RangeInclusive};
@@ -6,37 +6,10 @@ use std::ops::{Range, RangeInclusive};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::PlaybookFault;
+use super::fault::{Faults, Place, Told};
 
-/// All faults found so far, in all files.
-#[derive(Default)]
-pub(super) struct Faults {
-    found: RefCell<Vec<PlaybookFault>>,
-}
-
-impl Faults {
-    /// Notes a fault.
-    pub(super) fn add(&self, file: &str, line: Option<usize>, message: impl Into<String>) {
-        self.found.borrow_mut().push(PlaybookFault {
-            file: file.to_owned(),
-            line,
-            message: message.into(),
-        });
-    }
-
-    /// Whether a file has faults so far.
-    pub(super) fn any_in(&self, file: &str) -> bool {
-        self.found.borrow().iter().any(|fault| fault.file == file)
-    }
-
-    /// What was found, in the order of files and lines.
-    pub(super) fn into_sorted(self) -> Vec<PlaybookFault> {
-        let mut found = self.found.into_inner();
-        found.sort_by(|a, b| (&a.file, a.line, &a.message).cmp(&(&b.file, b.line, &b.message)));
-        found.dedup();
-        found
-    }
-}
+/// Words that a hint lists; whoever is far from all of them is not helped by more.
+const LISTED_MAX: usize = 12;
 
 /// One TOML file.
 pub(super) struct Document<'a> {
@@ -57,8 +30,8 @@ impl<'a> Document<'a> {
             faults,
         };
         for error in &errors {
-            let line = error.span().map(|span| document.line(&span));
-            faults.add(name, line, format!("this is not TOML: {}", error.message()));
+            let place = error.span().map(|span| document.place(&span));
+            faults.error(name, place, format!("this is not TOML: {}", error.message()));
         }
         errors.is_empty().then_some(document)
     }
@@ -68,26 +41,21 @@ impl<'a> Document<'a> {
         Section {
             document: self,
             table: &self.root,
-            line: None,
+            at: None,
             known: RefCell::default(),
         }
     }
 
-    fn line(&self, span: &Range<usize>) -> usize {
-        1 + self
-            .text
-            .bytes()
-            .take(span.start)
-            .filter(|byte| *byte == b'\n')
-            .count()
+    fn place(&self, span: &Range<usize>) -> Place {
+        Place::of(self.text, span.start)
     }
 }
 
-/// A value and the line that it stands on.
+/// A value and where it stands.
 #[derive(Debug, Clone)]
 pub(super) struct Located<T> {
     pub(super) value: T,
-    pub(super) line: usize,
+    pub(super) at: Place,
 }
 
 /// One table of a file. Every key that is asked for counts as known; [`Section::close`] reports the others.
@@ -98,28 +66,33 @@ pub(super) struct Section<'a> {
     document: &'a Document<'a>,
     table: &'a DeTable<'a>,
     /// Where the table begins; none for the file itself.
-    line: Option<usize>,
+    at: Option<Place>,
     known: RefCell<Vec<&'static str>>,
 }
 
 impl<'a> Section<'a> {
     /// Notes a fault in this file.
-    pub(super) fn fault(&self, line: Option<usize>, message: impl Into<String>) {
-        self.document.faults.add(self.document.name, line, message);
+    pub(super) fn fault(&self, at: Option<Place>, told: impl Into<Told>) {
+        self.document.faults.error(self.document.name, at, told);
+    }
+
+    /// Notes what does no harm but was hardly meant.
+    pub(super) fn warn(&self, at: Option<Place>, told: impl Into<Told>) {
+        self.document.faults.warning(self.document.name, at, told);
     }
 
     /// Where the table begins; none for the file itself.
-    pub(super) fn line(&self) -> Option<usize> {
-        self.line
+    pub(super) fn at(&self) -> Option<Place> {
+        self.at
     }
 
     /// Where a key stands, or else the table.
-    pub(super) fn line_of(&self, key: &str) -> Option<usize> {
+    pub(super) fn place_of(&self, key: &str) -> Option<Place> {
         let key = self
             .table
             .get_key_value(key)
-            .map(|(key, _)| self.document.line(&key.span()));
-        key.or(self.line)
+            .map(|(key, _)| self.document.place(&key.span()));
+        key.or(self.at)
     }
 
     /// A text that must be there and say something.
@@ -136,7 +109,7 @@ impl<'a> Section<'a> {
 
     /// A list of texts; empty if it is left out.
     pub(super) fn texts(&self, key: &'static str) -> Vec<Located<String>> {
-        let Some(items) = self.array(key, "a list of texts in quotes") else {
+        let Some(items) = self.array(key, "a list of texts in quotes, such as [\"a\", \"b\"]") else {
             return Vec::new();
         };
         items.iter().filter_map(|item| self.text_of(key, item)).collect()
@@ -170,7 +143,7 @@ impl<'a> Section<'a> {
 
     /// A list of whole numbers; empty if it is left out.
     pub(super) fn integers(&self, key: &'static str) -> Vec<i64> {
-        let wanted = "a list of whole numbers";
+        let wanted = "a list of whole numbers, such as [5, 10]";
         let Some(items) = self.array(key, wanted) else {
             return Vec::new();
         };
@@ -196,7 +169,7 @@ impl<'a> Section<'a> {
         match number {
             Some(value) => Some(Located {
                 value,
-                line: self.document.line(&item.span()),
+                at: self.document.place(&item.span()),
             }),
             None => self.unfit(key, item, "a number such as 0.7"),
         }
@@ -231,8 +204,8 @@ impl<'a> Section<'a> {
         if meaning.is_none() {
             let hint = hint(&text.value, &names);
             self.fault(
-                Some(text.line),
-                format!("`{key}` cannot be `{}`; {hint}", text.value),
+                Some(text.at),
+                (format!("`{key}` cannot be `{}`", text.value), hint),
             );
         }
         meaning
@@ -273,15 +246,23 @@ impl<'a> Section<'a> {
         texts
     }
 
+    /// Counts keys as known without reading them.
+    pub(super) fn pass_over(&self, keys: &[&'static str]) {
+        self.known.borrow_mut().extend(keys);
+    }
+
     /// Reports keys that nobody asked for, each with the nearest one that is known here.
     pub(super) fn close(self) {
         let known = self.known.borrow();
         for key in self.table.keys() {
             if !known.contains(&key.get_ref().as_ref()) {
-                let line = self.document.line(&key.span());
+                let at = self.document.place(&key.span());
                 self.fault(
-                    Some(line),
-                    format!("unknown key `{}`; {}", key.get_ref(), hint(key.get_ref(), &known)),
+                    Some(at),
+                    (
+                        format!("unknown key `{}`", key.get_ref()),
+                        hint(key.get_ref(), &known),
+                    ),
                 );
             }
         }
@@ -298,8 +279,11 @@ impl<'a> Section<'a> {
     fn required(&self, key: &'static str, wanted: &str) -> Option<()> {
         if self.get(key).is_none() {
             self.fault(
-                self.line,
-                format!("`{key}` is missing; write `{key} =` and {wanted}"),
+                self.at,
+                (
+                    format!("`{key}` is missing"),
+                    format!("write `{key} =` and {wanted}"),
+                ),
             );
             return None;
         }
@@ -307,25 +291,31 @@ impl<'a> Section<'a> {
     }
 
     fn unfit<T>(&self, key: &str, item: &Spanned<DeValue<'_>>, wanted: &str) -> Option<T> {
-        let line = self.document.line(&item.span());
+        let at = self.document.place(&item.span());
         let found = item.get_ref().type_str();
-        self.fault(Some(line), format!("`{key}` must be {wanted}, not this {found}"));
+        self.fault(
+            Some(at),
+            (
+                format!("`{key}` must not be this {found}"),
+                format!("write {wanted}"),
+            ),
+        );
         None
     }
 
     fn text_of(&self, key: &str, item: &Spanned<DeValue<'_>>) -> Option<Located<String>> {
         match item.get_ref() {
             DeValue::String(text) if text.trim().is_empty() => {
-                let line = self.document.line(&item.span());
+                let at = self.document.place(&item.span());
                 self.fault(
-                    Some(line),
-                    format!("`{key}` is blank; write its text, or leave it out"),
+                    Some(at),
+                    (format!("`{key}` is blank"), "write its text, or leave it out"),
                 );
                 None
             }
             DeValue::String(text) => Some(Located {
                 value: text.to_string(),
-                line: self.document.line(&item.span()),
+                at: self.document.place(&item.span()),
             }),
             _ => self.unfit(key, item, "a text in quotes"),
         }
@@ -349,11 +339,11 @@ impl<'a> Section<'a> {
     }
 
     fn inner(&self, table: &'a DeTable<'a>, item: &Spanned<DeValue<'_>>) -> Section<'a> {
-        let line = Some(self.document.line(&item.span()));
+        let at = Some(self.document.place(&item.span()));
         Section {
             document: self.document,
             table,
-            line,
+            at,
             known: RefCell::default(),
         }
     }
@@ -388,8 +378,17 @@ pub(super) fn hint(word: &str, known: &[&str]) -> String {
 }
 
 fn listed(words: &[&str]) -> String {
-    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
-    quoted.join(", ")
+    let quoted: Vec<String> = words
+        .iter()
+        .take(LISTED_MAX)
+        .map(|word| format!("`{word}`"))
+        .collect();
+    let more = words.len().saturating_sub(LISTED_MAX);
+    if more == 0 {
+        quoted.join(", ")
+    } else {
+        format!("{} and {more} more", quoted.join(", "))
+    }
 }
 
 fn whole_number(value: &DeValue<'_>) -> Option<i64> {

@@ -1,12 +1,16 @@
 //! From a bundle of files to a validated playbook, or to everything that is wrong with it.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
 use greenroom_protocol::{Millis, PlaybookRef, SlotPath, StageId};
 
-use super::document::{Document, Faults, Located, Section, hint};
+use super::document::{Document, Located, Section, hint};
+use super::fault::{Faults, Place, PlaybookFault, Severity};
 use super::phrases::PhraseUse;
 use super::{
-    AgentSpec, Bundle, ConversationSpec, Playbook, SlotKind, SlotSpec, StateNames, phrases, slots, stages,
-    voices,
+    AgentSpec, Bundle, ConversationSpec, Playbook, SlotKind, SlotSpec, StateNames, phrases, prompts, slots,
+    stages, voices,
 };
 use crate::ports::ModelSize;
 
@@ -16,36 +20,33 @@ pub(super) const PLAYBOOK_FILE: &str = "playbook.toml";
 /// The planner's prompt, unless `[planner]` names another file.
 const PLANNER_PROMPT_FILE: &str = "prompts/planner.md";
 
-/// Something wrong in a playbook.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlaybookFault {
-    /// The file, relative to the playbook's folder.
-    pub file: String,
-    /// The line, from 1, if the fault stands on one.
-    pub line: Option<usize>,
-    /// What is wrong, and what to write instead.
-    pub message: String,
-}
-
-impl std::fmt::Display for PlaybookFault {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.line {
-            Some(line) => write!(f, "{}:{line}: {}", self.file, self.message),
-            None => write!(f, "{}: {}", self.file, self.message),
-        }
-    }
+/// What a check of a playbook found.
+#[derive(Debug)]
+pub struct CheckedPlaybook {
+    /// The playbook; none if it has an error.
+    pub playbook: Option<Playbook>,
+    /// Everything that is wrong with it, in the order of files and places. Warnings alone keep nobody from using it.
+    pub faults: Vec<PlaybookFault>,
 }
 
 impl Playbook {
-    /// Reads and validates a playbook. The answer to a bad one is every fault, in the order of files and lines.
-    pub fn from_bundle(bundle: &Bundle) -> Result<Self, Vec<PlaybookFault>> {
+    /// Reads and validates a playbook, and tells everything that is wrong with it.
+    pub fn check(bundle: &Bundle) -> CheckedPlaybook {
         let faults = Faults::default();
         let playbook = read_playbook(bundle, &faults);
-        let found = faults.into_sorted();
-        match playbook {
-            Some(playbook) if found.is_empty() => Ok(playbook),
-            Some(_) | None => Err(found),
+        let faults = faults.into_sorted();
+        let is_usable = faults.iter().all(|fault| fault.severity == Severity::Warning);
+        CheckedPlaybook {
+            playbook: playbook.filter(|_| is_usable),
+            faults,
         }
+    }
+
+    /// Reads and validates a playbook. The answer to a bad one is every error, in the order of files and places.
+    pub fn from_bundle(bundle: &Bundle) -> Result<Self, Vec<PlaybookFault>> {
+        let CheckedPlaybook { playbook, mut faults } = Self::check(bundle);
+        faults.retain(|fault| fault.severity == Severity::Error);
+        playbook.ok_or(faults)
     }
 }
 
@@ -54,6 +55,7 @@ fn read_playbook(bundle: &Bundle, faults: &Faults) -> Option<Playbook> {
     let document = Document::parse(PLAYBOOK_FILE, text, faults)?;
     let root = document.root();
     let mut uses = Vec::new();
+    let files = FilesRead::default();
 
     let name = read_name(&root);
     let names = root.section("states").and_then(read_states);
@@ -61,18 +63,25 @@ fn read_playbook(bundle: &Bundle, faults: &Faults) -> Option<Playbook> {
     let slots = slots::read(&root, &mut uses);
     let title_slot = read_title_slot(&root, &slots);
     let price_table = slots::read_price_table(&root, &slots);
-    let conversation = read_conversation(&root, bundle, faults);
-    let run_budget = root.section("run").and_then(read_run_budget);
-    let surroundings = stages::Surroundings {
+    let reading = Reading {
         bundle,
         faults,
+        files: &files,
+    };
+    let conversation = read_conversation(&root, &reading);
+    let run_budget = root.section("run").and_then(read_run_budget);
+    let surroundings = stages::Surroundings {
+        reading: &reading,
         states: names.as_ref(),
         run_budget,
     };
     let stages = stages::read(&root, &surroundings, &mut uses);
     let voices = voices::read(&root);
-    let phrases = phrases::read(bundle, &uses, faults);
+    let names_of_parts = phrases::display_names(&slots, &stages);
+    let phrases = phrases::read(bundle, &uses, &names_of_parts, faults);
     root.close();
+    prompts::check(&reading, &slots);
+    reading.report_unread();
 
     Some(Playbook {
         reference: PlaybookRef {
@@ -92,39 +101,99 @@ fn read_playbook(bundle: &Bundle, faults: &Faults) -> Option<Playbook> {
     })
 }
 
+/// The files of a playbook while it is read.
+pub(super) struct Reading<'a> {
+    pub(super) bundle: &'a Bundle,
+    pub(super) faults: &'a Faults,
+    files: &'a FilesRead,
+}
+
+/// What was read so far: prompts, and the names of all files.
+#[derive(Default)]
+struct FilesRead {
+    prompts: RefCell<BTreeSet<String>>,
+    schemas: RefCell<BTreeSet<String>>,
+}
+
+impl Reading<'_> {
+    /// The prompts that were read, by file.
+    pub(super) fn prompts(&self) -> Vec<(String, &str)> {
+        let names = self.files.prompts.borrow();
+        let prompt = |name: &String| Some((name.clone(), self.bundle.files.get(name)?.as_str()));
+        names.iter().filter_map(prompt).collect()
+    }
+
+    /// A schema that `playbook.toml` names.
+    pub(super) fn schema(&self, name: &str, at: Option<Place>) -> Option<&str> {
+        self.files.schemas.borrow_mut().insert(name.to_owned());
+        named_file(self.bundle, name, at, self.faults)
+    }
+
+    fn prompt(&self, name: &str, at: Option<Place>) -> Option<&str> {
+        self.files.prompts.borrow_mut().insert(name.to_owned());
+        named_file(self.bundle, name, at, self.faults)
+    }
+
+    /// Warns of prompts and schemas that nothing reads: most likely a stage was renamed without them.
+    fn report_unread(&self) {
+        // A faulty playbook may have meant to name them.
+        if self.faults.any_in(PLAYBOOK_FILE) {
+            return;
+        }
+        for (folder, read) in [
+            ("prompts/", &self.files.prompts),
+            ("schemas/", &self.files.schemas),
+        ] {
+            let read = read.borrow();
+            let unread = self
+                .bundle
+                .files
+                .keys()
+                .filter(|name| name.starts_with(folder) && !read.contains(*name));
+            for name in unread {
+                let instead = "remove it, or name it in playbook.toml";
+                self.faults
+                    .warning(name, None, ("nothing reads this file", instead));
+            }
+        }
+    }
+}
+
 /// A file of the bundle. A missing one is a fault of the line that names it, or of the file itself.
 pub(super) fn named_file<'a>(
     bundle: &'a Bundle,
     name: &str,
-    line: Option<usize>,
+    at: Option<Place>,
     faults: &Faults,
 ) -> Option<&'a str> {
     let text = bundle.files.get(name);
     if text.is_none() {
         let present: Vec<&str> = bundle.files.keys().map(String::as_str).collect();
-        let file = if line.is_some() { PLAYBOOK_FILE } else { name };
-        faults.add(
+        let file = if at.is_some() { PLAYBOOK_FILE } else { name };
+        faults.error(
             file,
-            line,
-            format!("there is no file `{name}`; add it ({})", hint(name, &present)),
+            at,
+            (
+                format!("there is no file `{name}`"),
+                format!("add it ({})", hint(name, &present)),
+            ),
         );
     }
     text.map(String::as_str)
 }
 
 /// A prompt: the file that `prompt` names, or the usual one.
-pub(super) fn read_prompt(
-    section: &Section<'_>,
-    usual_file: &str,
-    bundle: &Bundle,
-    faults: &Faults,
-) -> Option<String> {
+pub(super) fn read_prompt(section: &Section<'_>, usual_file: &str, reading: &Reading<'_>) -> Option<String> {
     let named = section.optional_text("prompt");
-    let line = named.as_ref().map(|named| named.line).or(section.line());
+    let at = named.as_ref().map(|named| named.at).or(section.at());
     let file = named.map_or_else(|| usual_file.to_owned(), |named| named.value);
-    let prompt = named_file(bundle, &file, line, faults)?;
+    let prompt = reading.prompt(&file, at)?;
     if prompt.trim().is_empty() {
-        faults.add(&file, None, "the prompt is blank; write what the model is to do");
+        reading.faults.error(
+            &file,
+            None,
+            ("the prompt is blank", "write what the model is to do"),
+        );
     }
     Some(prompt.to_owned())
 }
@@ -141,9 +210,11 @@ pub(super) fn read_agent(section: &Section<'_>) -> Option<AgentSpec> {
     if let (Some(budget), Some(stall_timeout)) = (budget, stall_timeout)
         && stall_timeout > budget
     {
-        let message =
-            format!("`stall_timeout_ms` {stall_timeout} is longer than `budget_ms` {budget}; lower it");
-        section.fault(section.line(), message);
+        let message = (
+            format!("`stall_timeout_ms` {stall_timeout} is longer than `budget_ms` {budget}"),
+            "lower it",
+        );
+        section.fault(section.at(), message);
     }
     Some(AgentSpec {
         budget: Millis(budget?),
@@ -163,11 +234,11 @@ pub(super) fn is_state_name(section: &Section<'_>, state: &Located<String>) -> b
             .bytes()
             .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
     if !well_formed {
-        let message = format!(
-            "`{}` is not a state's name; write capitals such as GEN_STRATEGY",
-            state.value
+        let message = (
+            format!("`{}` is not a state's name", state.value),
+            "write capitals such as GEN_STRATEGY",
         );
-        section.fault(Some(state.line), message);
+        section.fault(Some(state.at), message);
     }
     well_formed
 }
@@ -176,11 +247,11 @@ fn read_name(root: &Section<'_>) -> Option<String> {
     let name = root.text("name")?;
     // A playbook's name has the shape of a stage's: it stands in paths and in queries.
     if name.value.parse::<StageId>().is_err() {
-        let message = format!(
-            "`{}` is not a playbook's name; write a lowercase name such as launch",
-            name.value
+        let message = (
+            format!("`{}` is not a playbook's name", name.value),
+            "write a lowercase name such as launch",
         );
-        root.fault(Some(name.line), message);
+        root.fault(Some(name.at), message);
     }
     Some(name.value)
 }
@@ -196,11 +267,11 @@ fn read_states(section: Section<'_>) -> Option<StateNames> {
             .flatten()
             .any(|earlier| earlier.value == state.value)
         {
-            let message = format!(
-                "`{}` is the name of another state already; give each its own",
-                state.value
+            let message = (
+                format!("`{}` is the name of another state already", state.value),
+                "give each its own",
             );
-            section.fault(Some(state.line), message);
+            section.fault(Some(state.at), message);
         }
     }
     section.close();
@@ -218,11 +289,11 @@ fn read_gate(section: Section<'_>) -> Option<f64> {
     if let Some(confidence) = &confidence
         && !(0.0..=1.0).contains(&confidence.value)
     {
-        let message = format!(
-            "`min_confidence` {} is not from 0 to 1; write 0.7, say",
-            confidence.value
+        let message = (
+            format!("`min_confidence` {} is not from 0 to 1", confidence.value),
+            "write 0.7, say",
         );
-        section.fault(Some(confidence.line), message);
+        section.fault(Some(confidence.at), message);
     }
     section.close();
     confidence.map(|confidence| confidence.value)
@@ -234,26 +305,25 @@ fn read_title_slot(root: &Section<'_>, slots: &[Located<SlotSpec>]) -> Option<Sl
     match slot {
         None => {
             let paths: Vec<&str> = slots.iter().map(|slot| slot.value.path.as_str()).collect();
-            let message = format!(
-                "`title_slot` names no slot `{}`; {}",
-                title.value,
-                hint(&title.value, &paths)
+            let message = (
+                format!("`title_slot` names no slot `{}`", title.value),
+                hint(&title.value, &paths),
             );
-            root.fault(Some(title.line), message);
+            root.fault(Some(title.at), message);
         }
         Some(slot) if slot.value.kind != SlotKind::Text => {
             let message = format!(
                 "`title_slot` must be a slot of kind text, and `{}` is not",
                 title.value
             );
-            root.fault(Some(title.line), message);
+            root.fault(Some(title.at), message);
         }
         Some(_) => {}
     }
     slot.map(|slot| slot.value.path.clone())
 }
 
-fn read_conversation(root: &Section<'_>, bundle: &Bundle, faults: &Faults) -> Option<ConversationSpec> {
+fn read_conversation(root: &Section<'_>, reading: &Reading<'_>) -> Option<ConversationSpec> {
     let conversation = root.section("conversation");
     let limits = conversation.and_then(|section| {
         let asks = section.integer("asks_in_a_row_max", 1..=u64::from(u32::MAX));
@@ -268,7 +338,7 @@ fn read_conversation(root: &Section<'_>, bundle: &Bundle, faults: &Faults) -> Op
     });
     let planner = root.section("planner").map(|section| {
         let agent = read_agent(&section);
-        let prompt = read_prompt(&section, PLANNER_PROMPT_FILE, bundle, faults);
+        let prompt = read_prompt(&section, PLANNER_PROMPT_FILE, reading);
         section.close();
         (agent, prompt)
     });
@@ -293,6 +363,6 @@ fn read_run_budget(section: Section<'_>) -> Option<Millis> {
 pub(super) fn note_phrase(phrase: Option<&Located<String>>, uses: &mut Vec<PhraseUse>) {
     uses.extend(phrase.map(|phrase| PhraseUse {
         key: phrase.value.clone(),
-        line: Some(phrase.line),
+        at: Some(phrase.at),
     }));
 }

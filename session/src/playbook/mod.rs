@@ -5,9 +5,13 @@
 
 mod bundle;
 mod document;
+mod fault;
+mod json_place;
 mod load;
+mod order;
 mod phrases;
 mod pointer;
+mod prompts;
 mod rules;
 mod slots;
 mod stages;
@@ -21,9 +25,11 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use crate::ports::ModelSize;
+use phrases::{FIELD_PREFIX, VALUE_PREFIX};
 
 pub use bundle::{Bundle, BundleError, SCENARIOS_FOLDER};
-pub use load::PlaybookFault;
+pub use fault::{PlaybookFault, Severity};
+pub use load::CheckedPlaybook;
 pub use phrases::{CORE_PHRASES, Phrase};
 pub use rules::Rule;
 pub use voices::VoicePreset;
@@ -240,6 +246,14 @@ impl AgentSpec {
     }
 }
 
+impl StageSpec {
+    /// The schema of what a JSON pointer of an output leads to, if the schema allows such a part. Digits step into a
+    /// list's elements, names into an object's properties.
+    pub fn schema_at(&self, pointer: &str) -> Option<&Value> {
+        pointer::schema_at(&self.schema, pointer)
+    }
+}
+
 impl Playbook {
     /// The slot at a path.
     pub fn slot(&self, path: &SlotPath) -> Option<&SlotSpec> {
@@ -270,6 +284,23 @@ impl Playbook {
             key: key.to_owned(),
             hash: self.reference.hash.clone(),
         }
+    }
+
+    /// What readers call a field of an output or a part of the package, if the playbook has a word for it
+    /// (`field.<name>` of the phrases).
+    pub fn field_name(&self, field: &str, locale: Locale) -> Option<&str> {
+        self.display_name(FIELD_PREFIX, field, locale)
+    }
+
+    /// What readers call a value of a closed list, such as a slot's options or an `enum` of a schema, if the playbook
+    /// has a word for it (`value.<value>` of the phrases).
+    pub fn value_name(&self, value: &str, locale: Locale) -> Option<&str> {
+        self.display_name(VALUE_PREFIX, value, locale)
+    }
+
+    fn display_name(&self, prefix: &str, name: &str, locale: Locale) -> Option<&str> {
+        let phrase = self.phrases.get(&format!("{prefix}{name}"));
+        phrase.map(|phrase| phrase.text(locale))
     }
 
     /// The slots grouped by the first part of their path, in the playbook's order.

@@ -4,9 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use greenroom_protocol::Locale;
 
-use super::Bundle;
-use super::document::{Document, Faults, Located, hint};
+use serde_json::Value;
+
+use super::document::{Document, Located, hint};
+use super::fault::{Faults, Place};
 use super::load::{PLAYBOOK_FILE, named_file};
+use super::{Bundle, SlotKind, SlotSpec, StageSpec};
 
 /// The phrases that the core itself speaks; every playbook must have them.
 /// `greeting` and `turn.noted` come before a question and hold none themselves.
@@ -21,6 +24,14 @@ pub const CORE_PHRASES: [&str; 9] = [
     "run.draft_started",
     "voice.not_understood",
 ];
+
+/// Phrases of these tables are not spoken: they are the names that readers of a package find its parts and the values
+/// of closed lists under.
+pub(super) const FIELD_PREFIX: &str = "field.";
+pub(super) const VALUE_PREFIX: &str = "value.";
+
+/// The name of the package as a whole.
+const PACKAGE_FIELD: &str = "package";
 
 /// Phrases that a question follows at once.
 const PHRASES_BEFORE_A_QUESTION: [&str; 2] = ["greeting", "turn.noted"];
@@ -48,21 +59,71 @@ impl Phrase {
 pub(super) struct PhraseUse {
     pub(super) key: String,
     /// Where it is named.
-    pub(super) line: Option<usize>,
+    pub(super) at: Option<Place>,
+}
+
+/// The keys of the phrases under which readers would find what a playbook's runs write: slots, parts of the package,
+/// fields of outputs, values of closed lists.
+pub(super) fn display_names(slots: &[Located<SlotSpec>], stages: &[StageSpec]) -> BTreeSet<String> {
+    let mut fields: BTreeSet<&str> = BTreeSet::from([PACKAGE_FIELD]);
+    let mut values: BTreeSet<&str> = BTreeSet::new();
+    for slot in slots.iter().map(|slot| &slot.value) {
+        fields.extend([slot.path.as_str(), slot.path.parts().1]);
+        match &slot.kind {
+            SlotKind::Choice { options } | SlotKind::PriceBand { options } => {
+                values.extend(options.iter().map(|option| option.value.as_str()));
+            }
+            SlotKind::Text | SlotKind::TextList { .. } | SlotKind::Number { .. } => {}
+        }
+    }
+    for stage in stages {
+        fields.insert(&stage.package_key);
+        let mut waiting = vec![&*stage.schema];
+        while let Some(part) = waiting.pop() {
+            let properties = part.get("properties").and_then(Value::as_object);
+            fields.extend(
+                properties
+                    .into_iter()
+                    .flat_map(|properties| properties.keys())
+                    .map(String::as_str),
+            );
+            let listed = part.get("enum").and_then(Value::as_array);
+            values.extend(listed.into_iter().flatten().filter_map(Value::as_str));
+            match part {
+                Value::Array(items) => waiting.extend(items),
+                Value::Object(members) => waiting.extend(members.values()),
+                Value::String(_) | Value::Number(_) | Value::Bool(_) | Value::Null => {}
+            }
+        }
+    }
+    let fields = fields.iter().map(|name| format!("{FIELD_PREFIX}{name}"));
+    fields
+        .chain(values.iter().map(|value| format!("{VALUE_PREFIX}{value}")))
+        .collect()
 }
 
 /// Reads the phrases of both languages. What the core and `playbook.toml` name must be there, in both; what nobody
 /// names is most likely misspelt.
-pub(super) fn read(bundle: &Bundle, uses: &[PhraseUse], faults: &Faults) -> BTreeMap<String, Phrase> {
+pub(super) fn read(
+    bundle: &Bundle,
+    uses: &[PhraseUse],
+    display_names: &BTreeSet<String>,
+    faults: &Faults,
+) -> BTreeMap<String, Phrase> {
     let named: BTreeSet<&str> = CORE_PHRASES
         .into_iter()
         .chain(uses.iter().map(|used| used.key.as_str()))
+        .chain(display_names.iter().map(String::as_str))
         .collect();
     let korean = read_language(bundle, Locale::Ko, &named, faults);
     let english = read_language(bundle, Locale::En, &named, faults);
     for (locale, texts) in [(Locale::Ko, &korean), (Locale::En, &english)] {
         let Some(texts) = texts else { continue };
         report_missing(locale, texts, uses, faults);
+    }
+    if let (Some(korean), Some(english)) = (&korean, &english) {
+        report_one_sided(Locale::Ko, korean, english, faults);
+        report_one_sided(Locale::En, english, korean, faults);
     }
     let (mut korean, english) = (korean.unwrap_or_default(), english.unwrap_or_default());
     let pairs = english.into_iter().filter_map(|(key, en)| {
@@ -95,21 +156,42 @@ fn read_language(
     let all_named = !faults.any_in(PLAYBOOK_FILE);
     for (key, text) in &texts {
         if all_named && !named.contains(key.as_str()) {
-            root.fault(
-                Some(text.line),
-                format!("nothing speaks the phrase `{key}`; {}", hint(key, &known)),
-            );
+            let told = (format!("nothing speaks the phrase `{key}`"), hint(key, &known));
+            root.warn(Some(text.at), told);
         }
         let questions = text.value.matches(['?', '？']).count();
         let questions_max = usize::from(!PHRASES_BEFORE_A_QUESTION.contains(&key.as_str()));
         if questions > questions_max {
             root.fault(
-                Some(text.line),
-                format!("the phrase `{key}` asks {questions} questions; it may ask {questions_max}"),
+                Some(text.at),
+                (
+                    format!("the phrase `{key}` asks {questions} questions"),
+                    format!("it may ask {questions_max}"),
+                ),
             );
         }
     }
     Some(texts)
+}
+
+/// A name that readers of one language only would find; the others would read the bare key.
+fn report_one_sided(
+    locale: Locale,
+    texts: &BTreeMap<String, Located<String>>,
+    others: &BTreeMap<String, Located<String>>,
+    faults: &Faults,
+) {
+    let other = file_name(match locale {
+        Locale::Ko => Locale::En,
+        Locale::En => Locale::Ko,
+    });
+    for (key, text) in texts {
+        let is_name = key.starts_with(FIELD_PREFIX) || key.starts_with(VALUE_PREFIX);
+        if is_name && !others.contains_key(key) {
+            let told = (format!("the name `{key}` is not in {other}"), "add it there");
+            faults.warning(file_name(locale), Some(text.at), told);
+        }
+    }
 }
 
 fn report_missing(
@@ -120,18 +202,21 @@ fn report_missing(
 ) {
     let file = file_name(locale);
     for key in CORE_PHRASES.into_iter().filter(|key| !texts.contains_key(*key)) {
-        faults.add(
+        faults.error(
             file,
             None,
-            format!("the phrase `{key}` is missing; every playbook has it, in both languages"),
+            (
+                format!("the phrase `{key}` is missing"),
+                "every playbook has it, in both languages",
+            ),
         );
     }
     let missing = uses.iter().filter(|used| !texts.contains_key(&used.key));
-    for PhraseUse { key, line } in missing {
-        faults.add(
+    for PhraseUse { key, at } in missing {
+        faults.error(
             PLAYBOOK_FILE,
-            *line,
-            format!("the phrase `{key}` is not in {file}; add it there"),
+            *at,
+            (format!("the phrase `{key}` is not in {file}"), "add it there"),
         );
     }
 }

@@ -29,6 +29,31 @@ pub(super) fn elements_at<'a>(schema: &'a Value, pointer: &str) -> Option<&'a Va
     resolved(schema, list.get("items")?)
 }
 
+/// The pointers of the lists of a schema's objects whose elements are as wanted. Lists within lists are left out: no
+/// pointer of a playbook leads there.
+pub(super) fn lists_of(schema: &Value, is_wanted: impl Fn(&Value) -> bool) -> Vec<String> {
+    let mut lists = Vec::new();
+    let mut waiting = vec![String::new()];
+    while let Some(pointer) = waiting.pop() {
+        let part = schema_at(schema, &pointer);
+        if elements_at(schema, &pointer).is_some_and(&is_wanted) {
+            lists.push(pointer.clone());
+        }
+        let properties = part.and_then(|part| part.get("properties")?.as_object());
+        // A schema may refer to itself; no pointer is as long as that.
+        if pointer.matches('/').count() < REFERENCES_MAX {
+            waiting.extend(
+                properties
+                    .into_iter()
+                    .flat_map(|properties| properties.keys())
+                    .map(|name| format!("{pointer}/{name}")),
+            );
+        }
+    }
+    lists.sort();
+    lists
+}
+
 /// Whether a part is of one of the simple types, and of nothing else.
 pub(super) fn has_type(part: &Value, types: &[&str]) -> bool {
     part.get("type")

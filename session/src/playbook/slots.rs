@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use greenroom_protocol::{SlotPath, limits};
 
 use super::document::{Located, Section, hint};
+use super::fault::Place;
 use super::phrases::PhraseUse;
 use super::{ChoiceOption, CurrencyBands, PriceTable, SlotKind, SlotSpec};
 
@@ -34,20 +35,26 @@ pub(super) fn read(root: &Section<'_>, uses: &mut Vec<PhraseUse>) -> Vec<Located
     let mut owners = BTreeMap::new();
     let sections = root.sections("slots");
     for section in sections {
-        let line = section.line().unwrap_or(1);
+        let at = section.at().unwrap_or(Place::START);
         let Some(slot) = read_slot(section, &mut owners, uses) else {
             continue;
         };
         if slots.iter().any(|earlier| earlier.value.path == slot.path) {
-            let message = format!("there is a slot `{}` already; give each its own path", slot.path);
-            root.fault(Some(line), message);
+            let message = (
+                format!("there is a slot `{}` already", slot.path),
+                "give each its own path",
+            );
+            root.fault(Some(at), message);
         }
-        slots.push(Located { value: slot, line });
+        slots.push(Located { value: slot, at });
     }
     if !slots.iter().any(|slot| slot.value.required) {
         root.fault(
             None,
-            "no slot is required, so the gate would always be open; add a `[[slots]]`",
+            (
+                "no slot is required, so the gate would always be open",
+                "add a `[[slots]]`",
+            ),
         );
     }
     slots
@@ -62,12 +69,19 @@ fn read_slot(section: Section<'_>, owners: &mut LabelOwners, uses: &mut Vec<Phra
     let kind = section
         .word("kind", &KINDS)
         .and_then(|kind| read_kind(&section, kind));
+    if kind.is_none() {
+        // Of which kind these are keys nobody can tell; the kind is the fault.
+        section.pass_over(&["items_min", "items_max", "options", "units"]);
+    }
     let labels = section.optional_section("labels");
     let question = section.optional_text("question");
     if labels.is_none() && required == Some(true) {
         section.fault(
-            section.line(),
-            "`labels` is missing; write `labels.ko = […]` and `labels.en = […]`",
+            section.at(),
+            (
+                "`labels` is missing",
+                "write `labels.ko = […]` and `labels.en = […]`",
+            ),
         );
     }
     let labels = labels
@@ -77,7 +91,7 @@ fn read_slot(section: Section<'_>, owners: &mut LabelOwners, uses: &mut Vec<Phra
         (Some(question), ..) => Some(question),
         (None, Some(path), Some(true)) => Some(Located {
             value: format!("question.{path}"),
-            line: section.line().unwrap_or(1),
+            at: section.at().unwrap_or(Place::START),
         }),
         (None, ..) => None,
     };
@@ -93,11 +107,11 @@ fn read_slot(section: Section<'_>, owners: &mut LabelOwners, uses: &mut Vec<Phra
 }
 
 fn read_path(section: &Section<'_>, text: &Located<String>) -> Option<SlotPath> {
-    let path = text.value.parse();
+    let path = text.value.parse::<SlotPath>();
     if let Err(error) = &path {
         section.fault(
-            Some(text.line),
-            format!("`{}` is no slot path; {error}", text.value),
+            Some(text.at),
+            (format!("`{}` is no slot path", text.value), error.to_string()),
         );
     }
     path.ok()
@@ -112,19 +126,21 @@ fn read_labels(
     for language in LANGUAGES {
         let words = lowercase_texts(&section, language);
         if words.is_empty() {
-            let message =
-                format!("no label in `{language}`; write what users call the slot, in both languages");
-            section.fault(section.line_of(language), message);
+            let message = (
+                format!("no label in `{language}`"),
+                "write what users call the slot, in both languages",
+            );
+            section.fault(section.place_of(language), message);
         }
         for word in &words {
             let Some(path) = path else { continue };
             let owner = owners.entry(word.value.clone()).or_insert_with(|| path.clone());
             if owner != path {
-                let message = format!(
-                    "the label `{}` means `{owner}` already; leave it out here",
-                    word.value
+                let message = (
+                    format!("the label `{}` means `{owner}` already", word.value),
+                    "leave it out here",
                 );
-                section.fault(Some(word.line), message);
+                section.fault(Some(word.at), message);
             }
         }
         labels.insert(
@@ -158,8 +174,11 @@ fn read_kind(section: &Section<'_>, kind: KindName) -> Option<SlotKind> {
             let options = section.integers("options");
             if options.is_empty() {
                 section.fault(
-                    section.line_of("options"),
-                    "`options` is empty; write the numbers, such as `options = [5, 10]`",
+                    section.place_of("options"),
+                    (
+                        "`options` is empty",
+                        "write the numbers, such as `options = [5, 10]`",
+                    ),
                 );
             }
             let units = lowercase_texts(section, "units")
@@ -178,25 +197,31 @@ fn read_options(section: &Section<'_>) -> Vec<ChoiceOption> {
         let words = lowercase_texts(&option, "words");
         if words.is_empty() {
             option.fault(
-                option.line_of("words"),
-                "`words` is empty; write what users say for this value, in all languages",
+                option.place_of("words"),
+                (
+                    "`words` is empty",
+                    "write what users say for this value, in all languages",
+                ),
             );
         }
         if let Some(value) = &value
             && options.iter().any(|earlier| earlier.value == value.value)
         {
             option.fault(
-                Some(value.line),
-                format!("`{}` is an option already; merge their words", value.value),
+                Some(value.at),
+                (
+                    format!("`{}` is an option already", value.value),
+                    "merge their words",
+                ),
             );
         }
         for word in &words {
             if let Some(earlier) = options.iter().find(|earlier| earlier.words.contains(&word.value)) {
-                let message = format!(
-                    "`{}` means `{}` already; leave it out here",
-                    word.value, earlier.value
+                let message = (
+                    format!("`{}` means `{}` already", word.value, earlier.value),
+                    "leave it out here",
                 );
-                option.fault(Some(word.line), message);
+                option.fault(Some(word.at), message);
             }
         }
         option.close();
@@ -207,8 +232,11 @@ fn read_options(section: &Section<'_>) -> Vec<ChoiceOption> {
         }));
     }
     if options.is_empty() {
-        let message = "`options` is empty; write `options = [{ value = \"…\", words = [\"…\"] }]`";
-        section.fault(section.line_of("options"), message);
+        let message = (
+            "`options` is empty",
+            "write `options = [{ value = \"…\", words = [\"…\"] }]`",
+        );
+        section.fault(section.place_of("options"), message);
     }
     options
 }
@@ -220,8 +248,11 @@ pub(super) fn lowercase_texts(section: &Section<'_>, key: &'static str) -> Vec<L
         let lowercase = text.value.to_lowercase();
         if lowercase != text.value {
             section.fault(
-                Some(text.line),
-                format!("`{}` must be lowercase; write `{lowercase}`", text.value),
+                Some(text.at),
+                (
+                    format!("`{}` must be lowercase", text.value),
+                    format!("write `{lowercase}`"),
+                ),
             );
         }
     }
@@ -241,7 +272,7 @@ pub(super) fn read_price_table(root: &Section<'_>, slots: &[Located<SlotSpec>]) 
                 "`{}` needs a `[price_table]` that maps prices to its options",
                 slot.value.path
             );
-            root.fault(Some(slot.line), message);
+            root.fault(Some(slot.at), message);
         }
         options.extend(bands.iter().map(|band| band.value.as_str()));
     }
@@ -249,15 +280,18 @@ pub(super) fn read_price_table(root: &Section<'_>, slots: &[Located<SlotSpec>]) 
     let default_currency = section.text("default_currency");
     let mut currencies: Vec<CurrencyBands> = Vec::new();
     for currency in section.sections("currencies") {
-        let line = currency.line();
+        let at = currency.at();
         let Some(currency) = read_currency(currency, &options) else {
             continue;
         };
         let taken = |mark: &&String| currencies.iter().any(|earlier| earlier.marks.contains(mark));
         if let Some(mark) = currency.marks.iter().find(taken) {
             section.fault(
-                line,
-                format!("the mark `{mark}` stands for another currency already; leave it out"),
+                at,
+                (
+                    format!("the mark `{mark}` stands for another currency already"),
+                    "leave it out",
+                ),
             );
         }
         currencies.push(currency);
@@ -266,12 +300,11 @@ pub(super) fn read_price_table(root: &Section<'_>, slots: &[Located<SlotSpec>]) 
         && !currencies.iter().any(|currency| currency.code == default.value)
     {
         let codes: Vec<&str> = currencies.iter().map(|currency| currency.code.as_str()).collect();
-        let message = format!(
-            "no currency has the code `{}`; {}",
-            default.value,
-            hint(&default.value, &codes)
+        let message = (
+            format!("no currency has the code `{}`", default.value),
+            hint(&default.value, &codes),
         );
-        section.fault(Some(default.line), message);
+        section.fault(Some(default.at), message);
     }
     section.close();
     Some(PriceTable {
@@ -288,43 +321,47 @@ fn read_currency(section: Section<'_>, options: &[&str]) -> Option<CurrencyBands
         .collect();
     if marks.is_empty() {
         section.fault(
-            section.line_of("marks"),
-            "`marks` is empty; write what stands beside a price, such as `$`",
+            section.place_of("marks"),
+            (
+                "`marks` is empty",
+                "write what stands beside a price, such as `$`",
+            ),
         );
     }
     let mut bands: Vec<(String, Option<f64>)> = Vec::new();
     for band in section.sections("bands") {
         let Some(value) = band.text("value") else { continue };
         if !options.contains(&value.value.as_str()) {
-            let message = format!(
-                "no slot has the option `{}`; {}",
-                value.value,
-                hint(&value.value, options)
+            let message = (
+                format!("no slot has the option `{}`", value.value),
+                hint(&value.value, options),
             );
-            band.fault(Some(value.line), message);
+            band.fault(Some(value.at), message);
         }
         let below = band.optional_number("below").map(|below| below.value);
         let message = match (bands.last(), below) {
-            (Some((_, None)), _) => {
-                Some("only the last band may lack `below`; write the bound of the one before")
-            }
-            (Some((_, Some(earlier))), Some(below)) if below <= *earlier => {
-                Some("`below` must be higher than that of the band before; sort the bands by price")
-            }
+            (Some((_, None)), _) => Some((
+                "only the last band may lack `below`",
+                "write the bound of the one before",
+            )),
+            (Some((_, Some(earlier))), Some(below)) if below <= *earlier => Some((
+                "`below` must be higher than that of the band before",
+                "sort the bands by price",
+            )),
             (None, Some(below)) if below <= 0.0 => {
-                Some("`below` must be above 0; write the band's upper bound")
+                Some(("`below` must be above 0", "write the band's upper bound"))
             }
             (Some(_) | None, Some(_) | None) => None,
         };
         if let Some(message) = message {
-            band.fault(band.line(), message);
+            band.fault(band.at(), message);
         }
         band.close();
         bands.push((value.value, below));
     }
     if bands.last().is_some_and(|(_, below)| below.is_some()) {
         section.fault(
-            section.line(),
+            section.at(),
             "the last band must lack `below`, so that every price has a band",
         );
     }
@@ -333,8 +370,11 @@ fn read_currency(section: Section<'_>, options: &[&str]) -> Option<CurrencyBands
         .filter(|option| !bands.iter().any(|(value, _)| value == *option))
     {
         section.fault(
-            section.line(),
-            format!("no band has the value `{option}`; add `{{ value = \"{option}\", below = … }}`"),
+            section.at(),
+            (
+                format!("no band has the value `{option}`"),
+                format!("add `{{ value = \"{option}\", below = … }}`"),
+            ),
         );
     }
     section.close();

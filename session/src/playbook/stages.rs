@@ -2,23 +2,25 @@
 
 use std::sync::Arc;
 
-use greenroom_protocol::{Millis, StageId};
+use greenroom_protocol::{Millis, StageId, push_pointer_token};
 use serde_json::Value;
 
-use super::document::{Faults, Located, Section, hint};
-use super::load::{is_state_name, named_file, note_phrase, read_agent, read_prompt};
+use super::document::{Located, Section, hint};
+use super::fault::{Place, Told};
+use super::json_place::place_of;
+use super::load::{Reading, is_state_name, note_phrase, read_agent, read_prompt};
+use super::order::read_after;
 use super::phrases::PhraseUse;
-use super::pointer::{elements_at, has_type, schema_at};
-use super::{Bundle, Check, Rule, StageSpec, StateNames, VerifySpec};
-use crate::schema::{OutputValidator, strict_violations};
+use super::pointer::{elements_at, has_type, lists_of, schema_at};
+use super::{Check, Rule, StageSpec, StateNames, VerifySpec};
+use crate::schema::{OutputValidator, STRICT_KEYWORDS, strict_breaches};
 
 /// Parts of a package that the server fills itself.
 const RESERVED_PACKAGE_KEYS: [&str; 1] = ["brief_summary"];
 
 /// What a stage is checked against.
 pub(super) struct Surroundings<'a> {
-    pub(super) bundle: &'a Bundle,
-    pub(super) faults: &'a Faults,
+    pub(super) reading: &'a Reading<'a>,
     pub(super) states: Option<&'a StateNames>,
     pub(super) run_budget: Option<Millis>,
 }
@@ -46,7 +48,10 @@ pub(super) fn read(
     if sections.is_empty() {
         root.fault(
             None,
-            "there is no stage, so a run would do nothing; add a `[[stages]]`",
+            (
+                "there is no stage, so a run would do nothing",
+                "add a `[[stages]]`",
+            ),
         );
     }
     let ids: Vec<Option<StageId>> = sections.iter().map(read_id).collect();
@@ -56,15 +61,16 @@ pub(super) fn read(
             .filter(|id| ids[..index].iter().flatten().any(|earlier| earlier == *id))
         {
             section.fault(
-                section.line(),
-                format!("there is a stage `{id}` already; give each its own id"),
+                section.at(),
+                (format!("there is a stage `{id}` already"), "give each its own id"),
             );
         }
     }
+    let wishes: Vec<Vec<Located<String>>> = sections.iter().map(|section| section.texts("after")).collect();
     let mut stages = Vec::new();
     for (index, section) in sections.into_iter().enumerate() {
         let id = ids[index].clone();
-        let after = read_after(&section, index, &ids);
+        let after = read_after(&section, index, &ids, &wishes);
         let stage = read_stage(section, id, after, surroundings, &stages, uses);
         stages.extend(stage);
     }
@@ -79,7 +85,7 @@ fn read_stage(
     earlier: &[StageSpec],
     uses: &mut Vec<PhraseUse>,
 ) -> Option<StageSpec> {
-    let Surroundings { bundle, faults, .. } = *surroundings;
+    let reading = surroundings.reading;
     let id = id?;
     let state = section
         .text("state")
@@ -90,14 +96,14 @@ fn read_stage(
     if let (Some(agent), Some(run_budget)) = (&agent, surroundings.run_budget)
         && agent.budget > run_budget
     {
-        let message = format!(
-            "`budget_ms` is above the whole run's {}; lower it, or raise that",
-            run_budget.0
+        let message = (
+            format!("`budget_ms` is above the whole run's {}", run_budget.0),
+            "lower it, or raise that",
         );
-        section.fault(section.line(), message);
+        section.fault(section.at(), message);
     }
-    let prompt = read_prompt(&section, &format!("prompts/{id}.md"), bundle, faults);
-    let schema = read_schema(&section, &format!("schemas/{id}.json"), bundle, faults);
+    let prompt = read_prompt(&section, &format!("prompts/{id}.md"), reading);
+    let schema = read_schema(&section, &format!("schemas/{id}.json"), reading);
     let package_key = section.text("package_key");
     if let Some(key) = &package_key {
         check_package_key(&section, key, earlier);
@@ -135,8 +141,8 @@ fn read_id(section: &Section<'_>) -> Option<StageId> {
         Ok(id) => Some(id),
         Err(error) => {
             section.fault(
-                Some(text.line),
-                format!("`{}` is no stage's id; {error}", text.value),
+                Some(text.at),
+                (format!("`{}` is no stage's id", text.value), error.to_string()),
             );
             None
         }
@@ -151,88 +157,87 @@ fn check_state(section: &Section<'_>, state: &Located<String>, states: Option<&S
     });
     if taken {
         section.fault(
-            Some(state.line),
-            format!("`{}` stands in `[states]` already; choose another", state.value),
+            Some(state.at),
+            (
+                format!("`{}` stands in `[states]` already", state.value),
+                "choose another",
+            ),
         );
     }
     well_formed
 }
 
-/// A stage comes after earlier ones only, so that there can be no circle.
-fn read_after(section: &Section<'_>, index: usize, ids: &[Option<StageId>]) -> Vec<StageId> {
-    let mut after = Vec::new();
-    for name in section.texts("after") {
-        let wanted = &name.value;
-        let place = ids
-            .iter()
-            .position(|id| id.as_ref().is_some_and(|id| id.as_str() == wanted));
-        let message = match place {
-            Some(place) if place < index => {
-                after.extend(ids[place].clone());
-                continue;
-            }
-            Some(place) if place == index => {
-                format!("the stage `{wanted}` cannot come after itself; leave it out")
-            }
-            Some(_) => format!("the stage `{wanted}` stands further down; move it above this one"),
-            None => {
-                let earlier: Vec<&str> = ids[..index].iter().flatten().map(StageId::as_str).collect();
-                format!("there is no stage `{wanted}`; {}", hint(wanted, &earlier))
-            }
-        };
-        section.fault(Some(name.line), message);
-    }
-    after
-}
-
-fn read_schema(section: &Section<'_>, usual_file: &str, bundle: &Bundle, faults: &Faults) -> Option<Value> {
+fn read_schema(section: &Section<'_>, usual_file: &str, reading: &Reading<'_>) -> Option<Value> {
     let named = section.optional_text("schema");
-    let line = named.as_ref().map(|named| named.line).or(section.line());
+    let at = named.as_ref().map(|named| named.at).or(section.at());
     let file = named.map_or_else(|| usual_file.to_owned(), |named| named.value);
-    let text = named_file(bundle, &file, line, faults)?;
-    match serde_json::from_str::<Value>(text) {
-        Ok(schema) => {
-            let mut violations = strict_violations(&schema);
-            if violations.is_empty() {
-                violations.extend(OutputValidator::new(&schema).err().map(|error| error.to_string()));
-            }
-            for violation in violations {
-                faults.add(&file, None, violation);
-            }
-            Some(schema)
-        }
+    let text = reading.schema(&file, at)?;
+    let schema = match serde_json::from_str::<Value>(text) {
+        Ok(schema) => schema,
         Err(error) => {
-            faults.add(&file, Some(error.line()), format!("this is not JSON: {error}"));
-            None
+            let at = Place::at(error.line(), error.column());
+            reading
+                .faults
+                .error(&file, Some(at), format!("this is not JSON: {error}"));
+            return None;
         }
+    };
+    let breaches = strict_breaches(&schema);
+    for breach in &breaches {
+        let mut pointer = breach.pointer.clone();
+        if let Some(keyword) = &breach.keyword {
+            push_pointer_token(&mut pointer, keyword);
+        }
+        let at = place_of(text, &pointer);
+        let told = match &breach.keyword {
+            Some(keyword) => Told::from((breach.what.clone(), hint(keyword, STRICT_KEYWORDS))),
+            None => Told::from(breach.what.clone()),
+        };
+        reading.faults.error(&file, at, told);
     }
+    if breaches.is_empty()
+        && let Err(error) = OutputValidator::new(&schema)
+    {
+        reading.faults.error(&file, None, error.to_string());
+    }
+    Some(schema)
 }
 
 fn check_package_key(section: &Section<'_>, key: &Located<String>, earlier: &[StageSpec]) {
     if RESERVED_PACKAGE_KEYS.contains(&key.value.as_str()) {
         section.fault(
-            Some(key.line),
-            format!("the server fills `{}` itself; choose another", key.value),
+            Some(key.at),
+            (
+                format!("the server fills `{}` itself", key.value),
+                "choose another",
+            ),
         );
     }
     let taken = |stage: &StageSpec| stage.package_key == key.value || stage.lift.contains(&key.value);
     if let Some(stage) = earlier.iter().find(|stage| taken(stage)) {
-        let message = format!(
-            "the stage `{}` files `{}` already; choose another",
-            stage.id, key.value
+        let message = (
+            format!("the stage `{}` files `{}` already", stage.id, key.value),
+            "choose another",
         );
-        section.fault(Some(key.line), message);
+        section.fault(Some(key.at), message);
     }
 }
 
 fn read_lift(section: &Section<'_>, schema: &Value) -> Vec<String> {
     let lift = section.texts("lift");
+    let properties = schema_at(schema, "").and_then(|schema| schema.get("properties")?.as_object());
+    let fields: Vec<&str> = properties
+        .into_iter()
+        .flat_map(|properties| properties.keys())
+        .map(String::as_str)
+        .collect();
     for field in &lift {
-        if !schema.is_boolean() && schema_at(schema, &format!("/{}", field.value)).is_none() {
-            section.fault(
-                Some(field.line),
+        if !schema.is_boolean() && !fields.contains(&field.value.as_str()) {
+            let told = (
                 format!("the schema has no field `{}` to lift", field.value),
+                hint(&field.value, &fields),
             );
+            section.fault(Some(field.at), told);
         }
     }
     lift.into_iter().map(|field| field.value).collect()
@@ -241,14 +246,14 @@ fn read_lift(section: &Section<'_>, schema: &Value) -> Vec<String> {
 fn read_verify(section: &Section<'_>, schema: &Value, uses: &mut Vec<PhraseUse>) -> Vec<VerifySpec> {
     let mut specs: Vec<VerifySpec> = Vec::new();
     for verify in section.sections("verify") {
-        let line = verify.line();
+        let at = verify.at();
         let Some(spec) = read_verify_spec(verify, schema, uses) else {
             continue;
         };
         if specs.iter().any(|earlier| earlier.path == spec.path) {
             section.fault(
-                line,
-                format!("`{}` is verified already; one check a path", spec.path),
+                at,
+                (format!("`{}` is verified already", spec.path), "one check a path"),
             );
         }
         specs.push(spec);
@@ -273,19 +278,26 @@ fn read_verify_spec(section: Section<'_>, schema: &Value, uses: &mut Vec<PhraseU
         && !schema.is_boolean()
         && !elements_at(schema, &notice.value).is_some_and(|element| has_type(element, &["string"]))
     {
-        let message = format!(
-            "`{}` is no list of texts in the schema; name one that is",
-            notice.value
-        );
-        section.fault(Some(notice.line), message);
+        let message = {
+            let lists = lists_of(schema, |element| has_type(element, &["string"]));
+            let known: Vec<&str> = lists.iter().map(String::as_str).collect();
+            (
+                format!("`{}` is no list of texts in the schema", notice.value),
+                hint(&notice.value, &known),
+            )
+        };
+        section.fault(Some(notice.at), message);
     }
     let dropped_phrase = section.optional_text("dropped_phrase");
     let empty_phrase = section.optional_text("empty_phrase");
     for phrase in [&dropped_phrase, &empty_phrase].into_iter().flatten() {
         note_phrase(Some(phrase), uses);
         if notice.is_none() {
-            let message = format!("the phrase `{}` has no place; add `notice_path`", phrase.value);
-            section.fault(Some(phrase.line), message);
+            let message = (
+                format!("the phrase `{}` has no place", phrase.value),
+                "add `notice_path`",
+            );
+            section.fault(Some(phrase.at), message);
         }
     }
     let check = check_name.map(|check| match check {
@@ -307,8 +319,8 @@ fn read_claims(section: &Section<'_>) -> Vec<String> {
     let claims = super::slots::lowercase_texts(section, "claims");
     if claims.is_empty() {
         section.fault(
-            section.line_of("claims"),
-            "`claims` is empty; write the claims that nobody may make",
+            section.place_of("claims"),
+            ("`claims` is empty", "write the claims that nobody may make"),
         );
     }
     claims.into_iter().map(|claim| claim.value).collect()
@@ -349,8 +361,8 @@ fn read_contains(section: &Section<'_>, schema: &Value) -> Option<Rule> {
     let values = section.texts("values");
     if values.is_empty() {
         section.fault(
-            section.line_of("values"),
-            "`values` is empty; write what the list must contain",
+            section.place_of("values"),
+            ("`values` is empty", "write what the list must contain"),
         );
     }
     let compared = path.as_ref().and_then(|path| match &field {
@@ -361,7 +373,7 @@ fn read_contains(section: &Section<'_>, schema: &Value) -> Option<Rule> {
     for value in &values {
         if allowed.is_some_and(|allowed| !allowed.iter().any(|allowed| *allowed == value.value)) {
             section.fault(
-                Some(value.line),
+                Some(value.at),
                 format!("the schema does not allow `{}` there", value.value),
             );
         }
@@ -385,11 +397,15 @@ fn list_path(
         return Some(path.value);
     }
     if elements_at(schema, &path.value).is_none() {
-        let message = format!(
-            "`{}` is no list in the schema; write a path such as `/evidence`",
-            path.value
-        );
-        section.fault(Some(path.line), message);
+        let message = {
+            let lists = lists_of(schema, |_| true);
+            let known: Vec<&str> = lists.iter().map(String::as_str).collect();
+            (
+                format!("`{}` is no list in the schema", path.value),
+                hint(&path.value, &known),
+            )
+        };
+        section.fault(Some(path.at), message);
         return Some(path.value);
     }
     for (field, types) in fields {
@@ -400,7 +416,7 @@ fn list_path(
                 path.value,
                 types.join(" or ")
             );
-            section.fault(Some(path.line), message);
+            section.fault(Some(path.at), message);
         }
     }
     Some(path.value)

@@ -39,11 +39,11 @@ pub(super) fn read(root: &Section<'_>) -> Vec<VoicePreset> {
             continue;
         };
         if voices.iter().any(|voice| voice.preset == preset.value) {
-            let message = format!(
-                "there is a voice `{}` already; give this one another name",
-                preset.value
+            let message = (
+                format!("there is a voice `{}` already", preset.value),
+                "give this one another name",
             );
-            root.fault(Some(preset.line), message);
+            root.fault(Some(preset.at), message);
             continue;
         }
         voices.push(VoicePreset {
