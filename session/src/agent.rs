@@ -1,16 +1,19 @@
 //! What an agent is given to do, how it reads its model's reply, and what it reports.
 
-use greenroom_protocol::{CallId, CallPurpose, CallScope, Delta, DeltaChange, Millis, SlotPath, Timestamp};
+use greenroom_protocol::{CallId, CallPurpose, CallScope, Delta, DeltaChange, SlotPath, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::evolve::ends_sentence;
+use crate::moderation;
 use crate::partial_json::{PartialJson, PartialJsonOptions, Step};
 use crate::planner::{self, PlannerReader};
 use crate::playbook::Playbook;
-use crate::ports::{CallFailure, CallReceipt, ModelRequest, SearchSource};
+use crate::ports::{CallFailure, CallReceipt, ModelRequest, ModerationRequest, SearchSource, Verdict};
 use crate::stage::{self, StageReader};
-use crate::state::{Attempt, PlanProgress, State};
+use crate::state::{
+    ActiveCall, Check, Conversation, Phase, PlanProgress, Planning, StageProgress, State, Turn,
+};
 
 /// Steps of one reply that are shown as they come. A reply of the usual size has some hundreds; each may become an
 /// event, and the whole output stands in the one that completes it.
@@ -34,6 +37,8 @@ pub enum AgentReport {
     Steps(Vec<AgentStep>),
     /// The reply is complete.
     Finished(AgentOutput),
+    /// The check is made.
+    Checked(Verdict),
     /// The call failed.
     Failed {
         /// How.
@@ -141,13 +146,41 @@ impl AgentStep {
 
 /// One call for an agent to make.
 #[derive(Debug)]
-pub struct AgentTask {
+pub enum AgentTask {
+    /// A reply of the language model.
+    Model(Box<ModelTask>),
+    /// The check of texts.
+    Moderation(ModerationTask),
+}
+
+/// A check for an agent to make.
+#[derive(Debug)]
+pub struct ModerationTask {
+    /// Which call.
+    pub stamp: Stamp,
+    /// What to send.
+    pub request: ModerationRequest,
+}
+
+/// A call of the language model for an agent to make.
+#[derive(Debug)]
+pub struct ModelTask {
     /// Which call.
     pub stamp: Stamp,
     /// What to send.
     pub request: ModelRequest,
     /// How to read the reply.
     pub reader: AgentReader,
+}
+
+impl AgentTask {
+    /// Which call it is.
+    pub fn stamp(&self) -> &Stamp {
+        match self {
+            Self::Model(task) => &task.stamp,
+            Self::Moderation(task) => &task.stamp,
+        }
+    }
 }
 
 /// Reads a growing reply. Never fails: what is malformed is found at the end, by the decider.
@@ -227,40 +260,38 @@ pub struct DueCall {
     pub reserved_seq: greenroom_protocol::Seq,
 }
 
-/// What ought to be under way, from the state alone.
+/// What ought to be under way, from the state alone. Calls made outside the session are none of it.
 pub fn due(state: &State) -> Due {
-    use crate::state::{Phase, StageProgress, Turn};
     let mut due = Due::default();
     if let Turn::Planning(planning) = &state.turn {
-        match &planning.progress {
-            PlanProgress::Begun => {}
-            PlanProgress::Calling(attempt) => {
-                let scope = CallScope::Turn {
-                    turn_id: planning.turn_id,
-                    attempt: attempt.number,
-                };
-                due.calls.extend(due_call(attempt, scope));
+        let attempt = match &planning.progress {
+            // What the user says belongs to the first attempt at an answer.
+            PlanProgress::Begun | PlanProgress::Checking(_) => 1,
+            PlanProgress::Calling(attempt) => attempt.number,
+            PlanProgress::Replied(reply) => reply.attempt,
+            PlanProgress::Backoff(backoff) => {
+                due.wake(backoff.retry_at);
+                backoff.failed_attempt
             }
-            PlanProgress::Backoff(backoff) => due.wake(backoff.retry_at),
-        }
+        };
+        let turn_id = planning.turn_id;
+        due.call(planning.progress.call(), CallScope::Turn { turn_id, attempt });
     }
     match &state.phase {
         Phase::Running(run) => {
             for (stage, progress) in &run.stages {
-                match progress {
-                    StageProgress::Running(attempt) => {
-                        let scope = CallScope::Stage {
-                            run_id: run.run_id,
-                            stage: stage.clone(),
-                            attempt: attempt.number,
-                        };
-                        due.calls.extend(due_call(attempt, scope));
-                    }
-                    StageProgress::Backoff(backoff) => due.wake(backoff.retry_at),
-                    StageProgress::Waiting
-                    | StageProgress::Completed { .. }
-                    | StageProgress::Failed { .. } => {}
+                if let StageProgress::Backoff(backoff) = progress {
+                    due.wake(backoff.retry_at);
                 }
+                let Some(attempt) = progress.attempt() else {
+                    continue;
+                };
+                let scope = CallScope::Stage {
+                    run_id: run.run_id,
+                    stage: stage.clone(),
+                    attempt: attempt.number,
+                };
+                due.call(progress.call(), scope);
             }
         }
         Phase::Collecting | Phase::Ready | Phase::Failed(_) | Phase::Done { .. } => {}
@@ -268,20 +299,18 @@ pub fn due(state: &State) -> Due {
     due
 }
 
-fn due_call(attempt: &Attempt, scope: CallScope) -> Option<DueCall> {
-    let call = attempt.call.as_ref()?;
-    let stamp = Stamp {
-        call_id: call.call_id,
-        purpose: call.purpose,
-        scope,
-    };
-    Some(DueCall {
-        stamp,
-        reserved_seq: call.reserved_seq,
-    })
-}
-
 impl Due {
+    fn call(&mut self, call: Option<&ActiveCall>, scope: CallScope) {
+        self.calls.extend(call.map(|call| DueCall {
+            stamp: Stamp {
+                call_id: call.call_id,
+                purpose: call.purpose,
+                scope,
+            },
+            reserved_seq: call.reserved_seq,
+        }));
+    }
+
     fn wake(&mut self, at: Timestamp) {
         self.wake_at = Some(self.wake_at.map_or(at, |earlier| earlier.min(at)));
     }
@@ -298,38 +327,80 @@ impl Due {
 
 /// What the agent of a due call is to do; none when the state no longer names the call.
 pub fn agent_task(state: &State, playbook: &Playbook, stamp: &Stamp, now: Timestamp) -> Option<AgentTask> {
-    let (request, reader) = match &stamp.scope {
-        CallScope::Session {} => return None,
+    match &stamp.scope {
+        CallScope::Session {} => None,
         CallScope::Turn { turn_id, .. } => {
             let planning = state.planning().filter(|planning| planning.turn_id == *turn_id)?;
-            let PlanProgress::Calling(attempt) = &planning.progress else {
-                return None;
-            };
-            let timeout = time_left(attempt, now);
-            (
-                planner::request(state, playbook, stamp.call_id, timeout)?,
-                AgentReader::planner(),
-            )
+            match &planning.progress {
+                PlanProgress::Begun | PlanProgress::Backoff(_) => None,
+                PlanProgress::Calling(attempt) => {
+                    let timeout = attempt.time_left(now);
+                    let request = planner::request(state, playbook, stamp.call_id, timeout)?;
+                    Some(model_task(stamp, request, AgentReader::planner()))
+                }
+                PlanProgress::Checking(check) => {
+                    moderation_task(stamp, check, words_to_check(&state.conversation, planning), now)
+                }
+                PlanProgress::Replied(reply) => moderation_task(
+                    stamp,
+                    &reply.check,
+                    moderation::requests([planning.reply.as_str()]),
+                    now,
+                ),
+            }
         }
         CallScope::Stage { run_id, stage, .. } => {
             let run = state.active_run().filter(|run| run.run_id == *run_id)?;
-            let spec = playbook.stage(stage)?;
-            let attempt = run.attempt(stage)?;
-            let timeout = time_left(attempt, now).min(run.deadline.since(now));
-            let request = stage::request(run, spec, attempt, stamp, timeout);
-            (
-                request,
-                AgentReader::stage(StageReader::new(run, spec, stamp.purpose)),
-            )
+            match run.stages.get(stage)? {
+                StageProgress::Running(attempt) => {
+                    let spec = playbook.stage(stage)?;
+                    let timeout = attempt.time_left(now).min(run.deadline.since(now));
+                    let request = stage::request(run, spec, attempt, stamp, timeout);
+                    let reader = AgentReader::stage(StageReader::new(run, spec, stamp.purpose));
+                    Some(model_task(stamp, request, reader))
+                }
+                StageProgress::Checking(checked) => {
+                    let texts = moderation::texts_of(&checked.completed.output);
+                    moderation_task(stamp, &checked.check, moderation::requests(texts), now)
+                }
+                StageProgress::Waiting
+                | StageProgress::Backoff(_)
+                | StageProgress::Completed { .. }
+                | StageProgress::Failed { .. } => None,
+            }
         }
-    };
-    Some(AgentTask {
+    }
+}
+
+fn model_task(stamp: &Stamp, request: ModelRequest, reader: AgentReader) -> AgentTask {
+    AgentTask::Model(Box::new(ModelTask {
         stamp: stamp.clone(),
         request,
         reader,
-    })
+    }))
 }
 
-fn time_left(attempt: &Attempt, now: Timestamp) -> Millis {
-    Millis(attempt.budget.0.saturating_sub(now.since(attempt.started_at).0))
+/// What the user said in this turn, and in those before it that were interrupted unchecked.
+fn words_to_check(conversation: &Conversation, planning: &Planning) -> Vec<Vec<String>> {
+    let earlier = conversation.unchecked.iter().map(|(_, words)| words.as_str());
+    moderation::requests(earlier.chain([planning.words.as_str()]))
+}
+
+fn moderation_task(
+    stamp: &Stamp,
+    check: &Check,
+    mut requests: Vec<Vec<String>>,
+    now: Timestamp,
+) -> Option<AgentTask> {
+    if check.part >= requests.len() {
+        return None;
+    }
+    Some(AgentTask::Moderation(ModerationTask {
+        stamp: stamp.clone(),
+        request: ModerationRequest {
+            call_id: stamp.call_id,
+            texts: requests.swap_remove(check.part),
+            timeout: check.time_left(now),
+        },
+    }))
 }

@@ -1,16 +1,18 @@
 //! Folding: how each fact changes the state. Reads no playbook, no clock and nothing but the fact.
 
+mod calls;
+
 use std::sync::Arc;
 
 use greenroom_protocol::{
-    CallPurpose, CallReserved, CallScope, CallSettled, DeltaChange, ErrorEvent, Event, Gate, MessageAdded,
-    Millis, PlannerDelta, Role, RunId, RunStarted, Seq, SessionId, SlotSource, StageChanged, StageCompleted,
-    StageStarted, Timestamp, TurnId, TurnOutcome, limits,
+    AssetReady, DeltaChange, Event, Gate, MessageAdded, Millis, PlannerDelta, Provenance, Role, RunId,
+    RunStarted, Seq, SessionId, SlotSource, SlotUpdated, StageChanged, StageCompleted, StageStarted,
+    Timestamp, TurnId, TurnOutcome, TurnStarted, limits,
 };
 
 use crate::state::{
-    ActiveCall, Attempt, Backoff, Conversation, INTERRUPTED_KEPT, MESSAGES_KEPT, Phase, PlanProgress,
-    Planning, Remembered, Run, RunEntry, SOURCES_KEPT, StageProgress, State, Turn,
+    Attempt, Conversation, INTERRUPTED_KEPT, MESSAGES_KEPT, Phase, PlanProgress, Planning, Remembered, Run,
+    RunEntry, StageProgress, State, Turn,
 };
 use crate::{Brief, Fact, Private, Slot};
 
@@ -46,6 +48,7 @@ impl State {
             newest_run: None,
             runs: indexmap::IndexMap::new(),
             open_calls: std::collections::BTreeMap::new(),
+            late_calls: std::collections::VecDeque::new(),
             commands: indexmap::IndexMap::new(),
         })
     }
@@ -56,26 +59,10 @@ impl State {
         self.remember(fact);
         let at = fact.at;
         match &fact.event {
-            Event::TurnStarted(started) => self.turn_started(started.turn_id, started.turn, at),
+            Event::TurnStarted(started) => self.turn_started(started, &fact.private, at),
             Event::MessageAdded(message) => self.message_added(message),
             Event::PlannerDelta(delta) => self.planner_delta(delta, at),
-            Event::SlotUpdated(updated) => {
-                let slot = Slot {
-                    value: updated.value.clone(),
-                    confidence: updated.confidence,
-                    source: updated.source.clone(),
-                };
-                self.brief.set(updated.path.clone(), slot);
-                self.conversation.asks.remove(&updated.path);
-                if self.conversation.asked.as_ref() == Some(&updated.path) {
-                    self.conversation.asked = None;
-                }
-                if let (SlotSource::Edit, Some(turn_id)) = (&updated.source, self.conversation.last_turn) {
-                    self.conversation
-                        .edited_after
-                        .insert(updated.path.clone(), turn_id);
-                }
-            }
+            Event::SlotUpdated(updated) => self.slot_updated(updated),
             Event::GateReady(judged) | Event::GateChanged(judged) => self.gate.clone_from(&judged.gate),
             Event::TurnCompleted(completed) => self.turn_completed(completed.turn_id, completed.outcome),
             Event::RunStarted(started) => self.run_started(started, at),
@@ -92,12 +79,12 @@ impl State {
             Event::CallReserved(reserved) => self.call_reserved(reserved, &fact.private, at),
             Event::CallSettled(settled) => self.call_settled(settled, &fact.private),
             Event::Error(error) => self.attempt_failed(error, &fact.private, at),
+            Event::AssetReady(asset) => self.asset_ready(asset),
             // These tell clients something and change nothing that is decided by.
             Event::SessionStarted(_)
             | Event::SessionRestarted(_)
             | Event::MessageHeard(_)
             | Event::StageDelta(_)
-            | Event::AssetReady(_)
             | Event::JobUpdated(_)
             | Event::BudgetWarning(_) => {}
         }
@@ -128,12 +115,16 @@ impl State {
         }
     }
 
-    fn turn_started(&mut self, turn_id: TurnId, turn: u32, at: Timestamp) {
-        self.conversation.turns = turn;
+    fn turn_started(&mut self, started: &TurnStarted, private: &Private, at: Timestamp) {
+        let turn_id = started.turn_id;
+        self.conversation.turns = started.turn;
         self.conversation.last_turn = Some(turn_id);
+        // What came of the call that was given up is here now.
+        self.late_calls.retain(|late| !late.is_of_turn(turn_id));
         self.turn = Turn::Planning(Box::new(Planning {
             turn_id,
             words: String::new(),
+            speech_ended_at: private.speech_ended_at,
             started_at: at,
             progress: PlanProgress::Begun,
             speaker: None,
@@ -142,6 +133,30 @@ impl State {
             first_words_at: None,
             first_sentence_at: None,
         }));
+    }
+
+    fn slot_updated(&mut self, updated: &SlotUpdated) {
+        let slot = Slot {
+            value: updated.value.clone(),
+            confidence: updated.confidence,
+            source: updated.source.clone(),
+        };
+        self.brief.set(updated.path.clone(), slot);
+        let conversation = &mut self.conversation;
+        conversation.asks.remove(&updated.path);
+        if conversation.asked.as_ref() == Some(&updated.path) {
+            conversation.asked = None;
+        }
+        // A spoken turn may begin after one that was typed while its words were made out.
+        let newest_turn = conversation
+            .messages
+            .iter()
+            .filter_map(|message| message.turn_id)
+            .max();
+        if let (SlotSource::Edit, Some(turn_id)) = (&updated.source, newest_turn.max(conversation.last_turn))
+        {
+            conversation.edited_after.insert(updated.path.clone(), turn_id);
+        }
     }
 
     fn message_added(&mut self, message: &MessageAdded) {
@@ -186,17 +201,30 @@ impl State {
 
     fn turn_completed(&mut self, turn_id: TurnId, outcome: TurnOutcome) {
         let ended = std::mem::replace(&mut self.turn, Turn::Idle);
+        let conversation = &mut self.conversation;
         match (ended, outcome) {
-            (Turn::Planning(planning), TurnOutcome::Interrupted) => {
-                if self.conversation.interrupted.len() == INTERRUPTED_KEPT {
-                    self.conversation.interrupted.pop_front();
-                }
-                self.conversation.interrupted.push_back((turn_id, planning.words));
+            (Turn::Planning(planning), TurnOutcome::Interrupted) => match planning.progress {
+                PlanProgress::Checking(_) => conversation.leave_unchecked(turn_id, planning.words),
+                PlanProgress::Begun
+                | PlanProgress::Calling(_)
+                | PlanProgress::Replied(_)
+                | PlanProgress::Backoff(_) => conversation.interrupt([(turn_id, planning.words)]),
+            },
+            (Turn::Planning(planning), TurnOutcome::Ok | TurnOutcome::Failed | TurnOutcome::Abandoned)
+                if matches!(planning.progress, PlanProgress::Checking(_)) =>
+            {
+                conversation.withhold(turn_id);
             }
             (
                 Turn::Idle | Turn::Planning(_),
                 TurnOutcome::Ok | TurnOutcome::Failed | TurnOutcome::Abandoned | TurnOutcome::Interrupted,
-            ) => self.conversation.interrupted.clear(),
+            ) => conversation.interrupted.clear(),
+        }
+    }
+
+    fn asset_ready(&mut self, asset: &AssetReady) {
+        if let Provenance::Model { call_id, .. } = &asset.provenance {
+            self.late_calls.retain(|late| late.call_id != *call_id);
         }
     }
 
@@ -263,6 +291,7 @@ impl State {
             StageProgress::Backoff(backoff) => (backoff.retries, 0, backoff.run_left),
             StageProgress::Waiting
             | StageProgress::Running(_)
+            | StageProgress::Checking(_)
             | StageProgress::Completed { .. }
             | StageProgress::Failed { .. } => (0, 0, Millis(0)),
         };
@@ -297,125 +326,6 @@ impl State {
         );
     }
 
-    fn call_reserved(&mut self, reserved: &CallReserved, private: &Private, at: Timestamp) {
-        self.open_calls
-            .insert(reserved.call_id, (reserved.purpose, reserved.scope.clone()));
-        let call = ActiveCall {
-            call_id: reserved.call_id,
-            purpose: reserved.purpose,
-            reserved_seq: self.head,
-            model: private.model.clone(),
-        };
-        match &reserved.scope {
-            CallScope::Session {} => {}
-            CallScope::Turn { turn_id, attempt } => match reserved.purpose {
-                CallPurpose::Plan => self.plan_reserved(*turn_id, *attempt, call, private, at),
-                // Made outside the session: nothing is due for them.
-                CallPurpose::Transcribe | CallPurpose::Speak => {}
-                CallPurpose::Moderate | CallPurpose::Stage | CallPurpose::Repair => {}
-            },
-            CallScope::Stage { run_id, stage, .. } => {
-                let progress = self.run_mut(*run_id).and_then(|run| run.stages.get_mut(stage));
-                if let Some(StageProgress::Running(attempt)) = progress {
-                    attempt.call = Some(call);
-                }
-            }
-        }
-    }
-
-    fn plan_reserved(
-        &mut self,
-        turn_id: TurnId,
-        number: u32,
-        call: ActiveCall,
-        private: &Private,
-        at: Timestamp,
-    ) {
-        let Turn::Planning(planning) = &mut self.turn else {
-            return;
-        };
-        if planning.turn_id != turn_id {
-            return;
-        }
-        let (retries, interruptions) = match &planning.progress {
-            PlanProgress::Calling(interrupted) if private.resumed => {
-                (interrupted.retries, interrupted.interruptions + 1)
-            }
-            PlanProgress::Backoff(backoff) => (backoff.retries, 0),
-            PlanProgress::Begun | PlanProgress::Calling(_) => (0, 0),
-        };
-        planning.reply.clear();
-        (planning.asks, planning.first_words_at, planning.first_sentence_at) = (None, None, None);
-        planning.speaker = Some(call.clone());
-        planning.progress = PlanProgress::Calling(Attempt {
-            number,
-            retries,
-            interruptions,
-            started_at: at,
-            budget: private.budget.unwrap_or_default(),
-            run_left: Millis(0),
-            call: Some(call),
-            breach: None,
-        });
-    }
-
-    fn call_settled(&mut self, settled: &CallSettled, private: &Private) {
-        let Some((_, scope)) = self.open_calls.remove(&settled.call_id) else {
-            return;
-        };
-        match scope {
-            CallScope::Session {} => {}
-            CallScope::Turn { .. } => {
-                if let Turn::Planning(planning) = &mut self.turn
-                    && let PlanProgress::Calling(attempt) = &mut planning.progress
-                {
-                    attempt.settle(settled, private);
-                }
-            }
-            CallScope::Stage { run_id, stage, .. } => {
-                let Some(run) = self.run_mut(run_id) else { return };
-                for source in &private.sources {
-                    if !run.sources.iter().any(|known| known.url == source.url) {
-                        run.sources.push(source.clone());
-                    }
-                }
-                let surplus = run.sources.len().saturating_sub(SOURCES_KEPT);
-                run.sources.drain(..surplus);
-                if let Some(StageProgress::Running(attempt)) = run.stages.get_mut(&stage) {
-                    attempt.settle(settled, private);
-                }
-            }
-        }
-    }
-
-    fn attempt_failed(&mut self, error: &ErrorEvent, private: &Private, at: Timestamp) {
-        let failed_attempt = error.attempt.unwrap_or_default();
-        if let (Some(run_id), Some(stage)) = (error.run_id, &error.stage) {
-            let progress = self.run_mut(run_id).and_then(|run| run.stages.get_mut(stage));
-            let Some(progress) = progress else { return };
-            *progress = match (private.retry_at, &*progress) {
-                (Some(retry_at), StageProgress::Running(attempt)) => {
-                    StageProgress::Backoff(attempt.backoff(failed_attempt, retry_at, at))
-                }
-                (
-                    Some(_) | None,
-                    StageProgress::Waiting
-                    | StageProgress::Running(_)
-                    | StageProgress::Backoff(_)
-                    | StageProgress::Completed { .. }
-                    | StageProgress::Failed { .. },
-                ) => StageProgress::Failed {
-                    attempt: failed_attempt,
-                    error: Box::new(error.error.clone()),
-                },
-            };
-        } else if let (Some(retry_at), Turn::Planning(planning)) = (private.retry_at, &mut self.turn)
-            && let PlanProgress::Calling(attempt) = &planning.progress
-        {
-            planning.progress = PlanProgress::Backoff(attempt.backoff(failed_attempt, retry_at, at));
-        }
-    }
-
     fn run_mut(&mut self, run_id: RunId) -> Option<&mut Run> {
         match &mut self.phase {
             Phase::Running(run) | Phase::Failed(run) if run.run_id == run_id => Some(run),
@@ -426,27 +336,41 @@ impl State {
     }
 }
 
-impl Attempt {
-    fn settle(&mut self, settled: &CallSettled, private: &Private) {
-        if self
-            .call
-            .as_ref()
-            .is_some_and(|call| call.call_id == settled.call_id)
+impl Conversation {
+    /// Keeps what the user said in turns that were interrupted, for the next planner to read.
+    fn interrupt(&mut self, turns: impl IntoIterator<Item = (TurnId, String)>) {
+        self.interrupted.extend(turns);
+        let surplus = self.interrupted.len().saturating_sub(INTERRUPTED_KEPT);
+        self.interrupted.drain(..surplus);
+    }
+
+    /// Keeps what the user said in a turn that was interrupted before its check had an end, for the next check.
+    fn leave_unchecked(&mut self, turn_id: TurnId, words: String) {
+        self.unchecked.push_back((turn_id, words));
+        if self.unchecked.len() > INTERRUPTED_KEPT
+            && let Some((oldest, _)) = self.unchecked.pop_front()
         {
-            self.call = None;
-            self.breach.clone_from(&private.breach);
+            self.forget_words(oldest);
         }
     }
 
-    fn backoff(&self, failed_attempt: u32, retry_at: Timestamp, at: Timestamp) -> Backoff {
-        let spent = at.since(self.started_at).0 + retry_at.since(at).0;
-        Backoff {
-            failed_attempt,
-            retries: self.retries + 1,
-            retry_at,
-            budget: Millis(self.budget.0.saturating_sub(spent)),
-            run_left: self.run_left,
+    /// What was checked together with the turn under way has passed: it may be read like that of any other.
+    fn release_unchecked(&mut self) {
+        let turns = std::mem::take(&mut self.unchecked);
+        self.interrupt(turns);
+    }
+
+    /// The words of a turn, and those that were checked together with them, are read by nothing from now on.
+    fn withhold(&mut self, turn_id: TurnId) {
+        for (unchecked, _) in std::mem::take(&mut self.unchecked) {
+            self.forget_words(unchecked);
         }
+        self.forget_words(turn_id);
+    }
+
+    fn forget_words(&mut self, turn_id: TurnId) {
+        self.messages
+            .retain(|message| message.role != Role::User || message.turn_id != Some(turn_id));
     }
 }
 

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::planner::PlannerOutput;
 use crate::ports::{ModelIdentity, SearchSource};
-use greenroom_protocol::{CommandId, Event, Millis, Timestamp, limits};
+use greenroom_protocol::{CommandId, Event, Millis, Provenance, StageCompleted, Timestamp, limits};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 /// One decided event. What is folded is exactly this, and it is read back from a journal row unchanged.
@@ -52,6 +53,12 @@ pub struct Private {
     /// When the user had finished speaking (`turn.started` of a spoken turn).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub speech_ended_at: Option<Timestamp>,
+    /// What waits for the check (`call.reserved` of the first check of what a model wrote).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Held>,
+    /// What a check found (`call.settled` of a check). Without it nothing was found out, and nothing passes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checked: Option<Checked>,
     /// Whether the attempt takes the place of one that a crash interrupted (`call.reserved`, `stage.started`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub resumed: bool,
@@ -144,6 +151,49 @@ pub struct Breach {
     pub reply: String,
     /// What was wrong, for the model to read.
     pub violations: Vec<String>,
+}
+
+/// What a model wrote, while it waits for its check.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Held {
+    /// A planner's reply; its text is what the user was shown of it.
+    Reply {
+        /// The reply.
+        reply: Box<PlannerOutput>,
+        /// Which call wrote it.
+        provenance: Provenance,
+    },
+    /// A stage's output.
+    Output {
+        /// What is recorded once the check has passed.
+        completed: Box<StageCompleted>,
+    },
+}
+
+/// What a check of texts found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Checked {
+    /// Nothing.
+    Passed,
+    /// It could not be made, and the configuration lets the texts pass without (`best_effort`).
+    Unchecked,
+    /// Something.
+    Flagged {
+        /// The provider's names of what it found.
+        categories: Vec<String>,
+    },
+}
+
+impl Checked {
+    /// Whether the texts may be used.
+    pub fn passes(&self) -> bool {
+        match self {
+            Self::Passed | Self::Unchecked => true,
+            Self::Flagged { .. } => false,
+        }
+    }
 }
 
 /// The opaque `X-User-Key` that a session was created with. Shown masked; the whole key only by [`UserKey::reveal`].

@@ -10,6 +10,7 @@ mod evolve;
 pub mod extractor;
 mod fact;
 mod gate;
+mod moderation;
 pub mod partial_json;
 pub mod planner;
 pub mod playbook;
@@ -23,14 +24,16 @@ pub mod support;
 mod view;
 
 pub use agent::{
-    AgentOutput, AgentReader, AgentReport, AgentStep, AgentTask, Due, DueCall, ProposedSlot, Stamp,
-    agent_task, due,
+    AgentOutput, AgentReader, AgentReport, AgentStep, AgentTask, Due, DueCall, ModelTask, ModerationTask,
+    ProposedSlot, Stamp, agent_task, due,
 };
 pub use brief::{Brief, Slot};
 pub use command::{Answer, Caller, Command, CommandKind, OutsideCall, Receipt, Settlement, SlotEdit, Spoken};
 pub use decide::{Context, Decision, Input, NewSession, create, decide};
 pub use evolve::FoldError;
-pub use fact::{Breach, CallCost, CallRecord, CommandRecord, Fact, Private, Usage, UserKey, UserKeyError};
+pub use fact::{
+    Breach, CallCost, CallRecord, Checked, CommandRecord, Fact, Held, Private, Usage, UserKey, UserKeyError,
+};
 pub use gate::gate;
 pub use state::State;
 pub use view::{SessionView, brief_slots, summary};

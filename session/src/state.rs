@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use greenroom_protocol::{
     CallId, CallPurpose, CallScope, CommandId, ErrorBody, FrozenSlot, Gate, JobId, Locale, MessageAdded,
-    Millis, Mode, PlaybookRef, RunId, Seq, SessionId, SlotPath, StageId, Timestamp, TurnId,
+    Millis, Mode, PlaybookRef, Provenance, RunId, Seq, SessionId, SlotPath, StageCompleted, StageId,
+    Timestamp, TurnId,
 };
 use indexmap::IndexMap;
 use serde_json::Value;
 
+use crate::planner::PlannerOutput;
 use crate::ports::{ModelIdentity, SearchSource};
 use crate::{Breach, Brief, UserKey};
 
@@ -19,6 +21,11 @@ pub(crate) const MESSAGES_KEPT: usize = 40;
 pub(crate) const INTERRUPTED_KEPT: usize = 4;
 /// Search results that a run remembers.
 pub(crate) const SOURCES_KEPT: usize = 500;
+/// Outside calls that a session remembers after it gave them up; four of each kind may be open at once.
+pub(crate) const LATE_CALLS_KEPT: usize = 16;
+/// A call that is made outside the session and not settled after this long was abandoned by who made it: speech of
+/// five minutes is heard, and a reply spoken, in well under that.
+const OUTSIDE_CALL_AGE_MAX: Millis = Millis(3 * 60 * 1_000);
 
 /// One session, folded.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,7 +63,10 @@ pub struct State {
     /// Each run with its job and how it ended, oldest first.
     pub runs: IndexMap<RunId, RunEntry>,
     /// Calls that were reserved and not settled.
-    pub open_calls: BTreeMap<CallId, (CallPurpose, CallScope)>,
+    pub open_calls: BTreeMap<CallId, OpenCall>,
+    /// Calls made outside that were booked as unknown while somebody may still be making them; what comes of them
+    /// counts. Oldest first.
+    pub late_calls: VecDeque<LateCall>,
     /// Commands with an id that made facts: the latest, and for good those that started a run.
     pub(crate) commands: IndexMap<CommandId, Remembered>,
 }
@@ -68,6 +78,26 @@ pub struct RunEntry {
     pub job_id: Option<JobId>,
     /// The first fact of it.
     pub started_seq: Seq,
+}
+
+/// A call that was reserved and not settled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenCall {
+    /// What it is for.
+    pub purpose: CallPurpose,
+    /// What it belongs to.
+    pub scope: CallScope,
+    /// When it was reserved.
+    pub reserved_at: Timestamp,
+}
+
+/// A call made outside that was given up before its end was told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LateCall {
+    /// The call.
+    pub call_id: CallId,
+    /// What it belongs to.
+    pub scope: CallScope,
 }
 
 /// A command that was taken, so that it is recognised when it comes again.
@@ -97,6 +127,9 @@ pub struct Conversation {
     pub edited_after: BTreeMap<SlotPath, TurnId>,
     /// What the user said in the turns that were interrupted just before.
     pub interrupted: VecDeque<(TurnId, String)>,
+    /// What the user said in turns that were interrupted before their check had an end. The next check covers it;
+    /// until that has passed nothing reads it.
+    pub unchecked: VecDeque<(TurnId, String)>,
 }
 
 /// The turn under way.
@@ -115,6 +148,8 @@ pub struct Planning {
     pub turn_id: TurnId,
     /// What the user said.
     pub words: String,
+    /// When the user had finished speaking; none for a typed turn.
+    pub speech_ended_at: Option<Timestamp>,
     /// When the turn began.
     pub started_at: Timestamp,
     /// The attempt under way or waited for.
@@ -136,10 +171,53 @@ pub struct Planning {
 pub enum PlanProgress {
     /// The turn has begun; its call is reserved in the same batch, or none is made.
     Begun,
+    /// What the user said is being checked. Nothing has read it.
+    Checking(Check),
     /// A call is under way.
     Calling(Attempt),
+    /// The reply is whole and is being checked. Nothing of it is a message yet.
+    Replied(Box<CheckedReply>),
     /// An attempt failed; the next begins at a time.
     Backoff(Backoff),
+}
+
+/// The check of texts that is under way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// Its call; none only between the facts of one batch.
+    pub call: Option<ActiveCall>,
+    /// Which of the requests that the texts fill, from 0.
+    pub part: usize,
+    /// Checks directly before it that a crash of the server interrupted.
+    pub interruptions: u32,
+    /// When the call was reserved.
+    pub started_at: Timestamp,
+    /// The time that it has.
+    pub budget: Millis,
+}
+
+/// A reply that waits for its check; its text is what the user was shown.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckedReply {
+    /// The attempt that made it.
+    pub attempt: u32,
+    /// The reply.
+    pub reply: PlannerOutput,
+    /// Which call wrote it.
+    pub provenance: Provenance,
+    /// Its check.
+    pub check: Check,
+}
+
+/// An output that waits for its check.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckedStage {
+    /// The attempt that made it; none of its calls is under way.
+    pub attempt: Attempt,
+    /// What is recorded once the check has passed.
+    pub completed: StageCompleted,
+    /// Its check.
+    pub check: Check,
 }
 
 /// An attempt that is under way.
@@ -241,6 +319,8 @@ pub enum StageProgress {
     Waiting,
     /// An attempt is under way.
     Running(Box<Attempt>),
+    /// An attempt has made an output, which is being checked.
+    Checking(Box<CheckedStage>),
     /// An attempt failed; the next begins at a time.
     Backoff(Backoff),
     /// Its output is committed; it is never called again.
@@ -259,11 +339,73 @@ pub enum StageProgress {
     },
 }
 
+impl OpenCall {
+    /// Whether it is made outside the session, so that nothing is due for it.
+    pub fn is_outside(&self) -> bool {
+        match self.purpose {
+            CallPurpose::Transcribe | CallPurpose::Speak => true,
+            CallPurpose::Moderate => self.scope == CallScope::Session {},
+            CallPurpose::Plan | CallPurpose::Stage | CallPurpose::Repair => false,
+        }
+    }
+
+    /// Whether it is made outside and somebody may still be making it.
+    pub fn is_outside_and_recent(&self, now: Timestamp) -> bool {
+        self.is_outside() && now.since(self.reserved_at) <= OUTSIDE_CALL_AGE_MAX
+    }
+}
+
+impl Attempt {
+    /// What is left of its time, for itself and what follows it.
+    pub fn time_left(&self, now: Timestamp) -> Millis {
+        Millis(self.budget.0.saturating_sub(now.since(self.started_at).0))
+    }
+}
+
+impl Check {
+    /// What is left of its time.
+    pub fn time_left(&self, now: Timestamp) -> Millis {
+        Millis(self.budget.0.saturating_sub(now.since(self.started_at).0))
+    }
+}
+
+impl PlanProgress {
+    /// The call that is under way.
+    pub fn call(&self) -> Option<&ActiveCall> {
+        match self {
+            Self::Begun | Self::Backoff(_) => None,
+            Self::Checking(check) => check.call.as_ref(),
+            Self::Calling(attempt) => attempt.call.as_ref(),
+            Self::Replied(reply) => reply.check.call.as_ref(),
+        }
+    }
+}
+
+impl StageProgress {
+    /// The attempt that is under way, its check included.
+    pub fn attempt(&self) -> Option<&Attempt> {
+        match self {
+            Self::Running(attempt) => Some(attempt),
+            Self::Checking(checked) => Some(&checked.attempt),
+            Self::Waiting | Self::Backoff(_) | Self::Completed { .. } | Self::Failed { .. } => None,
+        }
+    }
+
+    /// The call that is under way.
+    pub fn call(&self) -> Option<&ActiveCall> {
+        match self {
+            Self::Running(attempt) => attempt.call.as_ref(),
+            Self::Checking(checked) => checked.check.call.as_ref(),
+            Self::Waiting | Self::Backoff(_) | Self::Completed { .. } | Self::Failed { .. } => None,
+        }
+    }
+}
+
 impl Run {
     /// Whether an attempt of any stage is under way or waited for.
     pub fn is_busy(&self) -> bool {
         self.stages.values().any(|progress| match progress {
-            StageProgress::Running(_) | StageProgress::Backoff(_) => true,
+            StageProgress::Running(_) | StageProgress::Checking(_) | StageProgress::Backoff(_) => true,
             StageProgress::Waiting | StageProgress::Completed { .. } | StageProgress::Failed { .. } => false,
         })
     }
@@ -282,20 +424,15 @@ impl Run {
             StageProgress::Completed { output, .. } => Some(output),
             StageProgress::Waiting
             | StageProgress::Running(_)
+            | StageProgress::Checking(_)
             | StageProgress::Backoff(_)
             | StageProgress::Failed { .. } => None,
         }
     }
 
-    /// The attempt of a stage that is under way.
+    /// The attempt of a stage that is under way, its check included.
     pub fn attempt(&self, stage: &StageId) -> Option<&Attempt> {
-        match self.stages.get(stage)? {
-            StageProgress::Running(attempt) => Some(attempt),
-            StageProgress::Waiting
-            | StageProgress::Backoff(_)
-            | StageProgress::Completed { .. }
-            | StageProgress::Failed { .. } => None,
-        }
+        self.stages.get(stage)?.attempt()
     }
 }
 
@@ -314,5 +451,12 @@ impl State {
             Turn::Planning(planning) => Some(planning),
             Turn::Idle => None,
         }
+    }
+
+    /// Whether somebody may still be making a call outside, so that the session had better stay where it is.
+    pub fn awaits_outside(&self, now: Timestamp) -> bool {
+        self.open_calls
+            .values()
+            .any(|call| call.is_outside_and_recent(now))
     }
 }

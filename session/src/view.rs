@@ -54,6 +54,7 @@ impl SessionView {
                 .iter()
                 .filter_map(|(stage, progress)| match progress {
                     StageProgress::Running(attempt) => Some((stage.clone(), attempt.number)),
+                    StageProgress::Checking(checked) => Some((stage.clone(), checked.attempt.number)),
                     StageProgress::Backoff(backoff) => Some((stage.clone(), backoff.failed_attempt)),
                     StageProgress::Waiting
                     | StageProgress::Completed { .. }

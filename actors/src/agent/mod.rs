@@ -9,9 +9,9 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use greenroom_protocol::{CallScope, ErrorCode, SessionId, limits};
 use greenroom_session::ports::{
-    CallFailure, CallReceipt, LanguageModel, ModelEvent, ModelRequest, SearchSource,
+    CallFailure, CallReceipt, LanguageModel, ModelEvent, ModelRequest, Moderator, SearchSource,
 };
-use greenroom_session::{AgentOutput, AgentReader, AgentReport, AgentTask, Stamp};
+use greenroom_session::{AgentOutput, AgentReader, AgentReport, AgentTask, ModelTask, ModerationTask, Stamp};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::time::{Instant, timeout_at};
 
@@ -35,6 +35,7 @@ pub(crate) struct AgentArguments {
     pub(crate) session_id: SessionId,
     pub(crate) session: ActorRef<SessionMessage>,
     pub(crate) model: Arc<dyn LanguageModel>,
+    pub(crate) moderator: Arc<dyn Moderator>,
     /// Panics instead of making the call.
     #[cfg(debug_assertions)]
     pub(crate) panics: bool,
@@ -68,16 +69,49 @@ impl Actor for Agent {
         let AgentMessage::Perform(task) = message;
         #[cfg(debug_assertions)]
         assert!(!state.panics, "a fault was asked for");
-        perform(*task, state).await;
+        match *task {
+            AgentTask::Model(task) => write(*task, state).await,
+            AgentTask::Moderation(task) => check(task, state).await,
+        }
         myself.stop(Some(REPORTED.to_owned()));
         Ok(())
     }
 }
 
-/// Makes the call and reports how it ended. Dropping this cancels the call.
-async fn perform(task: AgentTask, arguments: &AgentArguments) {
+/// Has texts checked and reports what was found. Dropping this cancels the call.
+///
+/// There is no grace for a moderator that does not keep its timeout: somebody waits for what is being checked.
+async fn check(task: ModerationTask, arguments: &AgentArguments) {
     let began = Instant::now();
-    let AgentTask {
+    let ModerationTask { stamp, request } = task;
+    let deadline = began + Duration::from(request.timeout);
+    let result = match timeout_at(deadline, arguments.moderator.moderate(request)).await {
+        Ok(result) => result,
+        Err(_elapsed) => Err(failure(
+            ErrorCode::SafetyUnavailable,
+            "the check did not end in its time",
+        )),
+    };
+    log_end(
+        arguments.session_id,
+        &stamp,
+        began.elapsed(),
+        result.as_ref().err(),
+    );
+    Outbox::new(arguments.session.clone(), stamp).report(match result {
+        Ok(verdict) => AgentReport::Checked(verdict),
+        Err(failure) => AgentReport::Failed {
+            failure,
+            partial: String::new(),
+            sources: Vec::new(),
+        },
+    });
+}
+
+/// Has the language model write and reports how that ended. Dropping this cancels the call.
+async fn write(task: ModelTask, arguments: &AgentArguments) {
+    let began = Instant::now();
+    let ModelTask {
         stamp,
         request,
         reader,
@@ -97,7 +131,12 @@ async fn perform(task: AgentTask, arguments: &AgentArguments) {
             "the provider kept neither its timeout nor ours",
         )),
     };
-    log_end(arguments.session_id, &stamp, began.elapsed(), &result);
+    log_end(
+        arguments.session_id,
+        &stamp,
+        began.elapsed(),
+        result.as_ref().err(),
+    );
     let Reading {
         mut outbox,
         reply,
@@ -192,10 +231,10 @@ fn failure(code: ErrorCode, reason: &str) -> CallFailure {
     }
 }
 
-fn log_end(session_id: SessionId, stamp: &Stamp, took: Duration, result: &Result<CallReceipt, CallFailure>) {
-    let (outcome, error) = match result {
-        Ok(_) => ("ok", None),
-        Err(failure) => ("failed", Some(failure)),
+fn log_end(session_id: SessionId, stamp: &Stamp, took: Duration, error: Option<&CallFailure>) {
+    let outcome = match error {
+        None => "ok",
+        Some(_) => "failed",
     };
     observe::agent(stamp.purpose, outcome);
     let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);

@@ -331,10 +331,11 @@ impl Live {
             session_id: self.state.id,
             session: myself.clone(),
             model: self.shared.ports.model.clone(),
+            moderator: self.shared.ports.moderator.clone(),
             #[cfg(debug_assertions)]
-            panics: self.agent_panics(&task.stamp),
+            panics: self.agent_panics(task.stamp()),
         };
-        let stamp = task.stamp.clone();
+        let stamp = task.stamp().clone();
         let (agent, _ends_by_itself) = Agent::spawn_linked(None, Agent, arguments, myself.get_cell())
             .await
             .map_err(|error| error.to_string())?;
@@ -370,8 +371,10 @@ impl Live {
         // Looked at now; if it must stay, it is looked at again after as long.
         self.active_at = Instant::now();
         let sleeps = due.wake_at.is_none_or(|wake_at| wake_at > now.after(LOOK_AHEAD));
+        // Whoever makes a call outside comes back to tell how it ended; it would wake the session again.
+        let is_awaited = self.state.awaits_outside(now);
         let idle = self.in_flight.is_none() && self.waiters.is_empty() && due.calls.is_empty() && sleeps;
-        if !idle {
+        if !idle || is_awaited {
             return None;
         }
         if self.entry.leave_if_unused(self.generation) {

@@ -1,11 +1,15 @@
 //! Coming back to life: what a crash left under way is settled, and taken up again.
 
-use greenroom_protocol::{CallOutcome, ErrorCode, Millis, TurnOutcome};
+use greenroom_protocol::{
+    CallId, CallOutcome, CallPurpose, CallScope, ErrorCode, Millis, RunId, StageId, TurnOutcome,
+};
 
 use super::Decider;
 use super::agents::Failure;
 use crate::Private;
-use crate::state::PlanProgress;
+use crate::agent::Stamp;
+use crate::playbook::StageSpec;
+use crate::state::{Attempt, Check, CheckedStage, PlanProgress, Planning, StageProgress};
 
 /// Interruptions directly after one another that an attempt survives; what crashes the server each time must end.
 const INTERRUPTIONS_MAX: u32 = 3;
@@ -15,19 +19,48 @@ const TURN_AGE_MAX: Millis = Millis(5 * 60 * 1_000);
 impl Decider<'_, '_> {
     pub(super) fn activated(&mut self) {
         let stages = self.interrupted_stages();
-        let turn = self.state.planning().map(|planning| {
-            let attempt = match &planning.progress {
-                PlanProgress::Calling(attempt) => Some(attempt.clone()),
-                PlanProgress::Begun | PlanProgress::Backoff(_) => None,
-            };
-            (planning.turn_id, planning.started_at, attempt)
-        });
-        if let Some((turn_id, started_at, attempt)) = turn {
-            if self.context.now.since(started_at) > TURN_AGE_MAX || self.context.capabilities.llm.is_none() {
-                self.end_turn(TurnOutcome::Abandoned, false);
-            } else if let Some(attempt) = attempt {
-                self.settle_orphan(attempt.call.as_ref().map(|call| call.call_id));
+        if let Some(planning) = self.state.planning().cloned() {
+            self.take_turn_up_again(&planning);
+        }
+        for (run_id, stage, progress) in stages {
+            let playbook = self.context.playbook;
+            if let Some(spec) = playbook.stage(&stage) {
+                self.take_stage_up_again(run_id, spec, progress);
+            }
+        }
+        self.settle_orphans();
+        self.tick(true);
+    }
+
+    fn take_turn_up_again(&mut self, planning: &Planning) {
+        let turn_id = planning.turn_id;
+        let is_old = self.context.now.since(planning.started_at) > TURN_AGE_MAX;
+        let has_model = self.context.capabilities.llm.is_some();
+        match &planning.progress {
+            // What waits for a check needs no model to go on.
+            PlanProgress::Checking(check) if !is_old => {
+                let stamp = check_stamp(check, CallScope::Turn { turn_id, attempt: 1 });
+                match stamp.filter(|_| check.interruptions < INTERRUPTIONS_MAX) {
+                    Some(stamp) => self.check_again(&stamp),
+                    None => {
+                        self.settle_orphan(check.call.as_ref().map(|call| call.call_id));
+                        let failure = self.check_given_up(interrupted_too_often());
+                        self.refuse_words(turn_id, &failure);
+                    }
+                }
+            }
+            PlanProgress::Replied(reply) if !is_old => {
+                let attempt = reply.attempt;
+                let stamp = check_stamp(&reply.check, CallScope::Turn { turn_id, attempt });
+                match stamp.filter(|_| reply.check.interruptions < INTERRUPTIONS_MAX) {
+                    Some(stamp) => self.check_again(&stamp),
+                    None => self.end_interrupted_turn(reply.check.call.as_ref().map(|call| call.call_id)),
+                }
+            }
+            PlanProgress::Calling(attempt) if !is_old && has_model => {
+                let call_id = attempt.call.as_ref().map(|call| call.call_id);
                 if attempt.interruptions < INTERRUPTIONS_MAX {
+                    self.settle_orphan(call_id);
                     let private = Private {
                         budget: Some(attempt.budget),
                         resumed: true,
@@ -35,34 +68,69 @@ impl Decider<'_, '_> {
                     };
                     self.reserve_plan(turn_id, attempt.number + 1, private);
                 } else {
-                    self.reply_from_playbook();
-                    self.complete_turn(TurnOutcome::Failed);
+                    self.end_interrupted_turn(call_id);
                 }
             }
+            PlanProgress::Begun | PlanProgress::Backoff(_) if !is_old && has_model => {}
+            PlanProgress::Begun
+            | PlanProgress::Checking(_)
+            | PlanProgress::Calling(_)
+            | PlanProgress::Replied(_)
+            | PlanProgress::Backoff(_) => self.end_turn(TurnOutcome::Abandoned, false),
         }
-        for (run_id, stage, attempt) in stages {
-            self.settle_orphan(attempt.call.as_ref().map(|call| call.call_id));
-            let playbook = self.context.playbook;
-            let Some(spec) = playbook.stage(&stage) else {
-                continue;
+    }
+
+    fn end_interrupted_turn(&mut self, call_id: Option<CallId>) {
+        self.settle_orphan(call_id);
+        self.reply_from_playbook();
+        self.complete_turn(TurnOutcome::Failed);
+    }
+
+    fn take_stage_up_again(&mut self, run_id: RunId, spec: &StageSpec, progress: StageProgress) {
+        match progress {
+            StageProgress::Running(attempt) => self.take_attempt_up_again(run_id, spec, &attempt),
+            StageProgress::Checking(checked) => self.take_check_up_again(run_id, spec, &checked),
+            StageProgress::Waiting
+            | StageProgress::Backoff(_)
+            | StageProgress::Completed { .. }
+            | StageProgress::Failed { .. } => {}
+        }
+    }
+
+    fn take_attempt_up_again(&mut self, run_id: RunId, spec: &StageSpec, attempt: &Attempt) {
+        self.settle_orphan(attempt.call.as_ref().map(|call| call.call_id));
+        if attempt.interruptions < INTERRUPTIONS_MAX {
+            self.begin_attempt(run_id, spec, attempt.number + 1, attempt.budget, true);
+        } else {
+            let failure = Failure {
+                error: self.error_body(ErrorCode::SysInternal),
+                retryable: false,
+                retry_after: None,
+                reason: interrupted_too_often(),
             };
-            if attempt.interruptions < INTERRUPTIONS_MAX {
-                self.begin_attempt(run_id, spec, attempt.number + 1, attempt.budget, true);
-            } else {
-                let failure = Failure {
-                    error: self.error_body(ErrorCode::SysInternal),
-                    retryable: false,
-                    retry_after: None,
-                    reason: format!("interrupted {INTERRUPTIONS_MAX} times in a row"),
-                };
+            self.stage_failed(run_id, spec, &failure);
+        }
+    }
+
+    /// An output that waits for its check is in the log; only the check is made again.
+    fn take_check_up_again(&mut self, run_id: RunId, spec: &StageSpec, checked: &CheckedStage) {
+        let scope = CallScope::Stage {
+            run_id,
+            stage: StageId::clone(&spec.id),
+            attempt: checked.attempt.number,
+        };
+        let stamp = check_stamp(&checked.check, scope);
+        match stamp.filter(|_| checked.check.interruptions < INTERRUPTIONS_MAX) {
+            Some(stamp) => self.check_again(&stamp),
+            None => {
+                self.settle_orphan(checked.check.call.as_ref().map(|call| call.call_id));
+                let failure = self.check_given_up(interrupted_too_often());
                 self.stage_failed(run_id, spec, &failure);
             }
         }
-        self.settle_orphans();
-        self.tick(true);
     }
 
-    fn settle_orphan(&mut self, call_id: Option<greenroom_protocol::CallId>) {
+    fn settle_orphan(&mut self, call_id: Option<CallId>) {
         if let Some(call_id) = call_id {
             self.settle(call_id, CallOutcome::Unknown, Private::none());
         }
@@ -86,4 +154,16 @@ impl Decider<'_, '_> {
             self.settle(call_id, CallOutcome::Unknown, Private::none());
         }
     }
+}
+
+fn check_stamp(check: &Check, scope: CallScope) -> Option<Stamp> {
+    check.call.as_ref().map(|call| Stamp {
+        call_id: call.call_id,
+        purpose: CallPurpose::Moderate,
+        scope,
+    })
+}
+
+fn interrupted_too_often() -> String {
+    format!("interrupted {INTERRUPTIONS_MAX} times in a row")
 }

@@ -1,8 +1,8 @@
 //! What agents report. A report whose stamp is not that of a call under way is late, and dropped.
 
 use greenroom_protocol::{
-    CallId, CallOutcome, CallScope, ErrorBody, ErrorCode, ErrorEvent, Event, Millis, PlannerDelta,
-    Provenance, Role, TurnId, TurnOutcome,
+    CallId, CallOutcome, CallPurpose, CallScope, ErrorBody, ErrorCode, ErrorEvent, Event, Millis,
+    PlannerDelta, Provenance, Role, Timestamp, TurnId, TurnOutcome,
 };
 
 use super::{Decider, backoff};
@@ -16,6 +16,8 @@ use crate::{CallCost, CallRecord, Private};
 
 /// Bytes of a failed reply that are kept for inspection.
 const PARTIAL_BYTES_KEPT: usize = 64 * 1024;
+/// Why an agent's report is taken for a crash when it tells of a check and was to make a reply.
+pub(super) const NOT_A_REPLY: &str = "the agent checked texts instead of making a reply";
 
 /// Why an attempt failed.
 pub(super) struct Failure {
@@ -29,6 +31,9 @@ impl Decider<'_, '_> {
     pub(super) fn agent(&mut self, stamp: &Stamp, report: AgentReport) {
         if !due(self.state).calls.iter().any(|call| call.stamp == *stamp) {
             return;
+        }
+        if stamp.purpose == CallPurpose::Moderate {
+            return self.check_ended(stamp, report);
         }
         match &stamp.scope {
             CallScope::Session {} => {}
@@ -58,6 +63,10 @@ impl Decider<'_, '_> {
             }
             AgentReport::Crashed { reason } => {
                 let failure = self.settle_crashed(call_id, reason);
+                self.planner_failed(turn_id, &failure);
+            }
+            AgentReport::Checked(_) => {
+                let failure = self.settle_crashed(call_id, NOT_A_REPLY.to_owned());
                 self.planner_failed(turn_id, &failure);
             }
         }
@@ -131,12 +140,14 @@ impl Decider<'_, '_> {
                         ..Private::none()
                     },
                 );
-                self.planner_replied(turn_id, &reply, provenance);
+                if !self.check_reply(turn_id, &reply, &provenance) {
+                    self.planner_replied(turn_id, &reply, provenance);
+                }
             }
         }
     }
 
-    fn planner_replied(&mut self, turn_id: TurnId, reply: &PlannerOutput, provenance: Provenance) {
+    pub(super) fn planner_replied(&mut self, turn_id: TurnId, reply: &PlannerOutput, provenance: Provenance) {
         let (shown, asks) = match self.state.planning() {
             Some(planning) => (planning.reply.trim().to_owned(), planning.asks.clone()),
             None => (String::new(), None),
@@ -201,12 +212,31 @@ impl Decider<'_, '_> {
             return;
         };
         let spec = self.context.playbook.conversation.planner.clone();
-        let retry_at = self.retry_at(&attempt, &spec, failure);
+        match self.retry_at(&attempt, &spec, failure) {
+            Some(retry_at) => self.tell_reply_failed(turn_id, attempt.number, failure, Some(retry_at)),
+            None => self.reply_given_up(turn_id, attempt.number, failure),
+        }
+    }
+
+    /// There will be no reply of the planner's in this turn: the playbook's own question takes its place.
+    pub(super) fn reply_given_up(&mut self, turn_id: TurnId, attempt: u32, failure: &Failure) {
+        self.tell_reply_failed(turn_id, attempt, failure, None);
+        self.reply_from_playbook();
+        self.complete_turn(TurnOutcome::Ok);
+    }
+
+    fn tell_reply_failed(
+        &mut self,
+        turn_id: TurnId,
+        attempt: u32,
+        failure: &Failure,
+        retry_at: Option<Timestamp>,
+    ) {
         let error = ErrorEvent {
             turn_id: Some(turn_id),
             run_id: None,
             stage: None,
-            attempt: Some(attempt.number),
+            attempt: Some(attempt),
             will_retry: retry_at.is_some(),
             error: failure.error.clone(),
         };
@@ -219,10 +249,6 @@ impl Decider<'_, '_> {
                 ..Private::none()
             },
         );
-        if retry_at.is_none() {
-            self.reply_from_playbook();
-            self.complete_turn(TurnOutcome::Ok);
-        }
     }
 
     /// When the next attempt begins, if another is worth it: retries left, and time left after the wait.
@@ -231,7 +257,7 @@ impl Decider<'_, '_> {
         attempt: &Attempt,
         spec: &AgentSpec,
         failure: &Failure,
-    ) -> Option<greenroom_protocol::Timestamp> {
+    ) -> Option<Timestamp> {
         if !failure.retryable || attempt.retries >= spec.retries {
             return None;
         }
@@ -240,8 +266,7 @@ impl Decider<'_, '_> {
         (spent_ms < attempt.budget.0).then(|| self.context.now.after(wait))
     }
 
-    /// Settles a call that failed. Where the provider answered with an error nothing was charged; where it fell
-    /// silent or was cut off nobody knows.
+    /// Settles a call of the language model that failed.
     pub(super) fn settle_failed(
         &mut self,
         call_id: CallId,
@@ -249,10 +274,7 @@ impl Decider<'_, '_> {
         partial: String,
         sources: Vec<crate::ports::SearchSource>,
     ) -> Failure {
-        let outcome = match failure.receipt.as_ref().map(|receipt| receipt.cost) {
-            Some(CallCost::Known(_)) => CallOutcome::Failed,
-            Some(CallCost::Unknown) | None => CallOutcome::Unknown,
-        };
+        let outcome = call_outcome(failure.receipt.as_ref());
         let mut error = self.error_body(failure.code);
         // A refused key does not get better by waiting, whatever the code says in general.
         error.retryable = failure.retryable;
@@ -307,6 +329,15 @@ impl Decider<'_, '_> {
             );
         }
         self.tick_stages(resumed);
+    }
+}
+
+/// How a call ended that failed. Where the provider answered with an error nothing was charged; where it fell silent
+/// or was cut off nobody knows.
+pub(super) fn call_outcome(receipt: Option<&CallReceipt>) -> CallOutcome {
+    match receipt.map(|receipt| receipt.cost) {
+        Some(CallCost::Known(_)) => CallOutcome::Failed,
+        Some(CallCost::Unknown) | None => CallOutcome::Unknown,
     }
 }
 

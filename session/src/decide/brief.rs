@@ -55,8 +55,8 @@ impl Decider<'_, '_> {
         Ok(Receipt::default())
     }
 
-    /// Fills slots with what the extractor reads in the user's words.
-    pub(super) fn extract(&mut self, turn_id: TurnId, text: &str) {
+    /// Fills slots with what the extractor reads in the user's words, which were said in the turn `said_in`.
+    pub(super) fn extract(&mut self, turn_id: TurnId, said_in: TurnId, text: &str) {
         let playbook = self.context.playbook;
         let asked = self.state.conversation.asked.clone();
         let proposals = extract(
@@ -68,7 +68,7 @@ impl Decider<'_, '_> {
         for proposal in proposals {
             self.fill(
                 turn_id,
-                turn_id,
+                said_in,
                 &proposal.path,
                 proposal.value,
                 proposal.confidence,

@@ -7,6 +7,7 @@
 mod activation;
 mod agents;
 mod brief;
+mod check;
 mod outside;
 mod run;
 mod stage;
@@ -156,6 +157,16 @@ impl Decider<'_, '_> {
         if let Some(id) = &command.id {
             let digest = command.kind.digest();
             if let Some(known) = self.known_command(id, &digest) {
+                if let (
+                    Ok(_),
+                    CommandKind::UserMessage {
+                        spoken: Some(spoken), ..
+                    },
+                ) = (&known, &command.kind)
+                {
+                    // The recording came twice at once and was transcribed twice; the second is paid for as well.
+                    self.settle_transcription(spoken);
+                }
                 return known;
             }
             self.command = Some(CommandRecord {
@@ -255,13 +266,13 @@ impl Decider<'_, '_> {
 
     /// Settles a call; one of which nothing is known is booked at its reservation.
     fn settle(&mut self, call_id: CallId, outcome: CallOutcome, private: Private) {
-        let Some((purpose, scope)) = self.state.open_calls.get(&call_id) else {
+        let Some(open) = self.state.open_calls.get(&call_id) else {
             return;
         };
         let settled = CallSettled {
             call_id,
-            purpose: *purpose,
-            scope: scope.clone(),
+            purpose: open.purpose,
+            scope: open.scope.clone(),
             outcome,
         };
         self.record_with(Event::CallSettled(settled), private);
@@ -326,13 +337,12 @@ impl Decider<'_, '_> {
     }
 }
 
-/// Seconds to wait before the next attempt (PRODUCT.md: 2, 5, 12 s with jitter), unless the provider said so.
+/// How long to wait before the next attempt (PRODUCT.md: 2, 5, 12 s with jitter), unless the provider said so. What
+/// it asks for is never cut short: a wait that does not fit the budget is no wait at all.
 pub(crate) fn backoff(retries: u32, jitter: f64, asked: Option<Millis>) -> Millis {
     const STEPS_MS: [u32; 3] = [2_000, 5_000, 12_000];
-    /// Nobody waits longer than this for a provider that asks for more.
-    const ASKED_MAX: Millis = Millis(60_000);
     if let Some(asked) = asked {
-        return asked.min(ASKED_MAX);
+        return asked;
     }
     let index = usize::try_from(retries)
         .unwrap_or(usize::MAX)
@@ -346,4 +356,36 @@ pub(crate) fn backoff(retries: u32, jitter: f64, asked: Option<Millis>) -> Milli
             .try_into()
             .unwrap_or(12_000),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_by_steps_and_jitter_stays_within_a_fifth() {
+        for (retries, step_ms) in [
+            (0, 2_000),
+            (1, 5_000),
+            (2, 12_000),
+            (3, 12_000),
+            (u32::MAX, 12_000),
+        ] {
+            assert_eq!(backoff(retries, 0.5, None), Millis(step_ms));
+            assert_eq!(backoff(retries, 0.0, None), Millis(step_ms * 4 / 5));
+            assert_eq!(backoff(retries, 1.0, None), Millis(step_ms * 6 / 5));
+            assert_eq!(
+                backoff(retries, 7.0, None),
+                Millis(step_ms * 6 / 5),
+                "whatever the source of jitter says"
+            );
+        }
+    }
+
+    #[test]
+    fn a_provider_that_names_a_time_is_obeyed() {
+        for asked in [Millis(0), Millis(7_000), Millis(3_600_000)] {
+            assert_eq!(backoff(0, 0.5, Some(asked)), asked);
+        }
+    }
 }

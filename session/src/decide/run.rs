@@ -119,8 +119,8 @@ impl Decider<'_, '_> {
         };
         let calls: Vec<_> = run
             .stages
-            .keys()
-            .filter_map(|stage| run.attempt(stage).and_then(|attempt| attempt.call.as_ref()))
+            .values()
+            .filter_map(StageProgress::call)
             .map(|call| call.call_id)
             .collect();
         for call_id in calls {
@@ -190,6 +190,7 @@ impl Decider<'_, '_> {
             StageProgress::Completed { .. } => false,
             StageProgress::Waiting
             | StageProgress::Running(_)
+            | StageProgress::Checking(_)
             | StageProgress::Backoff(_)
             | StageProgress::Failed { .. } => true,
         });
@@ -272,6 +273,7 @@ fn failures(run: &Run) -> Vec<StageFailure> {
         }),
         StageProgress::Waiting
         | StageProgress::Running(_)
+        | StageProgress::Checking(_)
         | StageProgress::Backoff(_)
         | StageProgress::Completed { .. } => None,
     };

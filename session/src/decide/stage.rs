@@ -6,11 +6,11 @@ use greenroom_protocol::{
 };
 
 use super::Decider;
-use super::agents::{Failure, bounded, call_record, provenance};
+use super::agents::{Failure, NOT_A_REPLY, bounded, call_record, provenance};
 use crate::agent::{AgentOutput, AgentReport, AgentStep, Stamp};
 use crate::playbook::StageSpec;
 use crate::ports::SearchSource;
-use crate::state::{Attempt, Phase, StageProgress};
+use crate::state::StageProgress;
 use crate::{Breach, Private};
 
 impl Decider<'_, '_> {
@@ -45,6 +45,7 @@ impl Decider<'_, '_> {
                 StageProgress::Failed { attempt, .. } => Some((stage.clone(), *attempt)),
                 StageProgress::Waiting
                 | StageProgress::Running(_)
+                | StageProgress::Checking(_)
                 | StageProgress::Backoff(_)
                 | StageProgress::Completed { .. } => None,
             })
@@ -126,6 +127,10 @@ impl Decider<'_, '_> {
                 let failure = self.settle_crashed(stamp.call_id, reason);
                 self.stage_failed(run_id, spec, &failure);
             }
+            AgentReport::Checked(_) => {
+                let failure = self.settle_crashed(stamp.call_id, NOT_A_REPLY.to_owned());
+                self.stage_failed(run_id, spec, &failure);
+            }
         }
     }
 
@@ -152,7 +157,7 @@ impl Decider<'_, '_> {
         match checked {
             Ok(checked) => {
                 self.settle(stamp.call_id, CallOutcome::Ok, private);
-                self.record(Event::StageCompleted(StageCompleted {
+                self.check_output(StageCompleted {
                     run_id,
                     stage: spec.id.clone(),
                     attempt,
@@ -161,15 +166,7 @@ impl Decider<'_, '_> {
                     dropped: checked.dropped,
                     sources: checked.sources,
                     notes: checked.notes,
-                }));
-                let all_done = self
-                    .state
-                    .active_run()
-                    .is_some_and(|run| run.completed() == run.stages.len());
-                if !all_done {
-                    self.update_job(JobStatus::Running, None);
-                }
-                self.advance();
+                });
             }
             Err(violations) => {
                 let breach = Breach {
@@ -179,6 +176,19 @@ impl Decider<'_, '_> {
                 self.stage_breached(run_id, spec, attempt, stamp, breach, private);
             }
         }
+    }
+
+    /// An output is good: it is told, and the run moves on.
+    pub(super) fn complete_stage(&mut self, completed: StageCompleted) {
+        self.record(Event::StageCompleted(completed));
+        let all_done = self
+            .state
+            .active_run()
+            .is_some_and(|run| run.completed() == run.stages.len());
+        if !all_done {
+            self.update_job(JobStatus::Running, None);
+        }
+        self.advance();
     }
 
     /// A reply that breaks its contract is repaired once; a second breach is a failed attempt.
@@ -275,6 +285,7 @@ impl Decider<'_, '_> {
                 }
                 StageProgress::Waiting
                 | StageProgress::Running(_)
+                | StageProgress::Checking(_)
                 | StageProgress::Backoff(_)
                 | StageProgress::Completed { .. }
                 | StageProgress::Failed { .. } => None,
@@ -287,18 +298,17 @@ impl Decider<'_, '_> {
         }
     }
 
-    /// Stages whose attempt a crash of the server interrupted.
-    pub(super) fn interrupted_stages(&self) -> Vec<(RunId, StageId, Attempt)> {
-        match &self.state.phase {
-            Phase::Running(run) => run
-                .stages
-                .keys()
-                .filter_map(|stage| {
-                    run.attempt(stage)
-                        .map(|attempt| (run.run_id, stage.clone(), attempt.clone()))
-                })
-                .collect(),
-            Phase::Collecting | Phase::Ready | Phase::Failed(_) | Phase::Done { .. } => Vec::new(),
-        }
+    /// Stages whose attempt a crash of the server interrupted, with where it stood.
+    pub(super) fn interrupted_stages(&self) -> Vec<(RunId, StageId, StageProgress)> {
+        let Some(run) = self.state.active_run() else {
+            return Vec::new();
+        };
+        let under_way = run
+            .stages
+            .iter()
+            .filter(|(_, progress)| progress.attempt().is_some());
+        under_way
+            .map(|(stage, progress)| (run.run_id, stage.clone(), progress.clone()))
+            .collect()
     }
 }

@@ -10,7 +10,8 @@ use super::Decider;
 use crate::Private;
 use crate::command::{Answer, Receipt, Spoken};
 use crate::planner;
-use crate::state::{Phase, PlanProgress, Planning, Turn};
+use crate::ports::ModerationPolicy;
+use crate::state::{Phase, Planning, Turn};
 
 impl Decider<'_, '_> {
     /// An utterance, typed or spoken.
@@ -27,7 +28,8 @@ impl Decider<'_, '_> {
             ));
         }
         self.end_turn(TurnOutcome::Interrupted, false);
-        let turn_id = match &spoken {
+        let reserved = spoken.as_ref().filter(|spoken| self.may_begin(spoken));
+        let turn_id = match reserved {
             Some(spoken) => spoken.turn_id,
             None => TurnId::new(self.context.ids.next_ulid()),
         };
@@ -35,8 +37,25 @@ impl Decider<'_, '_> {
             self.settle_transcription(spoken);
         }
         self.begin_turn(turn_id, text, spoken.as_ref());
+        match self.context.capabilities.moderate_input {
+            ModerationPolicy::Off => self.take_words(turn_id, &[]),
+            ModerationPolicy::Required | ModerationPolicy::BestEffort => self.check_words(turn_id, false),
+        }
+        Ok(Receipt {
+            turn_id: Some(turn_id),
+            ..Receipt::default()
+        })
+    }
+
+    /// Reads what the user said in this turn, after what was said in `earlier` ones that nothing has read yet, and
+    /// has it answered.
+    pub(super) fn take_words(&mut self, turn_id: TurnId, earlier: &[(TurnId, String)]) {
+        let words = self.state.planning().map(|planning| planning.words.clone());
         if self.state.active_run().is_none() {
-            self.extract(turn_id, text);
+            for (said_in, words) in earlier {
+                self.extract(turn_id, *said_in, words);
+            }
+            self.extract(turn_id, turn_id, &words.unwrap_or_default());
             self.announce_gate(Some(turn_id));
         }
         if self.context.capabilities.llm.is_some() {
@@ -53,10 +72,6 @@ impl Decider<'_, '_> {
             self.reply_from_playbook();
             self.complete_turn(TurnOutcome::Ok);
         }
-        Ok(Receipt {
-            turn_id: Some(turn_id),
-            ..Receipt::default()
-        })
     }
 
     /// Ends the reply that is under way; nothing under way is no error.
@@ -117,21 +132,22 @@ impl Decider<'_, '_> {
         );
     }
 
-    /// Ends the turn under way before its reply is complete: what was shown becomes its message.
+    /// Ends the turn under way before its reply is complete: what was shown becomes its message, unless nothing may
+    /// stand that was not checked.
     pub(super) fn end_turn(&mut self, outcome: TurnOutcome, by_command: bool) {
         let Some(planning) = self.state.planning() else {
             return;
         };
-        let call = match &planning.progress {
-            PlanProgress::Calling(attempt) => attempt.call.clone(),
-            PlanProgress::Begun | PlanProgress::Backoff(_) => None,
-        };
+        let call = planning.progress.call().cloned();
         let (turn_id, reply) = (planning.turn_id, planning.reply.trim().to_owned());
         let (speaker, asks) = (planning.speaker.clone(), planning.asks.clone());
         if let Some(call) = call {
             self.settle(call.call_id, CallOutcome::Unknown, Private::none());
         }
-        let spoken_by = speaker.and_then(|call| call.model.map(|model| (call.call_id, model)));
+        let may_stand = self.context.capabilities.moderate_output != ModerationPolicy::Required;
+        let spoken_by = speaker
+            .filter(|_| may_stand)
+            .and_then(|call| call.model.map(|model| (call.call_id, model)));
         if let (false, Some((call_id, model))) = (reply.is_empty(), spoken_by) {
             let provenance = Provenance::Model {
                 provider: model.provider,
@@ -261,19 +277,29 @@ fn is_visible(character: char) -> bool {
     !(fills_or_joins || character.is_whitespace() || character.is_control())
 }
 
-/// Where the time of a turn went: contiguous parts that sum to the whole.
+/// Where the time of a turn went: contiguous parts that sum to the whole. A spoken turn's time begins when the user
+/// had finished speaking; the check of what was said is part of the wait for the first words.
 fn latency(planning: &Planning, now: Timestamp) -> TurnLatency {
+    let now = now.max(planning.started_at);
+    let began_at = planning
+        .speech_ended_at
+        .unwrap_or(planning.started_at)
+        .min(planning.started_at);
     let first_words_at = planning.first_words_at.unwrap_or(now);
     let first_sentence_at = planning.first_sentence_at.unwrap_or(now).max(first_words_at);
+    let transcription = planning
+        .speech_ended_at
+        .map(|_| (Segment::Transcription, began_at, planning.started_at));
     let bounds = [
         (Segment::PlannerFirstToken, planning.started_at, first_words_at),
         (Segment::FirstSentence, first_words_at, first_sentence_at),
         (Segment::Delivery, first_sentence_at, now),
     ];
     TurnLatency {
-        total_ms: now.since(planning.started_at),
-        segments: bounds
+        total_ms: now.since(began_at),
+        segments: transcription
             .into_iter()
+            .chain(bounds)
             .map(|(segment, from, until)| SegmentLatency {
                 segment,
                 ms: until.since(from),

@@ -87,8 +87,8 @@ impl<'a> Invariants<'a> {
             CallPurpose::Plan | CallPurpose::Stage | CallPurpose::Repair => true,
             CallPurpose::Moderate | CallPurpose::Transcribe | CallPurpose::Speak => false,
         };
-        for (call_id, (purpose, _)) in &state.open_calls {
-            if is_made_here(*purpose) && !is_due(*call_id) {
+        for (call_id, call) in &state.open_calls {
+            if is_made_here(call.purpose) && !is_due(*call_id) {
                 self.note("a reserved call is under way or settled", call_id.to_string());
             }
         }

@@ -11,7 +11,8 @@ use crate::ports::{
 };
 use crate::{
     AgentOutput, AgentReport, AgentTask, CallCost, CallRecord, Caller, Command, CommandKind, Context, Fact,
-    Input, NewSession, OutsideCall, Receipt, SlotEdit, Spoken, Stamp, State, agent_task, create, decide, due,
+    Input, ModelTask, NewSession, OutsideCall, Receipt, SlotEdit, Spoken, Stamp, State, agent_task, create,
+    decide, due,
 };
 
 /// When every scenario begins: 2026-02-19T15:00:00Z.
@@ -301,8 +302,12 @@ impl<'a> Player<'a> {
         calls.map(|call| call.stamp).find(|stamp| wanted(stamp))
     }
 
-    fn task(&self, stamp: &Stamp) -> Option<AgentTask> {
-        agent_task(&self.state, self.playbook, stamp, self.now)
+    fn task(&self, stamp: &Stamp) -> Option<Box<ModelTask>> {
+        match agent_task(&self.state, self.playbook, stamp, self.now)? {
+            AgentTask::Model(task) => Some(task),
+            // Nothing is checked in scenarios.
+            AgentTask::Moderation(_) => None,
+        }
     }
 
     /// Streams a reply in small pieces through the reader, as an agent does.
@@ -419,7 +424,7 @@ fn capabilities(setting: &Setting) -> Capabilities {
 }
 
 /// All that a model was given to read, as one text.
-fn read_by(task: &AgentTask) -> String {
+fn read_by(task: &ModelTask) -> String {
     let messages = task.request.messages.iter().map(|message| message.text.as_str());
     let texts: Vec<&str> = std::iter::once(task.request.instructions.as_str())
         .chain(messages)

@@ -6,15 +6,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use greenroom_protocol::{
-    CallScope, ErrorCode, Event, Locale, Millis, Mode, SessionId, SlotPath, StageId, Timestamp, TurnOutcome,
+    CallPurpose, CallScope, ErrorCode, Event, Locale, Millis, Mode, SessionId, SlotPath, StageId, Timestamp,
+    TurnOutcome,
 };
 use greenroom_session::playbook::{Bundle, Playbook};
 use greenroom_session::ports::{
-    CallFailure, CallReceipt, Capabilities, IdSource, LlmIdentity, ModelRequest, SearchSource,
+    CallFailure, CallReceipt, Capabilities, IdSource, LlmIdentity, ModelIdentity, ModelRequest,
+    ModerationPolicy, ModerationRequest, SearchSource, Verdict,
 };
 use greenroom_session::{
-    AgentOutput, AgentReport, Answer, CallCost, Caller, Command, CommandKind, Context, Fact, Input,
-    NewSession, Receipt, SlotEdit, Stamp, State, agent_task, create, decide, due,
+    AgentOutput, AgentReport, AgentTask, Answer, CallCost, Caller, Command, CommandKind, Context, Fact,
+    Input, ModelTask, NewSession, Receipt, SlotEdit, Stamp, State, agent_task, create, decide, due,
 };
 use serde_json::{Value, json};
 
@@ -37,7 +39,7 @@ pub struct Play {
     pub playbook: Arc<Playbook>,
     pub log: Vec<Fact>,
     pub now: Timestamp,
-    capabilities: Capabilities,
+    pub capabilities: Capabilities,
     ids: Counter,
 }
 
@@ -89,6 +91,15 @@ impl Play {
             ..Capabilities::default()
         };
         Self::begin(playbook, mode, capabilities)
+    }
+
+    /// The launch playbook on a server that checks what is said and what is written.
+    pub fn launch_checked(input: ModerationPolicy, output: ModerationPolicy) -> Self {
+        let mut play = Self::launch();
+        play.capabilities.moderation = Some(scripted("sim-guard"));
+        play.capabilities.moderate_input = input;
+        play.capabilities.moderate_output = output;
+        play
     }
 
     pub fn launch_without_model() -> Self {
@@ -228,9 +239,41 @@ impl Play {
     }
 
     pub fn request(&self, stamp: &Stamp) -> ModelRequest {
-        agent_task(&self.state, &self.playbook, stamp, self.now)
-            .expect("the call is due")
-            .request
+        self.model_task(stamp).request
+    }
+
+    fn model_task(&self, stamp: &Stamp) -> ModelTask {
+        match agent_task(&self.state, &self.playbook, stamp, self.now).expect("the call is due") {
+            AgentTask::Model(task) => *task,
+            AgentTask::Moderation(_) => panic!("a check is due"),
+        }
+    }
+
+    /// What the check that is under way is to read.
+    pub fn check_request(&self, stamp: &Stamp) -> ModerationRequest {
+        match agent_task(&self.state, &self.playbook, stamp, self.now).expect("the call is due") {
+            AgentTask::Moderation(task) => task.request,
+            AgentTask::Model(_) => panic!("a reply is due"),
+        }
+    }
+
+    /// The stamp of a check that is under way.
+    pub fn check_stamp(&self) -> Stamp {
+        self.stamp(|stamp| stamp.purpose == CallPurpose::Moderate)
+            .expect("a check is under way")
+    }
+
+    /// The check that is under way finds this.
+    pub fn check(&mut self, flagged: Option<&[&str]>) -> Vec<Event> {
+        let stamp = self.check_stamp();
+        let flagged = flagged.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
+        let receipt = receipt();
+        self.report(&stamp, AgentReport::Checked(Verdict { flagged, receipt }))
+    }
+
+    /// The check that is under way finds nothing.
+    pub fn pass(&mut self) -> Vec<Event> {
+        self.check(None)
     }
 
     /// Streams a reply in small pieces through the reader, as an agent does, then finishes the call.
@@ -246,9 +289,7 @@ impl Play {
     }
 
     pub fn stream(&mut self, stamp: &Stamp, text: &str, sources: &[&str]) -> Vec<Event> {
-        let mut reader = agent_task(&self.state, &self.playbook, stamp, self.now)
-            .expect("the call is due")
-            .reader;
+        let mut reader = self.model_task(stamp).reader;
         for source in searched(sources) {
             reader.source(&source);
         }
@@ -344,6 +385,14 @@ impl Play {
         ] {
             self.set(slot, value).expect("a valid edit");
         }
+    }
+}
+
+pub fn scripted(model: &str) -> ModelIdentity {
+    ModelIdentity {
+        provider: "scripted".into(),
+        model: model.into(),
+        simulated: true,
     }
 }
 
