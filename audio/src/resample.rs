@@ -186,6 +186,8 @@ fn greatest_common_divisor(mut a: u32, mut b: u32) -> u32 {
 mod tests {
     use std::f32::consts::TAU;
 
+    use proptest::prelude::*;
+
     use super::*;
 
     fn tone(frequency_hz: f32, rate_hz: u32, samples: usize) -> Vec<f32> {
@@ -307,6 +309,23 @@ mod tests {
             let out = resampled(&samples, from_hz, 16_000, 500);
             assert!(out.iter().all(|sample| sample.abs() < 10.0));
             assert!(loudness(&out[2_000..]) < 0.36, "{}", loudness(&out[2_000..]));
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn any_rate_in_any_pieces_gives_sound_of_the_length_that_was_put_in(
+            from_hz in RATE_HZ_MIN..=RATE_HZ_MAX,
+            to_hz in prop_oneof![Just(16_000_u32), Just(24_000), RATE_HZ_MIN..=RATE_HZ_MAX],
+            samples in prop::collection::vec(any::<f32>(), 0..4_000),
+            piece in 1_usize..2_000,
+        ) {
+            let out = resampled(&samples, from_hz, to_hz, piece);
+            let expected = (samples.len() as u64 * u64::from(to_hz)).div_ceil(u64::from(from_hz));
+            prop_assert_eq!(out.len() as u64, expected);
+            prop_assert!(from_hz == to_hz || out.iter().all(|sample| sample.is_finite()));
         }
     }
 

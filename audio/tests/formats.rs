@@ -2,10 +2,13 @@
 
 mod speech;
 
+use std::io::Cursor;
+
 use bytes::Bytes;
 use greenroom_audio::Codec::{Aac, Flac, Mp3, Opus, Pcm, Vorbis};
 use greenroom_audio::Container::{self, Mp4, Ogg, Wav, WebM};
 use greenroom_audio::{Codec, DecodeLimits, SPEECH_RATE_HZ, UPLOAD_BYTES_MAX, Upload, decode};
+use ogg::writing::{PacketWriteEndInfo, PacketWriter};
 use speech::{decode_bytes, fixture, likeness, reference};
 
 /// A fixture, what it is, and how alike its speech has to be: the low bitrates of the fixtures keep less of the waveform.
@@ -137,4 +140,44 @@ fn what_a_file_is_called_and_how_it_came_does_not_matter() {
         let decoded = decode(upload, &DecodeLimits::default(), &|| false).unwrap();
         assert_eq!(decoded, expected, "chunks of {chunk_bytes} bytes");
     }
+}
+
+/// The Ogg/Opus fixture with two bytes of its first header changed.
+fn with_opus_header(offset: usize, field: [u8; 2]) -> Vec<u8> {
+    let mut reader = ogg::PacketReader::new(Cursor::new(fixture("opus.ogg")));
+    let mut writer = PacketWriter::new(Vec::new());
+    let mut is_first = true;
+    while let Some(mut packet) = reader.read_packet().expect("the fixture is whole") {
+        if is_first {
+            packet.data[offset..offset + 2].copy_from_slice(&field);
+            is_first = false;
+        }
+        let end = match (packet.last_in_stream(), packet.last_in_page()) {
+            (true, _) => PacketWriteEndInfo::EndStream,
+            (false, true) => PacketWriteEndInfo::EndPage,
+            (false, false) => PacketWriteEndInfo::NormalPacket,
+        };
+        let (serial, position) = (packet.stream_serial(), packet.absgp_page());
+        writer
+            .write_packet(packet.data, serial, end, position)
+            .expect("memory takes it");
+    }
+    writer.into_inner()
+}
+
+#[test]
+fn the_header_of_opus_tells_what_to_drop_and_how_loud_it_is() {
+    let reference = reference();
+    let original = decode_bytes(fixture("opus.ogg")).unwrap();
+
+    // Six decibels less, in 256ths.
+    let quieter = decode_bytes(with_opus_header(16, (-1_541_i16).to_le_bytes())).unwrap();
+    assert_eq!(quieter.pcm.len(), original.pcm.len());
+    let ratio =
+        likeness(&reference, &quieter.pcm, 1_600).gain / likeness(&reference, &original.pcm, 1_600).gain;
+    assert!((0.49..0.51).contains(&ratio), "{ratio}");
+
+    // A hundred milliseconds more to drop, at 48 kHz.
+    let later = decode_bytes(with_opus_header(10, (312_u16 + 4_800).to_le_bytes())).unwrap();
+    assert_eq!(later.pcm, original.pcm[1_600..]);
 }
