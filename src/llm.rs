@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use greenroom_providers::{
-    BuildError, OpenAi, OpenAiConfig, PriceTable, PriceTableError, ProviderStatus, Unconfigured,
+    BuildError, EndpointConfig, OpenAi, OpenAiConfig, PriceTable, PriceTableError, ProviderStatus,
+    Unconfigured,
 };
 use greenroom_session::ports::{Capabilities, LanguageModel};
 
@@ -48,12 +49,14 @@ impl Llm {
             None
         });
         let prices = prices.unwrap_or_else(PriceTable::built_in);
-        let defaults = OpenAiConfig::new(&settings.provider, &settings.model, &settings.small_model);
-        let config = OpenAiConfig {
+        let endpoint = EndpointConfig {
             base_url: settings.base_url.clone(),
             api_key: settings.api_key.clone(),
+            ..EndpointConfig::new(&settings.provider, &settings.model)
+        };
+        let config = OpenAiConfig {
             api: settings.api,
-            ..defaults
+            ..OpenAiConfig::new(endpoint, &settings.small_model)
         };
         match OpenAi::new(config, prices) {
             Ok(provider) => Some(Self::OpenAi(provider)),

@@ -78,7 +78,8 @@ fn announcement(address: SocketAddr, config: &Config, llm: &Llm, playbooks: &[&s
         },
     );
     if let Some(provider) = llm.status() {
-        let models = format!("{} and {}", provider.model, provider.small_model);
+        let small_model = provider.small_model.as_deref().unwrap_or(&provider.model);
+        let models = format!("{} and {small_model}", provider.model);
         let simulated = if provider.simulated {
             ", SIMULATED: nothing it writes is real"
         } else {

@@ -1,42 +1,69 @@
-//! One call: one HTTP request, read to its end, its deadline or its cancellation.
+//! One call: one HTTP request, to its end, its deadline or its cancellation, whatever was asked for.
 
-use std::collections::VecDeque;
 use std::fmt::Display;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use greenroom_protocol::{CallId, ErrorCode, Millis};
-use greenroom_session::ports::{CallFailure, CallReceipt, ModelEvent, ModelRequest, ModelSize};
+use greenroom_protocol::{CallId, Millis};
+use greenroom_session::ports::{CallFailure, CallReceipt};
 use greenroom_session::{CallCost, Usage};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
-use reqwest::{Response, StatusCode};
+use reqwest::{RequestBuilder, Response, StatusCode};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::chat::{self, ChatReader};
 use crate::circuit::{Permit, Verdict};
-use crate::client::Provider;
-use crate::config::{Protocol, is_simulated};
-use crate::failure::{Blame, Fault};
-use crate::reply::{Reply, ReplyReader, identifier};
-use crate::responses::{self, ResponsesReader};
-use crate::sse::SseDecoder;
+use crate::config::is_simulated;
+use crate::endpoint::Endpoint;
+use crate::failure::{Blame, Fault, Said};
+use crate::reply::identifier;
 
 /// The provider's id of a request.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Our id of it, which OpenAI keeps in its own log and any other server may ignore.
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-client-request-id");
-const EVENT_STREAM: &str = "text/event-stream";
 
 /// Bytes of an error's body that are read; the codes stand at its beginning.
 const ERROR_BODY_BYTES_MAX: usize = 64 * 1024;
 /// The longest time that is waited for anything, whatever the request says: a point in time must exist.
 const WAIT_MAX: Duration = Duration::from_hours(24);
 
-/// One call to a provider. Dropping it closes the connection and counts as cancelled.
+/// What an answer must be. One that does not say what it is may be anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AnswerKind {
+    /// Server-sent events.
+    EventStream,
+    /// One document.
+    Json,
+    /// Audio in the format that was asked for.
+    Audio,
+}
+
+/// What a provider tells of a call.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// Its id of the response.
+    pub(crate) response_id: Option<String>,
+    /// The model that answers.
+    pub(crate) model: Option<String>,
+    /// What the call used.
+    pub(crate) usage: Option<Usage>,
+}
+
+/// How long a provider may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deadline {
+    at: Instant,
+    timeout: Duration,
+    stall_timeout: Duration,
+}
+
+/// One call to a provider. Dropped before it has ended, it counts as cancelled.
 pub(crate) struct Call {
-    provider: Arc<Provider>,
+    endpoint: Arc<Endpoint>,
     id: CallId,
     /// The model that was asked for.
     model: String,
@@ -44,182 +71,136 @@ pub(crate) struct Call {
     deadline: Deadline,
     /// Present until the call has ended by itself.
     permit: Option<Permit>,
-    /// Present while there is something to read; dropping it closes the connection.
-    response: Option<Response>,
     request_id: Option<String>,
-    decoder: SseDecoder,
-    reader: Box<dyn ReplyReader>,
-    reply: Reply,
-    first_token: Option<Duration>,
-}
-
-/// How long the provider may take.
-#[derive(Debug, Clone, Copy)]
-struct Deadline {
-    at: Instant,
-    timeout: Duration,
-    stall_timeout: Duration,
+    first_output: Option<Duration>,
 }
 
 impl Call {
-    /// Sends the request and waits for the answer to begin.
-    pub(crate) async fn begin(provider: Arc<Provider>, request: &ModelRequest) -> Result<Self, CallFailure> {
-        let model = match request.size {
-            ModelSize::Large => &provider.config.model,
-            ModelSize::Small => &provider.config.small_model,
-        };
-        let (body, reader): (Vec<u8>, Box<dyn ReplyReader>) = match provider.protocol {
-            Protocol::Responses => (responses::body(request, model), Box::<ResponsesReader>::default()),
-            Protocol::ChatCompletions => {
-                let body = chat::body(request, model, provider.config.output_limit_field);
-                (body, Box::<ChatReader>::default())
-            }
-        };
+    /// Begins a call, unless the circuit is open.
+    pub(crate) fn begin(
+        endpoint: &Arc<Endpoint>,
+        id: CallId,
+        model: &str,
+        deadline: Deadline,
+    ) -> Result<Self, CallFailure> {
         let mut call = Self {
-            id: request.call_id,
-            model: model.clone(),
+            endpoint: Arc::clone(endpoint),
+            id,
+            model: model.to_owned(),
             started: Instant::now(),
-            deadline: Deadline::new(request),
+            deadline,
             permit: None,
-            response: None,
             request_id: None,
-            decoder: SseDecoder::default(),
-            reader,
-            reply: Reply::default(),
-            first_token: None,
-            provider,
+            first_output: None,
         };
-        match call.provider.breaker.admit() {
+        match call.endpoint.breaker.admit() {
             Ok(permit) => call.permit = Some(permit),
-            Err(retry_after) => return Err(call.suspended(retry_after)),
-        }
-        match call.send(body).await {
-            Ok(response) => call.response = Some(response),
-            Err(refusal) => return Err(call.fail(refusal.fault, refusal.cost)),
+            Err(retry_after) => return Err(call.fail(Fault::suspended(retry_after), &Told::default())),
         }
         Ok(call)
     }
 
-    /// The next event of the reply. None after the last.
-    pub(crate) async fn next(&mut self) -> Option<Result<ModelEvent, CallFailure>> {
-        loop {
-            if let Some(event) = self.reply.next_event() {
-                return Some(Ok(event));
-            }
-            // The connection is let go before the last event is told.
-            let response = self.response.as_mut()?;
-            if let Some(outcome) = self.reply.outcome().cloned() {
-                self.response = None;
-                return Some(match outcome {
-                    Ok(()) => Ok(ModelEvent::Completed(self.complete())),
-                    Err(fault) => Err(self.fail(fault, CallCost::Unknown)),
-                });
-            }
-            match self.deadline.wait(response.chunk()).await {
-                Ok(Some(bytes)) => self.take(&bytes),
-                Ok(None) => self.reader.end(&mut self.reply),
-                Err(fault) => self.reply.fail(fault),
-            }
-        }
+    /// The request, still without its body.
+    pub(crate) fn post(&self) -> RequestBuilder {
+        self.endpoint.http.post(self.endpoint.url.clone())
     }
 
-    async fn send(&mut self, body: Vec<u8>) -> Result<Response, Refusal> {
-        let request = self
-            .provider
-            .http
-            .post(self.provider.generate_url.clone())
-            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
-            .header(ACCEPT, HeaderValue::from_static(EVENT_STREAM))
-            .header(CLIENT_REQUEST_ID, self.id.to_string())
-            .body(body);
-        let response = self
-            .deadline
-            .wait(request.send())
-            .await
-            .map_err(Refusal::unknown)?;
+    /// Sends the request and waits for the answer to begin.
+    pub(crate) async fn send(
+        &mut self,
+        request: RequestBuilder,
+        expected: AnswerKind,
+    ) -> Result<Response, Fault> {
+        let request = request
+            .header(ACCEPT, HeaderValue::from_static(expected.accept()))
+            .header(CLIENT_REQUEST_ID, self.id.to_string());
+        let response = self.deadline.wait(request.send()).await?;
         self.request_id = response
             .headers()
             .get(REQUEST_ID)
             .and_then(|id| identifier(id.to_str().ok()?));
         if response.status() != StatusCode::OK {
-            return Err(Refusal::read(response, self.deadline).await);
+            return Err(self.refusal(response).await);
         }
-        match response
-            .headers()
-            .get(CONTENT_TYPE)
-            .and_then(|kind| kind.to_str().ok())
-        {
+        let kind = response.headers().get(CONTENT_TYPE);
+        match kind.and_then(|kind| kind.to_str().ok()) {
             // A proxy's login page, or a server that does not stream: it would answer the same again.
-            Some(kind) if !kind.starts_with(EVENT_STREAM) => Err(Refusal::unknown(Fault::upstream(
-                false,
-                "the provider answered with something else than a stream",
-            ))),
+            Some(kind) if !expected.is(kind) => {
+                let reason = format!(
+                    "the provider answered with something else than {}",
+                    expected.name()
+                );
+                Err(Fault::upstream(false, reason))
+            }
             _ => Ok(response),
         }
     }
 
-    fn take(&mut self, bytes: &Bytes) {
-        let mut events = VecDeque::new();
-        let decoded = self.decoder.push(bytes, &mut events);
-        for data in events {
-            self.reader.read(&data, &mut self.reply);
-            if self.reply.outcome().is_some() {
-                break;
+    /// Sends the request and reads an answer that is one document.
+    pub(crate) async fn document<T: DeserializeOwned>(
+        &mut self,
+        request: RequestBuilder,
+        bytes_max: usize,
+    ) -> Result<T, Fault> {
+        let mut response = self.send(request, AnswerKind::Json).await?;
+        let mut body = Vec::new();
+        while let Some(bytes) = self.chunk(&mut response).await? {
+            if body.len() + bytes.len() > bytes_max {
+                let reason = format!("the answer is larger than {bytes_max} bytes");
+                return Err(Fault::upstream(false, reason));
             }
+            body.extend_from_slice(&bytes);
         }
-        if let Err(error) = decoded {
-            self.reply.fail(Fault::upstream(false, error.to_string()));
+        let malformed = |error| Fault::malformed("the answer", &error);
+        let document: Value = serde_json::from_slice(&body).map_err(malformed)?;
+        if document.get("error").is_some_and(|error| !error.is_null()) {
+            return Err(Fault::reported(&Said::of(&document)));
         }
-        if self.first_token.is_none() && self.reply.has_text() {
-            self.first_token = Some(self.started.elapsed());
-        }
+        serde_json::from_value(document).map_err(malformed)
     }
 
-    fn complete(&mut self) -> CallReceipt {
+    /// The next bytes of an answer. None after the last.
+    pub(crate) async fn chunk(&self, response: &mut Response) -> Result<Option<Bytes>, Fault> {
+        self.deadline.wait(response.chunk()).await
+    }
+
+    /// The first of a reply has come; later ones do not count.
+    pub(crate) fn output_began(&mut self) {
+        self.first_output.get_or_insert_with(|| self.started.elapsed());
+    }
+
+    /// The call has succeeded.
+    pub(crate) fn complete(&mut self, told: &Told) -> CallReceipt {
         self.settle(Verdict::Healthy {
             error: None,
-            first_token: self.first_token,
+            first_token: self.first_output,
         });
         self.record("completed");
-        let receipt = self.receipt(CallCost::Unknown);
+        let receipt = self.receipt(told, CallCost::Unknown);
         self.log("completed", None, receipt.usage);
         receipt
     }
 
-    /// `cost` is what is known of it if the provider told no usage.
-    fn fail(&mut self, fault: Fault, cost: CallCost) -> CallFailure {
-        let verdict = match fault.blame() {
+    /// The call has failed.
+    pub(crate) fn fail(&mut self, fault: Fault, told: &Told) -> CallFailure {
+        let code = self.endpoint.operation.code(fault.failing);
+        self.settle(match fault.blame() {
             Blame::Provider => Verdict::Faulty {
-                error: fault.code,
+                error: code,
                 retry_after: fault.retry_after,
             },
-            Blame::Configuration => Verdict::Refused { error: fault.code },
+            Blame::Configuration => Verdict::Refused { error: code },
             Blame::Request => Verdict::Healthy {
-                error: Some(fault.code),
-                first_token: self.first_token,
+                error: Some(code),
+                first_token: self.first_output,
             },
-        };
-        self.settle(verdict);
-        self.refuse(fault, cost)
-    }
-
-    /// Nothing was sent: the circuit is open.
-    fn suspended(&mut self, retry_after: Millis) -> CallFailure {
-        let mut fault = Fault::new(
-            ErrorCode::LlmCircuitOpen,
-            "calls are suspended: the provider keeps failing",
-        );
-        fault.retry_after = Some(retry_after);
-        self.refuse(fault, CallCost::Known(0))
-    }
-
-    fn refuse(&mut self, fault: Fault, cost: CallCost) -> CallFailure {
-        let reason = self.provider.without_key(fault.reason);
-        self.record(fault.code.as_str());
-        let receipt = self.receipt(cost);
-        self.log(fault.code.as_str(), Some(&reason), receipt.usage);
+        });
+        let reason = self.endpoint.without_key(fault.reason);
+        self.record(code.as_str());
+        let receipt = self.receipt(told, fault.cost);
+        self.log(code.as_str(), Some(&reason), receipt.usage);
         CallFailure {
-            code: fault.code,
+            code,
             retryable: fault.retryable,
             retry_after: fault.retry_after,
             reason,
@@ -227,27 +208,35 @@ impl Call {
         }
     }
 
-    fn receipt(&self, cost_without_usage: CallCost) -> CallReceipt {
-        let own = |text: &str| self.provider.without_key(text.to_owned());
-        let model = self.reply.model().map_or_else(|| self.model.clone(), own);
-        let usage = self.reply.usage();
-        let cost = usage.map_or(cost_without_usage, |usage| self.cost(&model, &usage));
-        CallReceipt {
-            provider: self.provider.config.name.clone(),
-            simulated: self.provider.simulated || is_simulated(&model),
-            response_id: self.reply.response_id().map(own),
-            request_id: self.request_id.as_deref().map(own),
-            usage,
-            cost,
-            model,
+    /// Why an answer is no success. What breaks while its body is read is left out: the status says enough.
+    async fn refusal(&self, mut response: Response) -> Fault {
+        let mut body = Vec::new();
+        while body.len() < ERROR_BODY_BYTES_MAX {
+            let Ok(Some(bytes)) = self.chunk(&mut response).await else {
+                break;
+            };
+            let room = ERROR_BODY_BYTES_MAX - body.len();
+            body.extend_from_slice(&bytes[..bytes.len().min(room)]);
         }
+        Fault::status(response.status(), response.headers(), &body, SystemTime::now())
     }
 
-    /// A server that answers under another name, such as a gateway, is paid for what was asked of it.
-    fn cost(&self, answered_by: &str, usage: &Usage) -> CallCost {
-        match self.provider.prices.cost(answered_by, usage) {
-            CallCost::Unknown => self.provider.prices.cost(&self.model, usage),
-            known @ CallCost::Known(_) => known,
+    /// `otherwise` is what the call cost if neither the usage nor the price table says.
+    fn receipt(&self, told: &Told, otherwise: CallCost) -> CallReceipt {
+        let own = |text: &String| self.endpoint.without_key(text.clone());
+        let model = told.model.as_ref().map_or_else(|| self.model.clone(), own);
+        let cost = match self.endpoint.cost(&model, &self.model, told.usage.as_ref()) {
+            CallCost::Unknown if told.usage.is_none() => otherwise,
+            cost => cost,
+        };
+        CallReceipt {
+            provider: self.endpoint.name.clone(),
+            simulated: self.endpoint.simulated || is_simulated(&model),
+            response_id: told.response_id.as_ref().map(own),
+            request_id: self.request_id.as_ref().map(own),
+            usage: told.usage,
+            cost,
+            model,
         }
     }
 
@@ -258,21 +247,15 @@ impl Call {
     }
 
     fn record(&self, outcome: &'static str) {
-        let provider = || self.provider.config.name.clone();
+        let provider = || self.endpoint.name.clone();
         let model = || self.model.clone();
-        metrics::counter!(
-            "greenroom_llm_calls_total", "provider" => provider(), "model" => model(), "outcome" => outcome
-        )
-        .increment(1);
-        metrics::histogram!(
-            "greenroom_llm_call_seconds", "provider" => provider(), "model" => model(), "outcome" => outcome
-        )
-        .record(self.started.elapsed());
-        if let Some(first_token) = self.first_token {
-            metrics::histogram!(
-                "greenroom_llm_first_token_seconds", "provider" => provider(), "model" => model()
-            )
-            .record(first_token);
+        let names = self.endpoint.operation.metrics();
+        metrics::counter!(names.calls, "provider" => provider(), "model" => model(), "outcome" => outcome)
+            .increment(1);
+        metrics::histogram!(names.seconds, "provider" => provider(), "model" => model(), "outcome" => outcome)
+            .record(self.started.elapsed());
+        if let (Some(name), Some(first_output)) = (names.first_output_seconds, self.first_output) {
+            metrics::histogram!(name, "provider" => provider(), "model" => model()).record(first_output);
         }
     }
 
@@ -280,16 +263,19 @@ impl Call {
         let usage = usage.unwrap_or_default();
         tracing::info!(
             call_id = %self.id,
-            provider = self.provider.config.name,
+            provider = self.endpoint.name,
             model = self.model,
+            api = self.endpoint.operation.name(),
             outcome,
             reason,
             // The name alone is that of the HTTP request which the line may belong to.
             provider_request_id = self.request_id,
             duration_ms = whole_ms(self.started.elapsed()),
-            first_token_ms = self.first_token.map(whole_ms),
+            first_output_ms = self.first_output.map(whole_ms),
             input_tokens = usage.input_tokens,
             output_tokens = usage.output_tokens,
+            audio_ms = usage.audio_ms,
+            characters = usage.characters,
             "model call ended"
         );
     }
@@ -305,42 +291,37 @@ impl Drop for Call {
     }
 }
 
-/// A call that got no stream.
-struct Refusal {
-    fault: Fault,
-    cost: CallCost,
-}
-
-impl Refusal {
-    fn unknown(fault: Fault) -> Self {
-        Self {
-            fault,
-            cost: CallCost::Unknown,
+impl AnswerKind {
+    fn accept(self) -> &'static str {
+        match self {
+            Self::EventStream => "text/event-stream",
+            Self::Json => "application/json",
+            Self::Audio => "application/octet-stream",
         }
     }
 
-    async fn read(response: Response, deadline: Deadline) -> Self {
-        let (status, headers) = (response.status(), response.headers().clone());
-        let body = read_start(response, deadline).await;
-        let fault = Fault::status(status, &headers, &body, SystemTime::now());
-        // Nobody is charged for a request that was refused; what a broken server did with it, nobody knows.
-        let cost = if status.is_client_error() {
-            CallCost::Known(0)
-        } else {
-            CallCost::Unknown
-        };
-        Self { fault, cost }
+    fn is(self, content_type: &str) -> bool {
+        let content_type = content_type.trim_start().to_ascii_lowercase();
+        content_type.starts_with(self.accept()) || self == Self::Audio && content_type.starts_with("audio/")
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::EventStream => "a stream",
+            Self::Json => "JSON",
+            Self::Audio => "audio",
+        }
     }
 }
 
 impl Deadline {
-    fn new(request: &ModelRequest) -> Self {
+    /// From now on.
+    pub(crate) fn new(timeout: Millis, stall_timeout: Millis) -> Self {
         let bounded = |length: Millis| Duration::from(length).min(WAIT_MAX);
-        let timeout = bounded(request.timeout);
         Self {
-            at: Instant::now() + timeout,
-            timeout,
-            stall_timeout: bounded(request.stall_timeout),
+            at: Instant::now() + bounded(timeout),
+            timeout: bounded(timeout),
+            stall_timeout: bounded(stall_timeout),
         }
     }
 
@@ -361,17 +342,4 @@ fn overdue(what: impl Display, length: Duration) -> Fault {
 
 fn whole_ms(length: Duration) -> u64 {
     u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// As much of a body as is worth reading. What breaks on the way is left out: the status says enough.
-async fn read_start(mut response: Response, deadline: Deadline) -> Vec<u8> {
-    let mut body = Vec::new();
-    while body.len() < ERROR_BODY_BYTES_MAX {
-        let Ok(Some(bytes)) = deadline.wait(response.chunk()).await else {
-            break;
-        };
-        let room = ERROR_BODY_BYTES_MAX - body.len();
-        body.extend_from_slice(&bytes[..bytes.len().min(room)]);
-    }
-    body
 }

@@ -141,7 +141,7 @@ impl ReplyReader for ChatReader {
         }
         match serde_json::from_str(data) {
             Ok(chunk) => self.take(chunk, reply),
-            Err(error) => reply.fail(Fault::malformed(&error)),
+            Err(error) => reply.fail(Fault::malformed("an event of the stream", &error)),
         }
     }
 

@@ -7,7 +7,8 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use crate::CircuitLimits;
-use crate::client::BuildError;
+use crate::endpoint::BuildError;
+use crate::operation::Operation;
 
 /// Where OpenAI itself is.
 const OPENAI_BASE_URL: &str = "https://api.openai.com/v1";
@@ -16,42 +17,65 @@ const OPENAI_HOST: &str = "api.openai.com";
 /// What the names of a simulator's models start with.
 const SIMULATED_PREFIX: &str = "sim-";
 
-/// One provider.
+/// What turns speech into words unless another model is chosen.
+pub const TRANSCRIPTION_MODEL: &str = "gpt-4o-mini-transcribe";
+/// What turns words into speech unless another model is chosen.
+pub const SPEECH_MODEL: &str = "gpt-4o-mini-tts";
+/// What checks texts unless another model is chosen.
+pub const MODERATION_MODEL: &str = "omni-moderation-latest";
+
+/// A server, and the model that is asked there. All that transcription, speech and moderation need.
 #[derive(Debug, Clone)]
-pub struct OpenAiConfig {
+pub struct EndpointConfig {
     /// What provenance, metrics and the operator's views call it, such as `openai` or `ollama`.
     pub name: String,
     /// Where it is, up to and including the version: `http://localhost:11434/v1`. None means OpenAI itself.
     pub base_url: Option<String>,
     /// Its key. A server that was given a `base_url` may have none: then no `Authorization` is sent.
     pub api_key: Option<SecretString>,
-    /// The capable model. A name that starts with `sim-` says that the provider is a simulator.
+    /// The model. A name that starts with `sim-` says that the provider is a simulator.
     pub model: String,
-    /// The quick and cheap model.
-    pub small_model: String,
-    /// Which protocol it speaks.
-    pub api: ApiStyle,
-    /// How Chat Completions limits a reply's length there.
-    pub output_limit_field: OutputLimitField,
     /// How long a connection may take to open, TLS included.
     pub connect_timeout: Duration,
     /// When calls to it are suspended.
     pub circuit: CircuitLimits,
 }
 
-impl OpenAiConfig {
-    /// A provider with the defaults for everything that is not said here.
-    pub fn new(name: impl Into<String>, model: impl Into<String>, small_model: impl Into<String>) -> Self {
+/// A language model's server.
+#[derive(Debug, Clone)]
+pub struct OpenAiConfig {
+    /// The server, and the capable model.
+    pub endpoint: EndpointConfig,
+    /// The quick and cheap model.
+    pub small_model: String,
+    /// Which protocol it speaks.
+    pub api: ApiStyle,
+    /// How Chat Completions limits a reply's length there.
+    pub output_limit_field: OutputLimitField,
+}
+
+impl EndpointConfig {
+    /// A server with the defaults for everything that is not said here.
+    pub fn new(name: impl Into<String>, model: impl Into<String>) -> Self {
         Self {
             name: name.into(),
             base_url: None,
             api_key: None,
             model: model.into(),
+            connect_timeout: Duration::from_secs(5),
+            circuit: CircuitLimits::default(),
+        }
+    }
+}
+
+impl OpenAiConfig {
+    /// A language model's server with the defaults for everything that is not said here.
+    pub fn new(endpoint: EndpointConfig, small_model: impl Into<String>) -> Self {
+        Self {
+            endpoint,
             small_model: small_model.into(),
             api: ApiStyle::Auto,
             output_limit_field: OutputLimitField::MaxCompletionTokens,
-            connect_timeout: Duration::from_secs(5),
-            circuit: CircuitLimits::default(),
         }
     }
 }
@@ -79,14 +103,6 @@ pub enum OutputLimitField {
     MaxCompletionTokens,
     /// `max_tokens`, the only one that older servers know.
     MaxTokens,
-}
-
-/// The protocol after `Auto` is decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Protocol {
-    Responses,
-    ChatCompletions,
 }
 
 /// A provider's address, validated.
@@ -146,11 +162,11 @@ impl Address {
     }
 
     /// The protocol that a style means at this address.
-    pub(crate) fn protocol(&self, style: ApiStyle) -> Protocol {
+    pub(crate) fn protocol(&self, style: ApiStyle) -> Operation {
         match style {
-            ApiStyle::Auto if self.is_openai() => Protocol::Responses,
-            ApiStyle::Responses => Protocol::Responses,
-            ApiStyle::ChatCompletions | ApiStyle::Auto => Protocol::ChatCompletions,
+            ApiStyle::Auto if self.is_openai() => Operation::Responses,
+            ApiStyle::Responses => Operation::Responses,
+            ApiStyle::ChatCompletions | ApiStyle::Auto => Operation::ChatCompletions,
         }
     }
 }
@@ -173,24 +189,24 @@ mod tests {
                 "{base_url:?}"
             );
         };
-        check(None, Protocol::Responses);
-        check(Some("https://api.openai.com/v1/"), Protocol::Responses);
-        check(Some("https://API.OpenAI.com/v1"), Protocol::Responses);
-        check(Some("http://localhost:11434/v1"), Protocol::ChatCompletions);
+        check(None, Operation::Responses);
+        check(Some("https://api.openai.com/v1/"), Operation::Responses);
+        check(Some("https://API.OpenAI.com/v1"), Operation::Responses);
+        check(Some("http://localhost:11434/v1"), Operation::ChatCompletions);
         check(
             Some("https://api.openai.com.example.org/v1"),
-            Protocol::ChatCompletions,
+            Operation::ChatCompletions,
         );
     }
 
     #[test]
     fn a_style_can_be_forced() {
         let local = Address::parse(Some("http://localhost:9000/v1")).unwrap();
-        assert_eq!(local.protocol(ApiStyle::Responses), Protocol::Responses);
+        assert_eq!(local.protocol(ApiStyle::Responses), Operation::Responses);
         let openai = Address::parse(None).unwrap();
         assert_eq!(
             openai.protocol(ApiStyle::ChatCompletions),
-            Protocol::ChatCompletions
+            Operation::ChatCompletions
         );
     }
 

@@ -3,7 +3,8 @@
 use std::error::Error as _;
 use std::time::{Duration, SystemTime};
 
-use greenroom_protocol::{ErrorCode, Millis};
+use greenroom_protocol::Millis;
+use greenroom_session::CallCost;
 use reqwest::StatusCode;
 use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
 use serde::{Deserialize, Deserializer};
@@ -41,11 +42,28 @@ const CONFIGURATIONS_FAULT: &[&str] = &[
 /// A failure that does not know yet which call it belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {
-    pub(crate) code: ErrorCode,
+    pub(crate) failing: Failing,
     pub(crate) retryable: bool,
     pub(crate) retry_after: Option<Millis>,
     pub(crate) reason: String,
+    /// What the call cost, unless the provider told what it used.
+    pub(crate) cost: CallCost,
     blame: Blame,
+}
+
+/// What went wrong, whatever was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Failing {
+    /// The provider failed, or refused the request.
+    Upstream,
+    /// It took too long.
+    Timeout,
+    /// Nothing was sent: the circuit is open.
+    Suspended,
+    /// The model, or the provider's filter, would not write.
+    Refused,
+    /// The reply reached a limit on its length before its end.
+    Overlong,
 }
 
 /// What has to change for another call to do better.
@@ -60,36 +78,44 @@ pub(crate) enum Blame {
 }
 
 impl Fault {
-    /// A failure that is as retryable as the error table says.
-    pub(crate) fn new(code: ErrorCode, reason: impl Into<String>) -> Self {
+    fn new(failing: Failing, retryable: bool, reason: impl Into<String>) -> Self {
+        let is_the_providers = retryable && matches!(failing, Failing::Timeout | Failing::Upstream);
         Self {
-            code,
-            retryable: code.retryable(),
+            failing,
+            retryable,
             retry_after: None,
             reason: reason.into(),
-            blame: match code {
-                ErrorCode::LlmTimeout | ErrorCode::LlmUpstream => Blame::Provider,
-                _ => Blame::Request,
+            cost: CallCost::Unknown,
+            blame: if is_the_providers {
+                Blame::Provider
+            } else {
+                Blame::Request
             },
         }
     }
 
     /// Something took too long.
     pub(crate) fn timeout(reason: impl Into<String>) -> Self {
-        Self::new(ErrorCode::LlmTimeout, reason)
+        Self::new(Failing::Timeout, true, reason)
     }
 
     /// The provider failed.
     pub(crate) fn upstream(retryable: bool, reason: impl Into<String>) -> Self {
+        Self::new(Failing::Upstream, retryable, reason)
+    }
+
+    /// The provider keeps failing, so it was not asked.
+    pub(crate) fn suspended(retry_after: Millis) -> Self {
+        let reason = "calls are suspended: the provider keeps failing";
         Self {
-            retryable,
-            blame: if retryable {
-                Blame::Provider
-            } else {
-                Blame::Request
-            },
-            ..Self::new(ErrorCode::LlmUpstream, reason)
+            retry_after: Some(retry_after),
+            ..Self::new(Failing::Suspended, true, reason).for_free()
         }
+    }
+
+    /// The request is one that no provider takes, so it was not sent.
+    pub(crate) fn unsendable(reason: impl Into<String>) -> Self {
+        Self::upstream(false, reason).for_free()
     }
 
     /// The stream ended before the reply did.
@@ -97,38 +123,33 @@ impl Fault {
         Self::upstream(true, "the stream was cut before the reply was complete")
     }
 
-    /// What the stream carries is not what the protocol says. The position is told, the content is not.
-    pub(crate) fn malformed(error: &serde_json::Error) -> Self {
+    /// What came is not what the protocol says. The position is told, the content is not.
+    pub(crate) fn malformed(what: &str, error: &serde_json::Error) -> Self {
         let (category, column) = (error.classify(), error.column());
         Self::upstream(
             true,
-            format!("an event of the stream is malformed ({category:?} error at column {column})"),
+            format!("{what} is malformed ({category:?} error at column {column})"),
         )
     }
 
     /// The model, or the provider's filter, refused.
     pub(crate) fn refused(reason: &str) -> Self {
-        Self::new(ErrorCode::SafetyOutput, reason)
+        Self::new(Failing::Refused, false, reason)
     }
 
     /// The reply reached a limit on its length before its end.
     pub(crate) fn overlong(reason: &str) -> Self {
-        Self::new(ErrorCode::LlmJsonInvalid, reason)
+        Self::new(Failing::Overlong, true, reason)
     }
 
     /// The request could not be sent, or the connection broke.
     pub(crate) fn transport(error: &reqwest::Error) -> Self {
         let cause = root_cause(error);
-        if error.is_timeout() {
-            Self::timeout(if error.is_connect() {
-                "connecting took too long"
-            } else {
-                "the connection timed out"
-            })
-        } else if error.is_connect() {
-            Self::upstream(true, format!("could not connect: {cause}"))
-        } else {
-            Self::upstream(true, format!("the connection broke: {cause}"))
+        match (error.is_connect(), error.is_timeout()) {
+            (true, true) => Self::timeout("connecting took too long").for_free(),
+            (true, false) => Self::upstream(true, format!("could not connect: {cause}")).for_free(),
+            (false, true) => Self::timeout("the connection timed out"),
+            (false, false) => Self::upstream(true, format!("the connection broke: {cause}")),
         }
     }
 
@@ -143,13 +164,19 @@ impl Fault {
         };
         let reason = format!("the provider answered {}{said}", status.as_u16());
         let refused = matches!(status.as_u16(), 401..=404);
-        Self {
+        let fault = Self {
             retry_after: retry_after(headers, now),
             ..Self::upstream(retryable, reason).blamed_by(refused, &said)
+        };
+        // Nobody is charged for a request that was refused; what a broken server did with it, nobody knows.
+        if status.is_client_error() {
+            fault.for_free()
+        } else {
+            fault
         }
     }
 
-    /// A failure that the provider reports inside a stream.
+    /// A failure that the provider reports in the body of an answer that is a success by its status.
     pub(crate) fn reported(said: &Said) -> Self {
         let retryable = !said.is_any_of(CALLERS_FAULT) && !said.is_any_of(SPENT);
         Self::upstream(retryable, format!("the provider reported a failure{said}")).blamed_by(false, said)
@@ -158,6 +185,14 @@ impl Fault {
     /// What has to change for another call to do better.
     pub(crate) fn blame(&self) -> Blame {
         self.blame
+    }
+
+    /// Nobody is charged for it.
+    fn for_free(self) -> Self {
+        Self {
+            cost: CallCost::Known(0),
+            ..self
+        }
     }
 
     /// Blames the configuration if the status or the provider's words do. What passes by itself does not need anybody.
@@ -302,8 +337,8 @@ mod tests {
             for status in statuses {
                 let fault = fault(*status, &[], "");
                 assert_eq!(
-                    (fault.code, fault.retryable),
-                    (ErrorCode::LlmUpstream, retryable),
+                    (fault.failing, fault.retryable),
+                    (Failing::Upstream, retryable),
                     "{status}"
                 );
                 assert_eq!(fault.blame() == Blame::Provider, retryable, "{status}");
@@ -426,6 +461,6 @@ mod tests {
     #[test]
     fn what_is_malformed_is_not_quoted() {
         let error = serde_json::from_str::<Value>("{\"delta\": 비밀").unwrap_err();
-        assert!(!Fault::malformed(&error).reason.contains('비'));
+        assert!(!Fault::malformed("the answer", &error).reason.contains('비'));
     }
 }

@@ -13,15 +13,30 @@ mod chat;
 mod circuit;
 mod client;
 mod config;
+mod endpoint;
 mod failure;
+mod generation;
+mod moderation;
+mod operation;
 mod price;
+mod probe;
 mod reply;
 mod responses;
+mod speech;
 mod sse;
+mod transcription;
 mod unconfigured;
 
 pub use circuit::{CircuitLimits, CircuitPhase, CircuitStatus};
-pub use client::{BuildError, OpenAi, ProviderStatus};
-pub use config::{ApiStyle, OpenAiConfig, OutputLimitField};
+pub use client::OpenAi;
+pub use config::{
+    ApiStyle, EndpointConfig, MODERATION_MODEL, OpenAiConfig, OutputLimitField, SPEECH_MODEL,
+    TRANSCRIPTION_MODEL,
+};
+pub use endpoint::{BuildError, ProviderStatus};
+pub use moderation::OpenAiModerator;
 pub use price::{PriceTable, PriceTableError};
+pub use probe::{ProbeFinding, ProbeReport};
+pub use speech::{OpenAiSpeaker, SPEECH_TEXT_CHARS_MAX};
+pub use transcription::OpenAiTranscriber;
 pub use unconfigured::Unconfigured;

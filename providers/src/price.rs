@@ -12,6 +12,12 @@ const BUILT_IN: &str = include_str!("../prices.toml");
 /// No model costs this much; a larger price is a slip of the pen.
 const USD_MAX: f64 = 1_000_000.0;
 
+/// Costs are summed up in parts of a millionth of a dollar that divide every unit of the table.
+const SHARES_PER_MICRO_USD: u128 = 3_000_000;
+const PER_MILLION: u128 = SHARES_PER_MICRO_USD / 1_000_000;
+const PER_THOUSAND: u128 = SHARES_PER_MICRO_USD / 1_000;
+const PER_MINUTE_IN_MS: u128 = SHARES_PER_MICRO_USD / 60_000;
+
 /// Prices by model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PriceTable {
@@ -39,6 +45,12 @@ pub enum PriceTableError {
         /// What stands there.
         price: f64,
     },
+    /// A row says nothing, or half of what it must.
+    #[error(
+        "the price table says too little of `{0}`: it must have `input` and `output`, `audio_minute`, `characters`, \
+         or `free = true` alone"
+    )]
+    Incomplete(String),
     /// A pattern has a `*` where there may be none, or no name.
     #[error("the price table names a model `{0}`; a name is not empty, and a `*` may only end it")]
     Pattern(String),
@@ -50,14 +62,17 @@ struct PriceFile {
     models: BTreeMap<String, PriceRow>,
 }
 
-/// US dollars per million tokens, and per thousand searches.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+/// US dollars per million tokens, per thousand searches, per minute of audio, and per million characters.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 struct PriceRow {
-    input: f64,
+    input: Option<f64>,
     cached_input: Option<f64>,
-    output: f64,
+    output: Option<f64>,
     search: Option<f64>,
+    audio_minute: Option<f64>,
+    characters: Option<f64>,
+    free: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,13 +83,29 @@ enum NamePattern {
     Prefix(String),
 }
 
-/// What a million tokens, or a thousand searches, cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Price {
+enum Price {
+    Free,
+    Metered(Rates),
+}
+
+/// What a model is paid for. What it uses beyond that is included, searches excepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Rates {
+    tokens: Option<TokenPrice>,
+    /// A thousand of them.
+    search: Option<MicroUsd>,
+    audio_minute: Option<MicroUsd>,
+    /// A million of them.
+    characters: Option<MicroUsd>,
+}
+
+/// What a million tokens cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct TokenPrice {
     input: MicroUsd,
     cached_input: MicroUsd,
     output: MicroUsd,
-    search: Option<MicroUsd>,
 }
 
 /// Whole millionths of a dollar.
@@ -104,8 +135,9 @@ impl PriceTable {
         })
     }
 
-    /// What a call to a model cost: exact, then rounded up to a whole millionth of a dollar.
-    pub fn cost(&self, model: &str, usage: &Usage) -> CallCost {
+    /// What a call to a model cost: exact, then rounded up to a whole millionth of a dollar. Without a usage it is
+    /// known only of a model that is free.
+    pub fn cost(&self, model: &str, usage: Option<&Usage>) -> CallCost {
         let fitting = self.prices.iter().filter(|(pattern, _)| pattern.matches(model));
         let price = fitting
             .max_by_key(|(pattern, _)| pattern.specificity())
@@ -155,42 +187,89 @@ fn is_snapshot_suffix(suffix: &str) -> bool {
 
 impl Price {
     fn of(model: &str, row: &PriceRow) -> Result<Self, PriceTableError> {
-        let micro_usd = |field: &'static str, price: f64| {
-            let refusal = || PriceTableError::Price {
+        let micro_usd = |field: &'static str, price: Option<f64>| {
+            let refusal = |price: f64| PriceTableError::Price {
                 model: model.to_owned(),
                 field,
                 price,
             };
-            MicroUsd::of_usd(price).ok_or_else(refusal)
+            let read = price.map(|price| MicroUsd::of_usd(price).ok_or_else(|| refusal(price)));
+            read.transpose()
         };
-        Ok(Self {
-            input: micro_usd("input", row.input)?,
-            cached_input: micro_usd("cached_input", row.cached_input.unwrap_or(row.input))?,
-            output: micro_usd("output", row.output)?,
-            search: row.search.map(|price| micro_usd("search", price)).transpose()?,
-        })
+        let input = micro_usd("input", row.input)?;
+        let cached_input = micro_usd("cached_input", row.cached_input)?;
+        let output = micro_usd("output", row.output)?;
+        let search = micro_usd("search", row.search)?;
+        let audio_minute = micro_usd("audio_minute", row.audio_minute)?;
+        let characters = micro_usd("characters", row.characters)?;
+        let incomplete = || PriceTableError::Incomplete(model.to_owned());
+        let tokens = match (input, output) {
+            (Some(input), Some(output)) => Some(TokenPrice {
+                input,
+                cached_input: cached_input.unwrap_or(input),
+                output,
+            }),
+            (None, None) if cached_input.is_none() => None,
+            _ => return Err(incomplete()),
+        };
+        let says_a_price = tokens.is_some() || audio_minute.is_some() || characters.is_some();
+        match (row.free, says_a_price) {
+            (true, false) if search.is_none() => Ok(Self::Free),
+            (false, true) => Ok(Self::Metered(Rates {
+                tokens,
+                search,
+                audio_minute,
+                characters,
+            })),
+            _ => Err(incomplete()),
+        }
     }
 
-    fn of_call(&self, usage: &Usage) -> CallCost {
-        let search = match (usage.searches, self.search) {
-            (0, _) => MicroUsd(0),
-            (_, Some(price)) => price,
-            (_, None) => return CallCost::Unknown,
-        };
-        let cached_tokens = usage.cached_tokens.min(usage.input_tokens);
-        let products = [
-            (usage.input_tokens - cached_tokens, self.input),
-            (cached_tokens, self.cached_input),
-            (usage.output_tokens, self.output),
-            // A thousand of these cost what a million of the others do.
-            (u64::from(usage.searches) * 1_000, search),
-        ];
-        let millionths: u128 = products
-            .iter()
-            .map(|(count, MicroUsd(price))| u128::from(*count) * u128::from(*price))
-            .sum();
-        CallCost::Known(u64::try_from(millionths.div_ceil(1_000_000)).unwrap_or(u64::MAX))
+    fn of_call(&self, usage: Option<&Usage>) -> CallCost {
+        match (self, usage) {
+            (Self::Free, _) => CallCost::Known(0),
+            (Self::Metered(_), None) => CallCost::Unknown,
+            (Self::Metered(rates), Some(usage)) => rates.of_call(usage),
+        }
     }
+}
+
+impl Rates {
+    fn of_call(&self, usage: &Usage) -> CallCost {
+        let cached_tokens = usage.cached_tokens.min(usage.input_tokens);
+        let tokens = self.tokens.map(|price| {
+            shares(usage.input_tokens - cached_tokens, price.input, PER_MILLION)
+                + shares(cached_tokens, price.cached_input, PER_MILLION)
+                + shares(usage.output_tokens, price.output, PER_MILLION)
+        });
+        let searches = self
+            .search
+            .map(|price| shares(usage.searches.into(), price, PER_THOUSAND));
+        let audio = self
+            .audio_minute
+            .map(|price| shares(usage.audio_ms, price, PER_MINUTE_IN_MS));
+        let characters = self
+            .characters
+            .map(|price| shares(usage.characters, price, PER_MILLION));
+        let meters = [
+            (usage.input_tokens > 0 || usage.output_tokens > 0, tokens),
+            (usage.audio_ms > 0, audio),
+            (usage.characters > 0, characters),
+        ];
+        let is_used = meters.iter().any(|(used, _)| *used);
+        let is_paid_for = meters.iter().any(|(used, cost)| *used && cost.is_some());
+        if is_used && !is_paid_for || usage.searches > 0 && searches.is_none() {
+            return CallCost::Unknown;
+        }
+        let costs = meters.into_iter().filter_map(|(_, cost)| cost);
+        let cost = costs.chain(searches).sum::<u128>().div_ceil(SHARES_PER_MICRO_USD);
+        CallCost::Known(u64::try_from(cost).unwrap_or(u64::MAX))
+    }
+}
+
+/// What a number of units cost, in shares of a millionth of a dollar.
+fn shares(count: u64, MicroUsd(price): MicroUsd, shares_per_unit: u128) -> u128 {
+    u128::from(count) * u128::from(price) * shares_per_unit
 }
 
 impl MicroUsd {
@@ -224,7 +303,7 @@ mod tests {
     fn the_built_in_table_prices_a_call_to_the_millionth() {
         let check = |model: &str, usage: Usage, micro_usd: u64| {
             assert_eq!(
-                PriceTable::built_in().cost(model, &usage),
+                PriceTable::built_in().cost(model, Some(&usage)),
                 CallCost::Known(micro_usd),
                 "{model}"
             );
@@ -241,14 +320,17 @@ mod tests {
     #[test]
     fn a_cost_is_rounded_up_and_never_overflows() {
         let table = PriceTable::built_in();
-        assert_eq!(table.cost("gpt-5-nano", &usage(1, 0, 0, 0)), CallCost::Known(1));
         assert_eq!(
-            table.cost("gpt-4o", &usage(1, 5, 0, 0)),
+            table.cost("gpt-5-nano", Some(&usage(1, 0, 0, 0))),
+            CallCost::Known(1)
+        );
+        assert_eq!(
+            table.cost("gpt-4o", Some(&usage(1, 5, 0, 0))),
             CallCost::Known(2),
             "more cached than read"
         );
         assert_eq!(
-            table.cost("gpt-4o", &usage(u64::MAX, 0, u64::MAX, u32::MAX)),
+            table.cost("gpt-4o", Some(&usage(u64::MAX, 0, u64::MAX, u32::MAX))),
             CallCost::Known(u64::MAX)
         );
     }
@@ -257,8 +339,9 @@ mod tests {
     fn a_name_is_the_model_and_its_snapshots() {
         let table = PriceTable::built_in();
         let million_written = usage(0, 0, 1_000_000, 0);
-        let check =
-            |model: &str, expected| assert_eq!(table.cost(model, &million_written), expected, "{model}");
+        let check = |model: &str, expected| {
+            assert_eq!(table.cost(model, Some(&million_written)), expected, "{model}")
+        };
         check("gpt-4o-2024-08-06", CallCost::Known(10_000_000));
         check("gpt-4o-mini-2024-07-18", CallCost::Known(600_000));
         check("gpt-5.1-2025-11-13", CallCost::Known(10_000_000));
@@ -283,7 +366,7 @@ mod tests {
         let table = PriceTable::parse(&table).unwrap();
         let check = |model: &str, usd: u64| {
             assert_eq!(
-                table.cost(model, &usage(0, 0, 1, 0)),
+                table.cost(model, Some(&usage(0, 0, 1, 0))),
                 CallCost::Known(usd),
                 "{model}"
             );
@@ -299,11 +382,11 @@ mod tests {
     fn searches_without_a_price_make_the_cost_unknown() {
         let table = PriceTable::parse("[models.m]\ninput = 1\noutput = 1\n").unwrap();
         assert_eq!(
-            table.cost("m", &usage(1, 1, 0, 0)),
+            table.cost("m", Some(&usage(1, 1, 0, 0))),
             CallCost::Known(1),
             "cached tokens cost what others do"
         );
-        assert_eq!(table.cost("m", &usage(1, 0, 0, 1)), CallCost::Unknown);
+        assert_eq!(table.cost("m", Some(&usage(1, 0, 0, 1))), CallCost::Unknown);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use greenroom_protocol::limits;
 use greenroom_session::Usage;
 use greenroom_session::ports::{ModelEvent, SearchSource};
 
+use crate::call::Told;
 use crate::failure::Fault;
 
 /// Sources that one call may bring; a search brings a few dozen.
@@ -14,6 +15,8 @@ const SOURCES_MAX: usize = 1_000;
 const SOURCE_URL_BYTES_MAX: usize = 2_048;
 /// Bytes of a source's title; what a page calls itself beyond that tells nobody more.
 const SOURCE_TITLE_BYTES_MAX: usize = 300;
+/// Bytes of a source's passage: a search's excerpt is a few hundred characters.
+const SOURCE_PASSAGE_BYTES_MAX: usize = 4_000;
 /// Bytes of the ids and names that a provider gives.
 const IDENTIFIER_BYTES_MAX: usize = 128;
 
@@ -34,12 +37,10 @@ pub(crate) type Outcome = Result<(), Fault>;
 pub(crate) struct Reply {
     events: VecDeque<ModelEvent>,
     text_bytes: usize,
-    /// Each source's address, and whether its title has been told.
-    sources: HashMap<String, bool>,
+    /// What is known of each source, by its address.
+    sources: HashMap<String, SearchSource>,
     outcome: Option<Outcome>,
-    response_id: Option<String>,
-    model: Option<String>,
-    usage: Option<Usage>,
+    told: Told,
 }
 
 impl Reply {
@@ -56,32 +57,41 @@ impl Reply {
         }
     }
 
-    /// A search returned a source. It is told once, and once more when its title becomes known.
-    pub(crate) fn source(&mut self, url: String, title: Option<String>) {
-        let title = title.filter(|title| !title.trim().is_empty()).map(shortened);
-        let news = match self.sources.get(&url) {
-            None => self.sources.len() < SOURCES_MAX && (1..=SOURCE_URL_BYTES_MAX).contains(&url.len()),
-            Some(titled) => !titled && title.is_some(),
-        };
-        if news && self.outcome.is_none() {
-            self.sources.insert(url.clone(), title.is_some());
-            self.events.push_back(ModelEvent::Source(SearchSource {
-                url,
-                title,
+    /// A search returned a source. It is told once, and again when its title or its passage becomes known.
+    pub(crate) fn source(&mut self, source: SearchSource) {
+        let is_known = self.sources.contains_key(&source.url);
+        let fits = (1..=SOURCE_URL_BYTES_MAX).contains(&source.url.len());
+        if self.outcome.is_some() || !(is_known || fits && self.sources.len() < SOURCES_MAX) {
+            return;
+        }
+        let known = self
+            .sources
+            .entry(source.url.clone())
+            .or_insert_with(|| SearchSource {
+                url: source.url,
+                title: None,
                 passage: None,
-            }));
+            });
+        let news = [
+            learn(&mut known.title, source.title, SOURCE_TITLE_BYTES_MAX),
+            learn(&mut known.passage, source.passage, SOURCE_PASSAGE_BYTES_MAX),
+            !is_known,
+        ];
+        if news.contains(&true) {
+            self.events.push_back(ModelEvent::Source(known.clone()));
         }
     }
 
     /// The provider's id of the response, and the model that answers. The first word counts.
     pub(crate) fn identify(&mut self, response_id: Option<&str>, model: Option<&str>) {
-        self.response_id = self.response_id.take().or_else(|| identifier(response_id?));
-        self.model = self.model.take().or_else(|| identifier(model?));
+        let told = &mut self.told;
+        told.response_id = told.response_id.take().or_else(|| identifier(response_id?));
+        told.model = told.model.take().or_else(|| identifier(model?));
     }
 
     /// What the call used. The last word counts.
     pub(crate) fn used(&mut self, usage: Usage) {
-        self.usage = Some(usage);
+        self.told.usage = Some(usage);
     }
 
     /// The reply is whole.
@@ -109,23 +119,22 @@ impl Reply {
         self.text_bytes > 0
     }
 
-    pub(crate) fn response_id(&self) -> Option<&str> {
-        self.response_id.as_deref()
-    }
-
-    pub(crate) fn model(&self) -> Option<&str> {
-        self.model.as_deref()
-    }
-
-    pub(crate) fn usage(&self) -> Option<Usage> {
-        self.usage
+    /// What the provider has told of the call.
+    pub(crate) fn told(&self) -> &Told {
+        &self.told
     }
 }
 
-/// As much of a title as is kept, whole characters only.
-fn shortened(mut title: String) -> String {
-    title.truncate(title.floor_char_boundary(SOURCE_TITLE_BYTES_MAX));
-    title
+/// Fills in what was not known yet, as much of it as is kept, whole characters only. Says whether it did.
+fn learn(known: &mut Option<String>, told: Option<String>, bytes_max: usize) -> bool {
+    match told {
+        Some(mut text) if known.is_none() && !text.trim().is_empty() => {
+            text.truncate(text.floor_char_boundary(bytes_max));
+            *known = Some(text);
+            true
+        }
+        _ => false,
+    }
 }
 
 /// An id or a name as a provider gives it: one short word of visible ASCII, or nothing.
@@ -154,49 +163,58 @@ pub(crate) fn replay(mut reader: impl ReplyReader, pieces: &[&[u8]]) -> (Reply, 
 
 #[cfg(test)]
 mod tests {
-    use greenroom_protocol::ErrorCode;
-
     use super::*;
+    use crate::failure::Failing;
 
     fn drain(reply: &mut Reply) -> Vec<ModelEvent> {
         std::iter::from_fn(|| reply.next_event()).collect()
     }
 
-    #[test]
-    fn a_source_is_told_once_and_again_with_its_title() {
-        let mut reply = Reply::default();
-        let mut tell = |url: &str, title: Option<&str>| {
-            reply.source(url.to_owned(), title.map(str::to_owned));
-            drain(&mut reply).len()
-        };
-        assert_eq!(tell("https://a", None), 1);
-        assert_eq!(tell("https://a", None), 0);
-        assert_eq!(tell("https://a", Some(" ")), 0);
-        assert_eq!(tell("https://a", Some("A")), 1);
-        assert_eq!(tell("https://a", Some("A")), 0);
-        assert_eq!(tell("https://b", Some("B")), 1);
-        assert_eq!(tell("https://b", None), 0);
-        assert_eq!(tell("", None), 0);
-        assert_eq!(tell(&"x".repeat(SOURCE_URL_BYTES_MAX + 1), None), 0);
+    fn source(url: &str, title: Option<&str>, passage: Option<&str>) -> SearchSource {
+        SearchSource {
+            url: url.to_owned(),
+            title: title.map(str::to_owned),
+            passage: passage.map(str::to_owned),
+        }
     }
 
     #[test]
-    fn a_title_is_cut_between_characters() {
+    fn a_source_is_told_once_and_again_with_its_title_and_its_passage() {
         let mut reply = Reply::default();
-        reply.source("https://a".to_owned(), Some(format!("a{}", "가".repeat(200))));
-        let source = SearchSource {
-            url: "https://a".to_owned(),
-            title: Some(format!("a{}", "가".repeat(99))),
-            passage: None,
+        let mut tell = |url: &str, title: Option<&str>, passage: Option<&str>| {
+            reply.source(source(url, title, passage));
+            drain(&mut reply)
         };
-        assert_eq!(drain(&mut reply), [ModelEvent::Source(source)]);
+        let told = |url: &str, title: Option<&str>, passage: Option<&str>| {
+            vec![ModelEvent::Source(source(url, title, passage))]
+        };
+        let (a, b) = ("https://a", "https://b");
+        assert_eq!(tell(a, None, None), told(a, None, None));
+        assert_eq!(tell(a, None, None), []);
+        assert_eq!(tell(a, Some(" "), Some("\n")), []);
+        assert_eq!(tell(a, Some("A"), None), told(a, Some("A"), None));
+        assert_eq!(tell(a, Some("B"), None), [], "the first title counts");
+        assert_eq!(tell(a, None, Some("p")), told(a, Some("A"), Some("p")));
+        assert_eq!(tell(b, Some("B"), Some("q")), told(b, Some("B"), Some("q")));
+        assert_eq!(tell(b, None, None), []);
+        assert_eq!(tell("", None, None), []);
+        assert_eq!(tell(&"x".repeat(SOURCE_URL_BYTES_MAX + 1), None, None), []);
+    }
+
+    #[test]
+    fn titles_and_passages_are_cut_between_characters() {
+        let mut reply = Reply::default();
+        let long = |characters| format!("a{}", "가".repeat(characters));
+        reply.source(source("https://a", Some(&long(200)), Some(&long(2_000))));
+        let expected = source("https://a", Some(&long(99)), Some(&long(1_333)));
+        assert_eq!(drain(&mut reply), [ModelEvent::Source(expected)]);
     }
 
     #[test]
     fn the_number_of_sources_is_limited() {
         let mut reply = Reply::default();
         for number in 0..=SOURCES_MAX {
-            reply.source(format!("https://{number}"), None);
+            reply.source(source(&format!("https://{number}"), None, None));
         }
         assert_eq!(drain(&mut reply).len(), SOURCES_MAX);
     }
@@ -208,7 +226,7 @@ mod tests {
         assert!(reply.outcome().is_none());
         reply.text("y".to_owned());
         let fault = reply.outcome().unwrap().clone().unwrap_err();
-        assert_eq!((fault.code, fault.retryable), (ErrorCode::LlmJsonInvalid, true));
+        assert_eq!((fault.failing, fault.retryable), (Failing::Overlong, true));
         assert_eq!(drain(&mut reply).len(), 1);
     }
 

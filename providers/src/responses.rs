@@ -1,7 +1,17 @@
 //! The Responses API: its request, and what its stream means.
+//!
+//! Of what a search found, three things may be said, and each is believed from one place only:
+//!
+//! - **that a page was returned** (`url`): from the search call itself, `action.sources` or `results`, and from a
+//!   `url_citation`, which the service, not the model, attaches to the text;
+//! - **its title**: from a `url_citation` or from `results`;
+//! - **its passage**: from `results` alone (`snippet`, or `text`). `web_search_call.results` is among the documented
+//!   values of `include`, but the shape of a web result is not documented and OpenAI need not send any: then a source
+//!   has no passage. `start_index` and `end_index` of a `url_citation` point into the model's own text, so what stands
+//!   there is never taken for the page's words.
 
 use greenroom_session::Usage;
-use greenroom_session::ports::{ModelRequest, PromptRole};
+use greenroom_session::ports::{ModelRequest, PromptRole, SearchSource};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -58,8 +68,8 @@ struct Tool {
 }
 
 const SEARCH_TOOLS: &[Tool] = &[Tool { r#type: "web_search" }];
-/// Without this, a search call does not say what it found.
-const SEARCH_INCLUDES: &[&str] = &["web_search_call.action.sources"];
+/// Without these, a search call does not say what it found.
+const SEARCH_INCLUDES: &[&str] = &["web_search_call.action.sources", "web_search_call.results"];
 
 /// The request as JSON.
 pub(crate) fn body(request: &ModelRequest, model: &str) -> Vec<u8> {
@@ -164,7 +174,11 @@ enum Annotation {
 #[serde(tag = "type")]
 enum Item {
     #[serde(rename = "web_search_call")]
-    WebSearchCall { action: Option<SearchAction> },
+    WebSearchCall {
+        action: Option<SearchAction>,
+        /// Not documented, so nothing is taken for granted.
+        results: Option<Value>,
+    },
     #[serde(other)]
     Other,
 }
@@ -179,6 +193,14 @@ struct Source {
     /// A feed, such as the weather, has none.
     url: Option<String>,
     title: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct SearchResult {
+    url: String,
+    title: Option<String>,
+    snippet: Option<String>,
+    text: Option<String>,
 }
 
 /// Reads the stream of one response.
@@ -196,7 +218,7 @@ impl ReplyReader for ResponsesReader {
         }
         match serde_json::from_str(data) {
             Ok(event) => self.take(event, reply),
-            Err(error) => reply.fail(Fault::malformed(&error)),
+            Err(error) => reply.fail(Fault::malformed("an event of the stream", &error)),
         }
     }
 
@@ -214,17 +236,19 @@ impl ResponsesReader {
             StreamEvent::TextDelta { delta } if !self.refused => reply.text(delta),
             StreamEvent::AnnotationAdded {
                 annotation: Annotation::UrlCitation { url, title },
-            } => {
-                reply.source(url, title);
-            }
+            } => reply.source(SearchSource {
+                url,
+                title,
+                passage: None,
+            }),
             StreamEvent::ItemDone {
-                item: Item::WebSearchCall { action },
+                item: Item::WebSearchCall { action, results },
             } => {
                 self.searches = self.searches.saturating_add(1);
-                for source in action.and_then(|action| action.sources).into_iter().flatten() {
-                    if let Some(url) = source.url {
-                        reply.source(url, source.title);
-                    }
+                let results = results_of(results).into_iter().map(SearchResult::into_source);
+                let sources = action.and_then(|action| action.sources).into_iter().flatten();
+                for source in results.chain(sources.filter_map(Source::into_source)) {
+                    reply.source(source);
                 }
             }
             StreamEvent::Refusal {} => self.refused = true,
@@ -266,6 +290,37 @@ impl ResponsesReader {
             None => reply.complete(),
         }
     }
+}
+
+impl Source {
+    fn into_source(self) -> Option<SearchSource> {
+        Some(SearchSource {
+            url: self.url?,
+            title: self.title,
+            passage: None,
+        })
+    }
+}
+
+impl SearchResult {
+    fn into_source(self) -> SearchSource {
+        SearchSource {
+            url: self.url,
+            title: self.title,
+            passage: self.snippet.or(self.text),
+        }
+    }
+}
+
+/// The results that can be read; one that cannot says nothing, and fails no reply.
+fn results_of(results: Option<Value>) -> Vec<SearchResult> {
+    let Some(Value::Array(results)) = results else {
+        return Vec::new();
+    };
+    let readable = results
+        .into_iter()
+        .filter_map(|result| SearchResult::deserialize(result).ok());
+    readable.collect()
 }
 
 fn refusal() -> Fault {

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use greenroom_protocol::{CallId, ErrorCode, Millis};
+use greenroom_protocol::{CallId, Millis};
 use greenroom_session::ports::{ModelEvent, ModelSize, OutputSchema, PromptMessage};
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::failure::Failing;
 use crate::reply::replay;
 
 const CHAT: &str = include_str!("../../fixtures/chat.sse");
@@ -42,7 +43,7 @@ fn a_reply_yields_text_and_usage() {
     assert_eq!(events, expected.map(|text| ModelEvent::Text(text.to_owned())));
     assert_eq!(reply.outcome(), Some(&Ok(())));
     assert_eq!(
-        (reply.response_id(), reply.model()),
+        (reply.told().response_id.as_deref(), reply.told().model.as_deref()),
         (Some("chatcmpl-CdZ0Q"), Some("gpt-4o-mini-2024-07-18"))
     );
     let usage = Usage {
@@ -52,7 +53,7 @@ fn a_reply_yields_text_and_usage() {
         searches: 0,
         ..Usage::default()
     };
-    assert_eq!(reply.usage(), Some(usage));
+    assert_eq!(reply.told().usage, Some(usage));
 }
 
 #[test]
@@ -60,33 +61,33 @@ fn a_refusal_is_read_to_its_end_so_that_its_cost_is_known() {
     let (reply, events) = read(REFUSAL);
     assert_eq!(events, []);
     let fault = reply.outcome().unwrap().clone().unwrap_err();
-    assert_eq!((fault.code, fault.retryable), (ErrorCode::SafetyOutput, false));
+    assert_eq!((fault.failing, fault.retryable), (Failing::Refused, false));
     assert!(!fault.reason.contains("sorry"), "{}", fault.reason);
-    assert_eq!(reply.usage().unwrap().output_tokens, 12);
+    assert_eq!(reply.told().usage.unwrap().output_tokens, 12);
 }
 
 #[test]
 fn what_a_reply_may_end_with() {
     let check = |chunk: Value, code, retryable| {
         let fault = fault(&(chunks(&[text("비밀"), chunk.clone()]) + "data: [DONE]\n\n"));
-        assert_eq!((fault.code, fault.retryable), (code, retryable), "{chunk}");
+        assert_eq!((fault.failing, fault.retryable), (code, retryable), "{chunk}");
         assert!(!fault.reason.contains("비밀"), "{}", fault.reason);
     };
-    check(finish("length"), ErrorCode::LlmJsonInvalid, true);
-    check(finish("content_filter"), ErrorCode::SafetyOutput, false);
-    check(finish("error"), ErrorCode::LlmUpstream, true);
+    check(finish("length"), Failing::Overlong, true);
+    check(finish("content_filter"), Failing::Refused, false);
+    check(finish("error"), Failing::Upstream, true);
     check(
         json!({"error": {"message": "비밀", "type": "server_error"}}),
-        ErrorCode::LlmUpstream,
+        Failing::Upstream,
         true,
     );
     check(
         json!({"error": {"message": "비밀", "code": "context_length_exceeded"}}),
-        ErrorCode::LlmUpstream,
+        Failing::Upstream,
         false,
     );
-    check(json!({"error": "비밀"}), ErrorCode::LlmUpstream, true);
-    check(json!({"choices": []}), ErrorCode::LlmUpstream, true);
+    check(json!({"error": "비밀"}), Failing::Upstream, true);
+    check(json!({"choices": []}), Failing::Upstream, true);
 }
 
 #[test]
@@ -99,7 +100,7 @@ fn other_servers_end_a_reply_in_their_own_way() {
     ]));
     let usage = json!({"choices": [{"delta": {}, "finish_reason": "stop"}], "usage": {"prompt_tokens": 1}});
     let (reply, _) = read(&chunks(&[usage]));
-    assert_eq!(reply.usage().unwrap().input_tokens, 1);
+    assert_eq!(reply.told().usage.unwrap().input_tokens, 1);
 }
 
 #[test]
@@ -120,7 +121,7 @@ fn what_is_malformed_fails_and_is_not_quoted() {
         "data: {\"choices\": \"비밀\"}\n\n",
     ] {
         let fault = fault(malformed);
-        assert_eq!((fault.code, fault.retryable), (ErrorCode::LlmUpstream, true));
+        assert_eq!((fault.failing, fault.retryable), (Failing::Upstream, true));
         assert!(!fault.reason.contains("비밀"), "{}", fault.reason);
     }
 }
@@ -136,7 +137,7 @@ proptest! {
         let (whole_reply, whole_events) = read(CHAT);
         prop_assert_eq!(events, whole_events);
         prop_assert_eq!(reply.outcome(), whole_reply.outcome());
-        prop_assert_eq!(reply.usage(), whole_reply.usage());
+        prop_assert_eq!(reply.told().usage, whole_reply.told().usage);
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use greenroom_protocol::{CallId, ErrorCode, Millis};
+use greenroom_protocol::{CallId, Millis};
 use greenroom_session::ports::{ModelEvent, ModelSize, OutputSchema, PromptMessage, SearchSource};
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::failure::Failing;
 use crate::reply::replay;
 
 const SEARCH: &str = include_str!("../../fixtures/responses_search.sse");
@@ -52,10 +53,10 @@ fn a_searching_reply_yields_sources_text_and_usage() {
     assert_eq!(events, expected);
     assert_eq!(reply.outcome(), Some(&Ok(())));
     assert_eq!(
-        reply.response_id(),
+        reply.told().response_id.as_deref(),
         Some("resp_68af4030baa48193b0b43b4c2a176a1a0e6967589f080e77")
     );
-    assert_eq!(reply.model(), Some("gpt-4o-2024-08-06"));
+    assert_eq!(reply.told().model.as_deref(), Some("gpt-4o-2024-08-06"));
     let usage = Usage {
         input_tokens: 1200,
         cached_tokens: 1000,
@@ -63,7 +64,7 @@ fn a_searching_reply_yields_sources_text_and_usage() {
         searches: 1,
         ..Usage::default()
     };
-    assert_eq!(reply.usage(), Some(usage));
+    assert_eq!(reply.told().usage, Some(usage));
 }
 
 #[test]
@@ -71,13 +72,13 @@ fn a_refusal_is_read_to_its_end_so_that_its_cost_is_known() {
     let (reply, events) = read(REFUSAL);
     assert_eq!(events, []);
     let fault = reply.outcome().unwrap().clone().unwrap_err();
-    assert_eq!((fault.code, fault.retryable), (ErrorCode::SafetyOutput, false));
+    assert_eq!((fault.failing, fault.retryable), (Failing::Refused, false));
     assert!(!fault.reason.contains("sorry"), "{}", fault.reason);
-    assert_eq!(reply.usage().unwrap().output_tokens, 12);
+    assert_eq!(reply.told().usage.unwrap().output_tokens, 12);
     let cut = REFUSAL.split("event: response.completed").next().unwrap();
     assert_eq!(
-        self::fault(cut).code,
-        ErrorCode::SafetyOutput,
+        self::fault(cut).failing,
+        Failing::Refused,
         "a refusal stays one when the stream is cut"
     );
 }
@@ -91,37 +92,33 @@ fn what_a_reply_may_end_with() {
             end.clone(),
         ]);
         let fault = fault(&stream);
-        assert_eq!((fault.code, fault.retryable), (code, retryable), "{end}");
+        assert_eq!((fault.failing, fault.retryable), (code, retryable), "{end}");
         assert!(!fault.reason.contains("비밀"), "{}", fault.reason);
     };
     let incomplete = |details: Value| json!({"type": "response.incomplete", "response": {"incomplete_details": details, "usage": usage}});
     check(
         incomplete(json!({"reason": "max_output_tokens"})),
-        ErrorCode::LlmJsonInvalid,
+        Failing::Overlong,
         true,
     );
     check(
         incomplete(json!({"reason": "content_filter"})),
-        ErrorCode::SafetyOutput,
+        Failing::Refused,
         false,
     );
-    check(
-        incomplete(json!({"reason": "another"})),
-        ErrorCode::LlmUpstream,
-        true,
-    );
-    check(incomplete(Value::Null), ErrorCode::LlmUpstream, true);
+    check(incomplete(json!({"reason": "another"})), Failing::Upstream, true);
+    check(incomplete(Value::Null), Failing::Upstream, true);
     let failed = |code: &str| {
         let error = json!({"code": code, "message": "비밀"});
         json!({"type": "response.failed", "response": {"id": "r", "error": error, "usage": null}})
     };
-    check(failed("rate_limit_exceeded"), ErrorCode::LlmUpstream, true);
-    check(failed("server_error"), ErrorCode::LlmUpstream, true);
-    check(failed("invalid_prompt"), ErrorCode::LlmUpstream, false);
+    check(failed("rate_limit_exceeded"), Failing::Upstream, true);
+    check(failed("server_error"), Failing::Upstream, true);
+    check(failed("invalid_prompt"), Failing::Upstream, false);
     let flat = json!({"type": "error", "code": "server_error", "message": "비밀", "param": null});
-    check(flat, ErrorCode::LlmUpstream, true);
+    check(flat, Failing::Upstream, true);
     let nested = json!({"type": "error", "error": {"type": "insufficient_quota", "message": "비밀"}});
-    check(nested, ErrorCode::LlmUpstream, false);
+    check(nested, Failing::Upstream, false);
 }
 
 #[test]
@@ -135,7 +132,7 @@ fn the_usage_of_a_reply_cut_at_its_limit_is_kept() {
     });
     let (reply, _) = read(&events(&[end]));
     assert_eq!(
-        reply.usage(),
+        reply.told().usage,
         Some(Usage {
             input_tokens: 5,
             output_tokens: 7,
@@ -171,7 +168,7 @@ fn unknown_events_are_ignored_and_malformed_ones_are_not() {
         "data: {\"type\":\"response.output_text.delta\"}\n\n",
     ] {
         let fault = fault(malformed);
-        assert_eq!((fault.code, fault.retryable), (ErrorCode::LlmUpstream, true));
+        assert_eq!((fault.failing, fault.retryable), (Failing::Upstream, true));
         assert!(!fault.reason.contains("비밀"), "{}", fault.reason);
     }
 }
@@ -187,7 +184,7 @@ proptest! {
         let (whole_reply, whole_events) = read(SEARCH);
         prop_assert_eq!(events, whole_events);
         prop_assert_eq!(reply.outcome(), whole_reply.outcome());
-        prop_assert_eq!(reply.usage(), whole_reply.usage());
+        prop_assert_eq!(reply.told().usage, whole_reply.told().usage);
     }
 
     #[test]
@@ -232,7 +229,7 @@ fn the_request_is_what_openai_documents() {
         "metadata": {"call_id": "call_01ARZ3NDEKTSV4RRFFQ69G5FAV"},
         "text": {"format": {"type": "json_schema", "name": "plan", "strict": true, "schema": {"type": "object"}}},
         "tools": [{"type": "web_search"}],
-        "include": ["web_search_call.action.sources"],
+        "include": ["web_search_call.action.sources", "web_search_call.results"],
     });
     assert_eq!(sent(&request), expected);
     request.search = false;

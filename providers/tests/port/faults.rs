@@ -4,14 +4,17 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use greenroom_protocol::{ErrorCode, Millis};
-use greenroom_providers::{ApiStyle, BuildError, OpenAi, OpenAiConfig, PriceTable, Unconfigured};
+use greenroom_providers::{
+    ApiStyle, BuildError, EndpointConfig, OpenAi, OpenAiConfig, PriceTable, Unconfigured,
+};
 use greenroom_session::CallCost;
 use greenroom_session::ports::{CallFailure, LanguageModel, ModelEvent, ModelRequest};
 use secrecy::SecretString;
 use tokio::time::Instant;
 
 use crate::scripted_server::{
-    Exchange, KEY, ScriptedServer, WORDS, call_under_way, chat_text, collect, failure, provider, request,
+    Exchange, KEY, ScriptedServer, WORDS, assert_waited, call_under_way, chat_text, collect, failure,
+    provider, request,
 };
 
 /// What a call fails with when the server does this.
@@ -136,15 +139,6 @@ async fn a_server_that_is_not_there_is_retryable() {
         failure.reason.starts_with("could not connect: "),
         "{}",
         failure.reason
-    );
-}
-
-/// The paused clock stood still until it jumped to the first timer, and that was this one.
-fn assert_waited(since: Instant, expected: Duration) {
-    let waited = since.elapsed();
-    assert!(
-        waited.abs_diff(expected) < Duration::from_secs(1),
-        "waited {waited:?}, not {expected:?}"
     );
 }
 
@@ -330,10 +324,11 @@ async fn the_key_is_never_repeated_even_by_a_provider_that_says_it() {
 #[tokio::test]
 async fn a_placeholder_for_a_key_is_no_secret() {
     let server = ScriptedServer::start();
-    let model = provider(OpenAiConfig {
+    let endpoint = EndpointConfig {
         api_key: Some(SecretString::from("mini")),
-        ..server.config()
-    });
+        ..server.endpoint("sim-large")
+    };
+    let model = provider(OpenAiConfig::new(endpoint, "sim-small"));
     let (events, ()) = tokio::join!(collect(&model, request()), async {
         server
             .next()
@@ -370,30 +365,28 @@ async fn a_configuration_that_cannot_work_is_refused() {
     let check = |config: OpenAiConfig, expected: BuildError| {
         assert_eq!(OpenAi::new(config, PriceTable::built_in()).err(), Some(expected));
     };
-    let local = ScriptedServer::start().config();
-    let openai = OpenAiConfig::new("openai", "gpt-5", "gpt-5-mini");
-    check(openai.clone(), BuildError::KeyMissing);
-    let explicit = Some("https://api.openai.com/v1".to_owned());
+    let server = ScriptedServer::start();
+    let openai = EndpointConfig::new("openai", "gpt-5");
     check(
-        OpenAiConfig {
-            base_url: explicit,
-            ..openai.clone()
-        },
+        OpenAiConfig::new(openai.clone(), "gpt-5-mini"),
         BuildError::KeyMissing,
     );
+    let explicit = EndpointConfig {
+        base_url: Some("https://api.openai.com/v1".to_owned()),
+        ..openai
+    };
+    check(OpenAiConfig::new(explicit, "gpt-5-mini"), BuildError::KeyMissing);
+    let local = server.config();
     check(
-        OpenAiConfig {
-            small_model: " ".to_owned(),
-            ..local.clone()
-        },
+        OpenAiConfig::new(local.endpoint.clone(), " "),
         BuildError::NameMissing,
     );
     for key in ["", "two words", "line\nbreak", "열쇠"] {
-        let config = OpenAiConfig {
+        let endpoint = EndpointConfig {
             api_key: Some(SecretString::from(key)),
-            ..local.clone()
+            ..server.endpoint("sim-large")
         };
-        check(config, BuildError::KeyInvalid);
+        check(OpenAiConfig::new(endpoint, "sim-small"), BuildError::KeyInvalid);
     }
     let status = provider(OpenAiConfig {
         api: ApiStyle::Responses,

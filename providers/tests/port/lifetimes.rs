@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use greenroom_protocol::{ErrorCode, Millis};
-use greenroom_providers::{CircuitLimits, CircuitPhase, OpenAi, OpenAiConfig};
+use greenroom_providers::{CircuitLimits, CircuitPhase, EndpointConfig, OpenAi, OpenAiConfig};
 use greenroom_session::CallCost;
 use greenroom_session::ports::LanguageModel as _;
 
@@ -18,10 +18,11 @@ fn touchy(server: &ScriptedServer, cool_down: Duration) -> OpenAi {
         cool_down,
         ..CircuitLimits::default()
     };
-    provider(OpenAiConfig {
+    let endpoint = EndpointConfig {
         circuit,
-        ..server.config()
-    })
+        ..server.endpoint("sim-large")
+    };
+    provider(OpenAiConfig::new(endpoint, "sim-small"))
 }
 
 async fn fail_once(model: &OpenAi, server: &ScriptedServer, status: &str, headers: &str) {

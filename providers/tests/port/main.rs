@@ -1,4 +1,4 @@
-//! The port `LanguageModel` against a server whose every byte the test decides.
+//! The ports against a server whose every byte the test decides.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,5 +7,9 @@
 
 mod faults;
 mod lifetimes;
+mod moderation;
+mod probe;
 mod replies;
 mod scripted_server;
+mod speech;
+mod transcription;

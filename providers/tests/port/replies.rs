@@ -1,6 +1,6 @@
 //! Calls that succeed: what is sent, what comes out, what it cost.
 
-use greenroom_providers::{ApiStyle, CircuitPhase, OpenAiConfig};
+use greenroom_providers::{ApiStyle, EndpointConfig, OpenAiConfig};
 use greenroom_session::ports::{
     CallFailure, CallReceipt, LanguageModel as _, LlmIdentity, ModelEvent, ModelRequest, ModelSize,
     SearchSource,
@@ -71,9 +71,9 @@ async fn a_responses_call_from_request_to_receipt() {
     ] {
         assert!(exchange.head.contains(header), "{header} in {}", exchange.head);
     }
-    assert_eq!(exchange.body["model"], "sim-large");
-    assert_eq!(exchange.body["input"][0]["content"], WORDS);
-    assert_eq!(exchange.body["tools"][0]["type"], "web_search");
+    assert_eq!(exchange.json()["model"], "sim-large");
+    assert_eq!(exchange.json()["input"][0]["content"], WORDS);
+    assert_eq!(exchange.json()["tools"][0]["type"], "web_search");
 
     assert_eq!(text(&events), "{\"signal\":\"저자극 스킨케어 수요 증가 📈\"}");
     let source = SearchSource {
@@ -105,12 +105,7 @@ async fn a_responses_call_from_request_to_receipt() {
 #[tokio::test]
 async fn a_chat_call_from_request_to_receipt() {
     let server = ScriptedServer::start();
-    let config = OpenAiConfig {
-        model: "big".to_owned(),
-        small_model: "gpt-4o-mini".to_owned(),
-        ..server.config()
-    };
-    let model = provider(config);
+    let model = provider(OpenAiConfig::new(server.endpoint("big"), "gpt-4o-mini"));
     assert!(!model.can_search());
     assert!(!model.identity().unwrap().simulated);
     let small = ModelRequest {
@@ -133,7 +128,7 @@ async fn a_chat_call_from_request_to_receipt() {
             .head
             .contains("x-client-request-id: call_01arz3ndektsv4rrffq69g5fav")
     );
-    assert_eq!(exchange.body["model"], "gpt-4o-mini");
+    assert_eq!(exchange.json()["model"], "gpt-4o-mini");
     assert_eq!(text(&events), "{\"signal\":\"저자극 스킨케어 수요 증가 📈\"}");
     let expected = CallReceipt {
         provider: "scripted".to_owned(),
@@ -157,11 +152,7 @@ async fn a_chat_call_from_request_to_receipt() {
 #[tokio::test]
 async fn without_usage_or_price_the_cost_is_unknown() {
     let server = ScriptedServer::start();
-    let model = provider(OpenAiConfig {
-        model: "qwen3:8b".to_owned(),
-        small_model: "qwen3:1b".to_owned(),
-        ..server.config()
-    });
+    let model = provider(OpenAiConfig::new(server.endpoint("qwen3:8b"), "qwen3:1b"));
     let no_usage = r#"data: {"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}"#;
     let no_price =
         r#"data: {"choices":[{"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1}}"#;
@@ -188,10 +179,11 @@ async fn without_usage_or_price_the_cost_is_unknown() {
 #[tokio::test]
 async fn a_local_server_is_called_without_a_key() {
     let server = ScriptedServer::start();
-    let model = provider(OpenAiConfig {
+    let endpoint = EndpointConfig {
         api_key: None,
-        ..server.config()
-    });
+        ..server.endpoint("sim-large")
+    };
+    let model = provider(OpenAiConfig::new(endpoint, "sim-small"));
     let (events, exchange) = tokio::join!(collect(&model, request()), async {
         let mut exchange = server.next().await;
         exchange.stream(CHAT).await;
@@ -199,34 +191,6 @@ async fn a_local_server_is_called_without_a_key() {
     });
     receipt(&events);
     assert!(!exchange.head.contains("authorization"), "{}", exchange.head);
-}
-
-#[tokio::test]
-async fn the_probe_asks_for_the_models_and_tells_what_is_wrong() {
-    let server = ScriptedServer::start();
-    let model = provider(server.config());
-    let (latency, exchange) = tokio::join!(model.probe(), async {
-        let mut exchange = server.next().await;
-        exchange.answer("200 OK", "", "{}").await;
-        exchange
-    });
-    latency.unwrap();
-    assert!(exchange.head.starts_with("get /v1/models "), "{}", exchange.head);
-    assert!(exchange.head.contains(&format!("authorization: bearer {KEY}")));
-
-    let (refused, ()) = tokio::join!(model.probe(), async {
-        server.next().await.answer("401 Unauthorized", "", "").await;
-    });
-    let refused = refused.unwrap_err();
-    assert_eq!(
-        (refused.reason.as_str(), refused.retryable),
-        ("the provider answered 401", false)
-    );
-    drop(server);
-    let gone = model.probe().await.unwrap_err();
-    assert!(gone.reason.starts_with("could not connect: "), "{}", gone.reason);
-    assert_eq!(model.status().circuit.phase, CircuitPhase::Closed);
-    assert_eq!(model.status().circuit.calls, 0);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use greenroom_protocol::{CallId, Millis};
-use greenroom_providers::{OpenAi, OpenAiConfig, PriceTable};
+use greenroom_providers::{EndpointConfig, OpenAi, OpenAiConfig, PriceTable};
 use greenroom_session::ports::{
     CallFailure, LanguageModel as _, ModelEvent, ModelRequest, ModelSize, ModelStream, OutputSchema,
     PromptMessage, PromptRole,
@@ -14,6 +14,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
 
 /// A key of the shape that could slip through as an error code.
 pub const KEY: &str = "hunter2_key";
@@ -34,8 +35,8 @@ pub struct ScriptedServer {
 pub struct Exchange {
     /// Request line and headers, in lower case.
     pub head: String,
-    /// The body, if there is one.
-    pub body: Value,
+    /// The body, byte for byte.
+    pub body: Vec<u8>,
     connection: TcpStream,
 }
 
@@ -49,11 +50,16 @@ impl ScriptedServer {
 
     /// A configuration that points here, with a simulator's models.
     pub fn config(&self) -> OpenAiConfig {
+        OpenAiConfig::new(self.endpoint("sim-large"), "sim-small")
+    }
+
+    /// A configuration of any other service that points here.
+    pub fn endpoint(&self, model: &str) -> EndpointConfig {
         let address = self.listener.local_addr().unwrap();
-        OpenAiConfig {
+        EndpointConfig {
             base_url: Some(format!("http://{address}/v1")),
             api_key: Some(SecretString::from(KEY)),
-            ..OpenAiConfig::new("scripted", "sim-large", "sim-small")
+            ..EndpointConfig::new("scripted", model)
         }
     }
 
@@ -84,14 +90,9 @@ impl Exchange {
                 });
                 let body = &bytes[head_end + 4..];
                 if body.len() == length {
-                    let body = if length == 0 {
-                        Value::Null
-                    } else {
-                        serde_json::from_slice(body).unwrap()
-                    };
                     return Self {
                         head,
-                        body,
+                        body: body.to_vec(),
                         connection,
                     };
                 }
@@ -100,26 +101,40 @@ impl Exchange {
         }
     }
 
+    /// The body, which is JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
     /// Answers at once and closes.
-    pub async fn answer(&mut self, status: &str, headers: &str, body: &str) {
+    pub async fn answer(&mut self, status: &str, headers: &str, body: impl AsRef<[u8]>) {
+        let body = body.as_ref();
         let length = body.len();
         let head =
             format!("HTTP/1.1 {status}\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n");
-        self.write(&(head + body)).await;
+        self.write(head).await;
+        self.write(body).await;
     }
 
     /// Begins a stream of events.
     pub async fn begin_stream(&mut self) {
-        self.write(
-            "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\nx-request-id: req_1\r\n\
-             transfer-encoding: chunked\r\nconnection: close\r\n\r\n",
-        )
+        self.begin_chunks("text/event-stream; charset=utf-8").await;
+    }
+
+    /// Begins an answer of any type and length.
+    pub async fn begin_chunks(&mut self, content_type: &str) {
+        self.write(format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\nx-request-id: req_1\r\n\
+             transfer-encoding: chunked\r\nconnection: close\r\n\r\n"
+        ))
         .await;
     }
 
     /// Sends a piece of the stream.
-    pub async fn send(&mut self, piece: &str) {
-        self.write(&format!("{:x}\r\n{piece}\r\n", piece.len())).await;
+    pub async fn send(&mut self, piece: impl AsRef<[u8]>) {
+        let piece = piece.as_ref();
+        let size = format!("{:x}\r\n", piece.len());
+        self.write([size.as_bytes(), piece, b"\r\n"].concat()).await;
     }
 
     /// Ends the stream as HTTP wants it.
@@ -142,9 +157,19 @@ impl Exchange {
         assert_eq!(rest, b"", "the client sent more");
     }
 
-    async fn write(&mut self, text: &str) {
-        self.connection.write_all(text.as_bytes()).await.unwrap();
+    /// Writes these bytes, whatever they mean.
+    pub async fn write(&mut self, bytes: impl AsRef<[u8]>) {
+        self.connection.write_all(bytes.as_ref()).await.unwrap();
     }
+}
+
+/// The paused clock stood still until it jumped to the first timer, and that was this one.
+pub fn assert_waited(since: Instant, expected: Duration) {
+    let waited = since.elapsed();
+    assert!(
+        waited.abs_diff(expected) < Duration::from_secs(1),
+        "waited {waited:?}, not {expected:?}"
+    );
 }
 
 /// What must happen, or the test fails. For stretches in which the clock is not paused.
@@ -159,10 +184,15 @@ pub fn provider(config: OpenAiConfig) -> OpenAi {
     OpenAi::new(config, PriceTable::built_in()).unwrap()
 }
 
+/// The call that every request is.
+pub fn call_id() -> CallId {
+    "call_01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().unwrap()
+}
+
 /// A request with generous deadlines.
 pub fn request() -> ModelRequest {
     ModelRequest {
-        call_id: "call_01ARZ3NDEKTSV4RRFFQ69G5FAV".parse::<CallId>().unwrap(),
+        call_id: call_id(),
         size: ModelSize::Large,
         instructions: "Answer in Korean.".to_owned(),
         messages: vec![PromptMessage {
