@@ -7,6 +7,7 @@ pub mod checker;
 pub mod client;
 mod command;
 pub mod provider;
+pub mod voice;
 mod wall_clock;
 
 pub use command::{main_with, run};
