@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use greenroom_actors::{Directory, PlaybookLibrary};
-use greenroom_session::ports::{Journal, ReadModels, TenantId};
+use greenroom_session::ports::{Blobs, Journal, ReadModels, TenantId};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 
 use crate::config::LimitSettings;
 use crate::http::{Access, Documents};
 use crate::lifecycle::Lifecycle;
-use crate::llm::Llm;
+use crate::providers::Providers;
 use crate::rate::RateLimit;
+use crate::voice::Voice;
 
 /// The server's parts, shared by everything that answers.
 pub struct App {
@@ -26,8 +27,12 @@ pub struct App {
     pub writable: watch::Receiver<bool>,
     /// The playbooks that sessions are pinned to.
     pub playbooks: Arc<PlaybookLibrary>,
-    /// The language model's provider, for operators' eyes.
-    pub llm: Llm,
+    /// Generated media, among others.
+    pub blobs: Arc<dyn Blobs>,
+    /// The providers, for operators' eyes.
+    pub providers: Providers,
+    /// Ears and mouth.
+    pub voice: Voice,
     /// Who may come in.
     pub access: Access,
     /// How much they may ask for.

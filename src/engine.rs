@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use greenroom_actors::{ActorsConfig, Greenroom, PlaybookLibrary, Ports, StartError};
-use greenroom_providers::Unconfigured;
 use greenroom_session::ports::{BlobError, Blobs, IdSource, Journal, TenantId};
 use greenroom_store::{LocalBlobs, SqliteStore, StoreConfig, StoreOpenError};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -15,9 +14,10 @@ use crate::app::{App, Limits};
 use crate::config::Config;
 use crate::http::{Access, Documents};
 use crate::lifecycle::Lifecycle;
-use crate::llm::Llm;
 use crate::playbooks::{Playbooks, PlaybooksError};
+use crate::providers::Providers;
 use crate::system::{RandomIds, SystemClock};
+use crate::voice::{Voice, VoicePorts};
 
 /// How often it is looked whether the journal can be written.
 const JOURNAL_CHECK: Duration = Duration::from_millis(250);
@@ -55,7 +55,7 @@ impl Engine {
     pub async fn start(
         config: &Config,
         playbooks: &Playbooks,
-        llm: Llm,
+        providers: Providers,
         metrics: Option<PrometheusHandle>,
     ) -> Result<Self, EngineError> {
         let store = SqliteStore::open(StoreConfig {
@@ -71,26 +71,38 @@ impl Engine {
         let library = Arc::new(library);
         let ports = Ports {
             journal: store.journal(),
-            blobs,
-            model: llm.port(),
-            moderator: Arc::new(Unconfigured),
-            capabilities: llm.capabilities(),
+            blobs: Arc::clone(&blobs),
+            model: providers.language_model(),
+            moderator: providers.moderator(),
+            capabilities: providers.capabilities(),
             clock: Arc::new(SystemClock),
             ids: Arc::new(|| Box::new(RandomIds::default()) as Box<dyn IdSource>),
             playbooks: Arc::clone(&library),
         };
         let greenroom = Greenroom::start(actors_config(config), ports).await?;
         let (writable, journal_watch) = watch_journal(store.journal());
+        let lifecycle = Lifecycle::default();
+        let voice_ports = VoicePorts {
+            transcriber: providers.transcriber(),
+            speaker: providers.speaker(),
+            moderator: providers.moderator(),
+            moderate_input: providers.capabilities().moderate_input,
+            directory: greenroom.directory(),
+            blobs: Arc::clone(&blobs),
+            phase: lifecycle.watch(),
+        };
         let app = Arc::new(App {
             directory: greenroom.directory(),
             models: store.read_models(),
             journal: store.journal(),
             writable,
             playbooks: library,
-            llm,
+            blobs,
+            providers,
+            voice: Voice::new(voice_ports, config.limits.uploads),
             access: Access::new(&config.server),
             limits: Limits::new(&config.limits),
-            lifecycle: Lifecycle::default(),
+            lifecycle,
             metrics,
             documents: Documents::make(),
             tenant: TenantId::default(),

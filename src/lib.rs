@@ -9,9 +9,9 @@ mod config;
 mod engine;
 mod http;
 mod lifecycle;
-mod llm;
 mod panic_hook;
 mod playbooks;
+mod providers;
 mod rate;
 mod server;
 mod signals;
@@ -20,6 +20,7 @@ mod system;
 mod telemetry;
 #[cfg(test)]
 mod testing;
+mod voice;
 mod ws;
 
 use std::ffi::OsString;

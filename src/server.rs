@@ -77,14 +77,14 @@ pub async fn run(args: &ServeArgs) -> Result<(), ServeError> {
 
 impl Server {
     async fn start(config: &Config, telemetry: &Telemetry) -> Result<Self, ServeError> {
-        let (playbooks, llm) = startup::prepare(config)?;
+        let (playbooks, providers) = startup::prepare(config)?;
         // Before anything is touched: a second server on one address must not get as far as the database.
         let address = config.server.listen;
         let listening = TcpListener::bind(address).await;
         let listener = listening.map_err(|source| ServeError::Listen { address, source })?;
         let address = listener.local_addr().unwrap_or(address);
 
-        let engine = Engine::start(config, &playbooks, llm, Some(telemetry.metrics())).await?;
+        let engine = Engine::start(config, &playbooks, providers, Some(telemetry.metrics())).await?;
         let app = &engine.app;
         let admin = AdminSocket::listen(&config.server.data_dir, Arc::clone(app)).await?;
         engine.greenroom.recover();
@@ -93,7 +93,7 @@ impl Server {
             http::router(Arc::clone(app)),
             Arc::clone(app),
         ));
-        startup::announce(address, config, &app.llm, playbooks.names());
+        startup::announce(address, config, &app.providers, playbooks.names());
         Ok(Self {
             engine,
             accepting,

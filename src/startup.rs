@@ -3,9 +3,11 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
-use crate::config::{Config, ConfigFault, ConfigFaults, Dependency};
-use crate::llm::Llm;
+use greenroom_session::ports::ModerationPolicy;
+
+use crate::config::{Config, ConfigFault, ConfigFaults, Dependency, ServiceSettings};
 use crate::playbooks::Playbooks;
+use crate::providers::Providers;
 
 /// How to give the server a language model.
 pub const LLM_HINT: &str = "set OPENAI_API_KEY in the environment or in .env, or point OPENAI_BASE_URL at a server \
@@ -14,7 +16,7 @@ pub const LLM_HINT: &str = "set OPENAI_API_KEY in the environment or in .env, or
 
 /// Reads what the configuration names beyond itself. The answer to what cannot be used, or is required and missing, is
 /// every fault.
-pub fn prepare(config: &Config) -> Result<(Playbooks, Llm), ConfigFaults> {
+pub fn prepare(config: &Config) -> Result<(Playbooks, Providers), ConfigFaults> {
     let mut faults = Vec::new();
     let playbooks = match Playbooks::load(&config.playbook) {
         Ok(playbooks) => Some(playbooks),
@@ -23,25 +25,60 @@ pub fn prepare(config: &Config) -> Result<(Playbooks, Llm), ConfigFaults> {
             None
         }
     };
-    let mut errors = Vec::new();
-    let llm = Llm::from_settings(&config.llm, &mut errors);
+    let (providers, errors) = Providers::from_settings(config);
     faults.extend(errors.iter().map(ConfigFault::told));
-    let required = config.server.require.iter();
+    let required = config.server.require.iter().copied();
     // Of a provider that cannot be made it has been said why.
-    let unmet = required.filter(|dependency| llm.as_ref().is_some_and(|llm| !llm.meets(**dependency)));
+    let is_told = |dependency: Dependency| {
+        errors
+            .iter()
+            .any(|error| error.section() == Some(section_of(dependency)))
+    };
+    let unmet = required.filter(|dependency| !providers.meets(*dependency) && !is_told(*dependency));
     faults.extend(unmet.map(|dependency| {
-        let reason = match (dependency, &llm) {
-            (Dependency::Search, Some(Llm::OpenAi(_))) => "only OpenAI's own protocol searches: set llm.api",
-            _ => LLM_HINT,
-        };
         let name = dependency.name();
+        let hint = hint_for(dependency, config, &providers);
         ConfigFault::told(&format!(
-            "server.require: names `{name}`, which is not configured; {reason}"
+            "server.require: names `{name}`, which is not configured; {hint}"
         ))
     }));
-    match (playbooks, llm) {
-        (Some(playbooks), Some(llm)) if faults.is_empty() => Ok((playbooks, llm)),
+    match playbooks {
+        Some(playbooks) if faults.is_empty() => Ok((playbooks, providers)),
         _ => Err(ConfigFaults(faults)),
+    }
+}
+
+/// The section of the configuration that a dependency is configured in.
+const fn section_of(dependency: Dependency) -> &'static str {
+    match dependency {
+        Dependency::Llm | Dependency::Search => "llm",
+        Dependency::Stt | Dependency::Tts | Dependency::Moderation => dependency.name(),
+    }
+}
+
+/// How to get a dependency that is missing.
+fn hint_for(dependency: Dependency, config: &Config, providers: &Providers) -> String {
+    match dependency {
+        Dependency::Llm => LLM_HINT.to_owned(),
+        Dependency::Search if providers.llm.is_some() => {
+            "only OpenAI's own protocol searches: set llm.api".to_owned()
+        }
+        Dependency::Search => LLM_HINT.to_owned(),
+        Dependency::Stt => service_hint("stt", &config.stt),
+        Dependency::Tts => service_hint("tts", &config.tts),
+        Dependency::Moderation => service_hint("moderation", &config.moderation.service),
+    }
+}
+
+fn service_hint(section: &str, settings: &ServiceSettings) -> String {
+    match settings {
+        ServiceSettings::ModelUnnamed => format!(
+            "name {section}.model if the language model's server can do it, or give {section}.base_url and \
+             {section}.model"
+        ),
+        ServiceSettings::KeyMissing | ServiceSettings::At(_) => format!(
+            "set OPENAI_API_KEY, or {section}.base_url and {section}.model for a server that speaks OpenAI's protocol"
+        ),
     }
 }
 
@@ -49,17 +86,17 @@ pub fn prepare(config: &Config) -> Result<(Playbooks, Llm), ConfigFaults> {
 pub fn announce<'a>(
     address: SocketAddr,
     config: &Config,
-    llm: &Llm,
+    providers: &Providers,
     playbooks: impl Iterator<Item = &'a str>,
 ) {
     println!(
         "{}",
-        announcement(address, config, llm, &playbooks.collect::<Vec<_>>())
+        announcement(address, config, providers, &playbooks.collect::<Vec<_>>())
     );
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving");
 }
 
-fn announcement(address: SocketAddr, config: &Config, llm: &Llm, playbooks: &[&str]) -> String {
+fn announcement(address: SocketAddr, config: &Config, providers: &Providers, playbooks: &[&str]) -> String {
     let mut text = format!("greenroom {} on http://{address}\n", env!("CARGO_PKG_VERSION"));
     let mut line = |name: &str, value: &str| {
         let _ = writeln!(text, "  {name:<12}{value}");
@@ -77,19 +114,49 @@ fn announcement(address: SocketAddr, config: &Config, llm: &Llm, playbooks: &[&s
             "open, on this machine only"
         },
     );
-    if let Some(provider) = llm.status() {
+    announce_llm(&mut line, providers);
+    let missing = |dependency, without: &str| {
+        let hint = hint_for(dependency, config, providers);
+        [
+            format!("not configured: {without}"),
+            format!("to change that, {hint}"),
+        ]
+    };
+    for (dependency, without) in [
+        (Dependency::Stt, "recordings are refused (STT_NOT_CONFIGURED)"),
+        (Dependency::Tts, "nothing is spoken (TTS_NOT_CONFIGURED)"),
+        (Dependency::Moderation, "nothing is checked"),
+    ] {
+        if let Some(provider) = providers.status(dependency) {
+            let (name, model) = (&provider.name, &provider.model);
+            let simulated = simulated_mark(provider.simulated);
+            let checked = if dependency == Dependency::Moderation {
+                let (input, output) = (config.moderation.input, config.moderation.output);
+                format!("; input {}, output {}", policy_name(input), policy_name(output))
+            } else {
+                String::new()
+            };
+            line(dependency.name(), &format!("{name}: {model}{checked}{simulated}"));
+        } else {
+            let [says, hint] = missing(dependency, without);
+            line(dependency.name(), &says);
+            line("", &hint);
+        }
+    }
+    text.truncate(text.trim_end().len());
+    text
+}
+
+fn announce_llm(line: &mut impl FnMut(&str, &str), providers: &Providers) {
+    if let Some(provider) = providers.status(Dependency::Llm) {
         let small_model = provider.small_model.as_deref().unwrap_or(&provider.model);
         let models = format!("{} and {small_model}", provider.model);
-        let simulated = if provider.simulated {
-            ", SIMULATED: nothing it writes is real"
-        } else {
-            ""
-        };
+        let simulated = simulated_mark(provider.simulated);
         line(
             "llm",
             &format!("{}: {models}, by {}{simulated}", provider.name, provider.api),
         );
-        let search = if llm.meets(Dependency::Search) {
+        let search = if providers.meets(Dependency::Search) {
             "by the language model"
         } else {
             "none: research finds no evidence"
@@ -107,9 +174,23 @@ fn announcement(address: SocketAddr, config: &Config, llm: &Llm, playbooks: &[&s
         );
         line("", &format!("to change that, {LLM_HINT}"));
     }
-    line("speech", "not in this release: clients type");
-    text.truncate(text.trim_end().len());
-    text
+}
+
+const fn simulated_mark(simulated: bool) -> &'static str {
+    if simulated {
+        ", SIMULATED: nothing it makes is real"
+    } else {
+        ""
+    }
+}
+
+/// A policy as the configuration spells it.
+pub const fn policy_name(policy: ModerationPolicy) -> &'static str {
+    match policy {
+        ModerationPolicy::Off => "off",
+        ModerationPolicy::Required => "required",
+        ModerationPolicy::BestEffort => "best_effort",
+    }
 }
 
 #[cfg(test)]
@@ -124,8 +205,9 @@ mod tests {
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let folder = tempfile::tempdir().unwrap();
         let config = load_from(&ServeArgs::default(), variables, folder.path()).unwrap();
-        let llm = Llm::from_settings(&config.llm, &mut Vec::new()).unwrap();
-        announcement(config.server.listen, &config, &llm, &["launch"])
+        let (providers, faults) = Providers::from_settings(&config);
+        assert!(faults.is_empty(), "{faults:?}");
+        announcement(config.server.listen, &config, &providers, &["launch"])
     }
 
     #[test]
@@ -139,6 +221,10 @@ mod tests {
             "OPENAI_API_KEY",
             "GREENROOM_LLM__MODEL",
             "GREENROOM_LLM__SMALL_MODEL",
+            "stt         not configured: recordings are refused (STT_NOT_CONFIGURED)",
+            "tts         not configured: nothing is spoken (TTS_NOT_CONFIGURED)",
+            "moderation  not configured: nothing is checked",
+            "set OPENAI_API_KEY, or stt.base_url and stt.model",
         ] {
             assert!(text.contains(part), "{part} is missing in:\n{text}");
         }
@@ -156,7 +242,7 @@ mod tests {
             ("GREENROOM_PLAYBOOK__DIR", "/nonexistent"),
             ("GREENROOM_PLAYBOOK__DEFAULT", "lunch"),
             ("GREENROOM_LLM__PRICES", "/nonexistent"),
-            ("GREENROOM_SERVER__REQUIRE", "llm,search"),
+            ("GREENROOM_SERVER__REQUIRE", "llm,search,tts"),
         ];
         let starts = [
             "playbook.dir: /nonexistent: ",
@@ -164,6 +250,7 @@ mod tests {
             "llm.prices: ",
             "server.require: names `llm`",
             "server.require: names `search`",
+            "server.require: names `tts`",
         ];
         let told = faults(&missing);
         assert_eq!(told.len(), starts.len(), "{told:?}");
@@ -172,6 +259,23 @@ mod tests {
         }
         let address = faults(&[("OPENAI_BASE_URL", "ftp://x")]);
         assert!(address[0].starts_with("llm.base_url: "), "{address:?}");
+    }
+
+    #[test]
+    fn a_local_server_for_text_is_said_to_have_no_ears_and_no_voice_and_how_it_gets_them() {
+        let ollama = ("OPENAI_BASE_URL", "http://127.0.0.1:11434/v1");
+        let text = announced(&[ollama, ("GREENROOM_TTS__MODEL", "kokoro")]);
+        assert!(text.contains("tts         openai: kokoro\n"), "{text}");
+        assert!(
+            text.contains("name stt.model if the language model's server can do it"),
+            "{text}"
+        );
+        let checked = announced(&[
+            ("OPENAI_API_KEY", "sk-x"),
+            ("GREENROOM_MODERATION__OUTPUT", "off"),
+        ]);
+        let moderation = "moderation  openai: omni-moderation-latest; input required, output off";
+        assert!(checked.contains(moderation), "{checked}");
     }
 
     #[test]

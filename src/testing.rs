@@ -14,8 +14,8 @@ use crate::cli::ServeArgs;
 use crate::config::load_from;
 use crate::engine::Engine;
 use crate::http::{self, Peer, WriteProgress};
-use crate::llm::Llm;
 use crate::playbooks::Playbooks;
+use crate::providers::Providers;
 
 /// A message that fills every slot of the launch playbook.
 pub const WHOLE_BRIEF: &str = "제품명은 런치부스터, 카테고리는 스킨케어, 특징은 저자극, 빠른흡수, 비건, 가격은 29000원, 타겟은 20대 여성, \
@@ -43,8 +43,9 @@ impl TestServer {
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let config = load_from(&args, variables, Path::new("/nonexistent")).unwrap();
         let playbooks = Playbooks::load(&config.playbook).unwrap();
-        let llm = Llm::from_settings(&config.llm, &mut Vec::new()).unwrap();
-        let engine = Engine::start(&config, &playbooks, llm, None).await.unwrap();
+        let (providers, faults) = Providers::from_settings(&config);
+        assert!(faults.is_empty(), "{faults:?}");
+        let engine = Engine::start(&config, &playbooks, providers, None).await.unwrap();
         let app = Arc::clone(&engine.app);
         Self {
             router: http::router(Arc::clone(&app)),

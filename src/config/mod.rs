@@ -17,7 +17,7 @@ use crate::cli::ServeArgs;
 
 pub use layers::Layers;
 pub use origin::{Origin, host_of as origin_host};
-pub use services::{ModerationSettings, ServiceServer, ServiceSettings};
+pub use services::{ServiceServer, ServiceSettings};
 pub use settings::{
     Config, Dependency, LimitSettings, LlmSettings, LogFormat, LogSettings, PlaybookSettings, ServerSettings,
 };

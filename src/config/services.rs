@@ -1,5 +1,6 @@
 //! `[stt]`, `[tts]` and `[moderation]`: who listens, who speaks, who checks, and whether anybody is known to.
 
+use greenroom_providers::{MODERATION_MODEL, SPEECH_MODEL, TRANSCRIPTION_MODEL};
 use greenroom_session::ports::ModerationPolicy;
 use secrecy::SecretString;
 
@@ -58,7 +59,7 @@ const STT: Names = Names {
     base_url: "stt.base_url",
     api_key: "stt.api_key",
     model: "stt.model",
-    openai_model: "gpt-4o-mini-transcribe",
+    openai_model: TRANSCRIPTION_MODEL,
 };
 
 const TTS: Names = Names {
@@ -67,7 +68,7 @@ const TTS: Names = Names {
     base_url: "tts.base_url",
     api_key: "tts.api_key",
     model: "tts.model",
-    openai_model: "gpt-4o-mini-tts",
+    openai_model: SPEECH_MODEL,
 };
 
 const MODERATION: Names = Names {
@@ -76,7 +77,7 @@ const MODERATION: Names = Names {
     base_url: "moderation.base_url",
     api_key: "moderation.api_key",
     model: "moderation.model",
-    openai_model: "omni-moderation-latest",
+    openai_model: MODERATION_MODEL,
 };
 
 impl ServiceSettings {

@@ -27,6 +27,7 @@ const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
         (name = "turns", description = "What the user says, and the reply"),
         (name = "events", description = "The log of a session, and the WebSocket"),
         (name = "runs", description = "The stages, and the package that they produce"),
+        (name = "assets", description = "Generated media"),
         (name = "jobs", description = "Work that no request waits for"),
         (name = "health", description = "How the server fares"),
         (name = "pages", description = "For people"),
@@ -267,10 +268,14 @@ mod tests {
         "get /metrics",
         "get /openapi.json",
         "get /ready",
+        "get /static/assets/{name}",
         "patch /api/chat/session/{session_id}/slots",
         "post /api/chat/session",
+        "post /api/chat/session/{session_id}/assistant-voice",
         "post /api/chat/session/{session_id}/message",
         "post /api/chat/session/{session_id}/message/stream",
+        "post /api/chat/session/{session_id}/voice-turn",
+        "post /api/chat/session/{session_id}/voice-turn/stream",
         "post /api/runs/{run_id}/cancel",
         "post /api/runs/{run_id}/retry",
         "post /api/runs/{session_id}/generate",
@@ -321,7 +326,7 @@ mod tests {
             let parameters = operation["parameters"].as_array();
             parameters.is_some_and(|parameters| parameters.iter().any(|one| one["name"] == "Idempotency-Key"))
         };
-        assert_eq!(operations_mut(&mut document).filter(takes).count(), 7);
+        assert_eq!(operations_mut(&mut document).filter(takes).count(), 9);
         let required = document["components"]["schemas"]["Package"]["required"].to_string();
         assert!(
             !required.contains("waiver") && required.contains("locale"),

@@ -28,8 +28,17 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Bytes of a request id that a client chooses.
 const REQUEST_ID_BYTES_MAX: usize = 128;
 
-/// Open without a token: what answers probes of machines, and the page that asks the user for the token.
-const OPEN_PATHS: &[&str] = &["/health", "/ready", "/", "/app.js", "/app.css", "/favicon.svg"];
+/// Open without a token: what answers probes of machines, the page that asks the user for the token, and what its media
+/// elements fetch, which can send none.
+const OPEN_PATHS: &[&str] = &[
+    "/health",
+    "/ready",
+    "/",
+    "/app.js",
+    "/app.css",
+    "/favicon.svg",
+    "/static/assets/{name}",
+];
 /// Counted against no rate: probes and scrapes come from one address, often.
 const UNMETERED_PATHS: &[&str] = &["/health", "/ready", "/health/detailed", "/metrics"];
 

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use greenroom_actors::Refused;
+use greenroom_actors::{PlaybookUnavailable, Refused};
 use greenroom_protocol::{ApiError, ErrorBody, ErrorCode, Locale};
 use greenroom_session::ports::ReadError;
 use serde_json::Value;
@@ -53,6 +53,16 @@ impl Failure {
         let code = ErrorCode::SysRateLimit;
         Self::Coded {
             code,
+            details: Value::Null,
+            retry_after: Some(retry_after_s),
+            status: None,
+        }
+    }
+
+    /// Too much is under way at once.
+    pub fn overloaded(retry_after_s: u32) -> Self {
+        Self::Coded {
+            code: ErrorCode::SysOverloaded,
             details: Value::Null,
             retry_after: Some(retry_after_s),
             status: None,
@@ -135,6 +145,15 @@ impl From<Refused> for Failure {
                 ErrorCode::SysInternal,
                 "the outcome is unknown; send again under the same Idempotency-Key, or read the events",
             ),
+        }
+    }
+}
+
+impl From<PlaybookUnavailable> for Failure {
+    fn from(error: PlaybookUnavailable) -> Self {
+        match error {
+            PlaybookUnavailable::Unreachable(reason) => ReadError::Unavailable(reason).into(),
+            PlaybookUnavailable::Damaged(reason) => ReadError::Damaged(reason).into(),
         }
     }
 }

@@ -18,6 +18,7 @@ use super::Failure;
 use crate::app::App;
 use crate::config::Dependency;
 use crate::lifecycle::Phase;
+use crate::providers::Providers;
 use crate::system::SystemClock;
 
 /// The server lives, or takes work.
@@ -40,6 +41,12 @@ pub(super) struct DetailedHealth {
     llm: &'static str,
     /// `ok` or `not_configured`.
     search: &'static str,
+    /// Speech to words: `ok`, `failing` or `not_configured`.
+    stt: &'static str,
+    /// Words to speech: `ok`, `failing` or `not_configured`.
+    tts: &'static str,
+    /// Checks of texts: `ok`, `failing` or `not_configured`.
+    moderation: &'static str,
     /// `ok` or `failing`.
     journal: &'static str,
     /// Sessions in memory.
@@ -80,8 +87,11 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> Result<Json<Liveness>,
     responses((status = 200, description = "How each fares", body = DetailedHealth)),
 )]
 pub(super) async fn detailed(State(app): State<Arc<App>>) -> Json<DetailedHealth> {
-    let provider = app.llm.status();
-    let llm = llm_state(provider.as_ref());
+    let llm = ProviderHealth::of(&app.providers, Dependency::Llm);
+    let stt = ProviderHealth::of(&app.providers, Dependency::Stt);
+    let tts = ProviderHealth::of(&app.providers, Dependency::Tts);
+    let moderation = ProviderHealth::of(&app.providers, Dependency::Moderation);
+    let capabilities = app.providers.capabilities();
     let started = std::time::Instant::now();
     let probe = app
         .models
@@ -93,26 +103,41 @@ pub(super) async fn detailed(State(app): State<Arc<App>>) -> Json<DetailedHealth
     } else {
         "failing"
     };
-    let status = match (app.lifecycle.phase(), llm, journal) {
-        (Phase::Draining | Phase::Closing, _, _) => "draining",
-        (Phase::Serving, "ok", "ok") => "ok",
-        (Phase::Serving, _, _) => "degraded",
+    // Without a model nothing is ever finished; who neither hears nor speaks still serves, unless it should.
+    let others = [&stt, &tts, &moderation];
+    let fares_well =
+        llm.state == "ok" && journal == "ok" && others.iter().all(|health| health.state != "failing");
+    let status = match app.lifecycle.phase() {
+        Phase::Draining | Phase::Closing => "draining",
+        Phase::Serving if fares_well => "ok",
+        Phase::Serving => "degraded",
     };
     Json(DetailedHealth {
         status,
         version: env!("CARGO_PKG_VERSION"),
         time: SystemClock.now().to_string(),
-        llm,
-        search: if app.llm.meets(Dependency::Search) {
+        llm: llm.state,
+        search: if app.providers.meets(Dependency::Search) {
             "ok"
         } else {
             "not_configured"
         },
+        stt: stt.state,
+        tts: tts.state,
+        moderation: moderation.state,
         journal,
         sessions_live: app.directory.live(),
         connections: app.lifecycle.connections(),
         dependencies: json!({
-            "llm": { "state": llm, "provider": provider },
+            "llm": llm,
+            "stt": stt,
+            "tts": tts,
+            "moderation": {
+                "state": moderation.state,
+                "provider": moderation.provider,
+                "input": capabilities.moderate_input,
+                "output": capabilities.moderate_output,
+            },
             "journal": { "state": journal, "writable": app.journal.writable(), "read_ms": read_ms },
         }),
     })
@@ -135,15 +160,27 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
     )
 }
 
-fn llm_state(provider: Option<&ProviderStatus>) -> &'static str {
-    match provider.map(|provider| &provider.circuit) {
-        None => "not_configured",
-        Some(circuit)
-            if circuit.phase == CircuitPhase::Closed && !circuit.last_error.is_some_and(is_ours) =>
-        {
-            "ok"
-        }
-        Some(_) => "failing",
+/// A provider as it fares.
+#[derive(Debug, Serialize)]
+struct ProviderHealth {
+    /// `ok`, `failing` or `not_configured`.
+    state: &'static str,
+    provider: Option<ProviderStatus>,
+}
+
+impl ProviderHealth {
+    fn of(providers: &Providers, dependency: Dependency) -> Self {
+        let provider = providers.status(dependency);
+        let state = match provider.as_ref().map(|provider| &provider.circuit) {
+            None => "not_configured",
+            Some(circuit)
+                if circuit.phase == CircuitPhase::Closed && !circuit.last_error.is_some_and(is_ours) =>
+            {
+                "ok"
+            }
+            Some(_) => "failing",
+        };
+        Self { state, provider }
     }
 }
 

@@ -3,6 +3,7 @@
 mod access;
 mod ask;
 mod asker;
+mod assets;
 mod documents;
 mod edge;
 mod events;
@@ -14,6 +15,7 @@ mod listen;
 mod object;
 mod package;
 mod pages;
+mod recording_form;
 mod router;
 mod run_end;
 mod runs;
@@ -25,6 +27,7 @@ mod sse;
 mod tests;
 mod turn;
 mod turns;
+mod voice;
 mod wire;
 
 pub use access::Access;
@@ -37,3 +40,4 @@ pub use extract::{InPath, InQuery, ListQuery};
 pub use failure::{Failure, render};
 pub use listen::{Peer, WriteProgress, serve};
 pub use router::router;
+pub use turn::{TurnEvents, gather_within};

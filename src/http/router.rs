@@ -12,7 +12,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::edge::edge;
-use super::{Failure, documents, events, health, jobs, pages, runs, sessions, slots, turns};
+use super::{
+    Failure, assets, documents, events, health, jobs, pages, runs, sessions, slots, turns, voice,
+};
 use crate::app::App;
 use crate::ws;
 
@@ -27,6 +29,9 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(sessions::show))
         .routes(routes!(turns::message))
         .routes(routes!(turns::message_stream))
+        .routes(routes!(voice::voice_turn))
+        .routes(routes!(voice::voice_turn_stream))
+        .routes(routes!(voice::assistant_voice))
         .routes(routes!(slots::edit))
         .routes(routes!(events::events))
         .routes(routes!(ws::connect))
@@ -38,6 +43,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(runs::retry))
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::show))
+        .routes(routes!(assets::asset))
         .routes(routes!(health::health))
         .routes(routes!(health::ready))
         .routes(routes!(health::detailed))
@@ -53,8 +59,9 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
 /// The server as one service.
 pub fn router(app: Arc<App>) -> Router {
     let (router, _) = routes().split_for_parts();
-    let compressed =
-        SizeAbove::new(COMPRESSED_BYTES_MIN).and(NotForContentType::const_new("text/event-stream"));
+    let compressed = SizeAbove::new(COMPRESSED_BYTES_MIN)
+        .and(NotForContentType::const_new("text/event-stream"))
+        .and(NotForContentType::const_new("audio/"));
     router
         .fallback(async || Failure::unrouted(StatusCode::NOT_FOUND, "there is no such path; see /docs"))
         .method_not_allowed_fallback(async || {

@@ -89,9 +89,12 @@ pub(super) fn timestamp() -> SchemaRef {
     reference::<Timestamp>()
 }
 
+pub(super) fn error() -> SchemaRef {
+    Ref::from_schema_name("ErrorBody").into()
+}
+
 pub(super) fn optional_error() -> SchemaRef {
-    let error = Ref::from_schema_name("ErrorBody");
-    or_null(error.into())
+    or_null(error())
 }
 
 pub(super) fn slot_updates() -> SchemaRef {

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use greenroom_actors::Cursor;
 use greenroom_protocol::{EventId, Frame};
+use serde_json::Value;
 
 use super::turn::TurnEvents;
 use crate::lifecycle::{Phase, PhaseWatch};
@@ -59,6 +60,11 @@ pub(super) fn turn(events: TurnEvents<Cursor>, watch: PhaseWatch) -> Response {
         text(next).map(|text| (piece(text), (events, watch)))
     });
     response(Body::from_stream(pieces))
+}
+
+/// What is said without a turn: one event that is not of the log, and has no id.
+pub(super) fn notice(data: &Value) -> Response {
+    response(Body::from(format!("event: notice\ndata: {data}\n\n")))
 }
 
 async fn silence_or_end(watch: &mut PhaseWatch) -> Next {

@@ -1,18 +1,26 @@
 //! One turn as it is read from the log: the events that belong to it, up to the one that ends it.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use greenroom_actors::Cursor;
 use greenroom_protocol::{
-    EnvelopeError, ErrorBody, ErrorEvent, Event, Frame, MessageAdded, Role, SlotUpdate, SlotUpdated,
-    TurnCompleted, TurnId, TurnOutcome,
+    EnvelopeError, ErrorBody, ErrorCode, ErrorEvent, Event, Frame, MessageAdded, Role, Seq, SlotUpdate,
+    SlotUpdated, TurnCompleted, TurnId, TurnOutcome,
 };
+use greenroom_session::playbook::Playbook;
 use greenroom_session::ports::ReadError;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::Failure;
+
+/// Time beyond the planner's own budget after which a turn that does not end is no longer waited for: it covers the
+/// checks of what is said, in both directions, and the commits around them.
+const TURN_MARGIN: Duration = Duration::from_secs(30);
+
 /// The events of one turn.
-pub(super) struct TurnEvents<F> {
+pub struct TurnEvents<F> {
     source: F,
     turn_id: TurnId,
     read: VecDeque<Frame>,
@@ -20,7 +28,7 @@ pub(super) struct TurnEvents<F> {
 }
 
 /// Where frames come from, in order: a cursor, or a list in a test.
-pub(super) trait FrameSource {
+pub trait FrameSource {
     /// The frames that follow; at least one.
     async fn next(&mut self) -> Result<Vec<Frame>, ReadError>;
 }
@@ -40,7 +48,7 @@ struct Belonging {
 
 impl<F: FrameSource> TurnEvents<F> {
     /// The events of a turn, from a place in the log not after its beginning.
-    pub(super) fn new(source: F, turn_id: TurnId) -> Self {
+    pub fn new(source: F, turn_id: TurnId) -> Self {
         Self {
             source,
             turn_id,
@@ -50,7 +58,7 @@ impl<F: FrameSource> TurnEvents<F> {
     }
 
     /// The next event of the turn; none after its `turn.completed`.
-    pub(super) async fn next(&mut self) -> Result<Option<Frame>, ReadError> {
+    pub async fn next(&mut self) -> Result<Option<Frame>, ReadError> {
         while !self.ended {
             let Some(frame) = self.read.pop_front() else {
                 self.read = self.source.next().await?.into();
@@ -80,17 +88,19 @@ fn is_of_the_session(event_type: &str) -> bool {
 
 /// What a turn brought about, gathered from its events.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct TurnSummary {
+pub struct TurnSummary {
+    /// What the user said.
+    pub transcript: String,
     texts: Vec<String>,
     /// The slots that it changed, each once, with the last value.
-    pub(super) slot_updates: Vec<SlotUpdate>,
+    pub slot_updates: Vec<SlotUpdate>,
     error: Option<ErrorBody>,
     outcome: Option<TurnOutcome>,
 }
 
 impl TurnSummary {
     /// Takes the next event of the turn.
-    pub(super) fn add(&mut self, frame: &Frame) -> Result<(), EnvelopeError> {
+    pub fn add(&mut self, frame: &Frame) -> Result<(), EnvelopeError> {
         let event = match frame.event_type() {
             "message.added" | "slot.updated" | "error" | "turn.completed" => {
                 Event::from_json(frame.event_type(), frame.data_json()).map_err(EnvelopeError::Malformed)?
@@ -98,11 +108,10 @@ impl TurnSummary {
             _ => return Ok(()),
         };
         match event {
-            Event::MessageAdded(MessageAdded {
-                role: Role::Assistant,
-                text,
-                ..
-            }) => self.texts.push(text),
+            Event::MessageAdded(MessageAdded { role, text, .. }) => match role {
+                Role::User => self.transcript = text,
+                Role::Assistant => self.texts.push(text),
+            },
             Event::SlotUpdated(SlotUpdated {
                 path,
                 value,
@@ -128,12 +137,12 @@ impl TurnSummary {
     }
 
     /// What was said to the user.
-    pub(super) fn assistant_message(&self) -> String {
+    pub fn assistant_message(&self) -> String {
         self.texts.join(" ")
     }
 
     /// Why the turn came to nothing, if it did.
-    pub(super) fn failure(self) -> Result<Self, Box<ErrorBody>> {
+    pub fn failure(self) -> Result<Self, Box<ErrorBody>> {
         match (&self.outcome, self.error) {
             (Some(TurnOutcome::Failed), Some(error)) if self.texts.is_empty() => Err(Box::new(error)),
             (_, error) => Ok(Self { error, ..self }),
@@ -141,9 +150,31 @@ impl TurnSummary {
     }
 }
 
+/// Reads a turn to its end, but not for longer than it may take; answers with the number of the event that ended it.
+pub async fn gather_within(
+    mut events: TurnEvents<Cursor>,
+    playbook: &Playbook,
+) -> Result<(TurnSummary, Seq), Failure> {
+    let gathering = async {
+        let mut summary = TurnSummary::default();
+        let mut end = Seq::ZERO;
+        while let Some(frame) = events.next().await? {
+            end = frame.seq;
+            summary.add(&frame).map_err(|error| {
+                tracing::error!(%error, "an event cannot be read");
+                Failure::new(ErrorCode::SysInternal)
+            })?;
+        }
+        Ok((summary, end))
+    };
+    let budget = Duration::from(playbook.conversation.planner.budget);
+    let gathered = tokio::time::timeout(budget + TURN_MARGIN, gathering).await;
+    gathered.unwrap_or_else(|_| Err(Failure::new(ErrorCode::LlmTimeout)))
+}
+
 #[cfg(test)]
 mod tests {
-    use greenroom_protocol::{Seq, SessionId, Timestamp};
+    use greenroom_protocol::{SessionId, Timestamp};
     use serde_json::json;
 
     use super::*;
@@ -243,7 +274,7 @@ mod tests {
             ("slot.updated", data)
         };
         let events = [
-            said(turn(1), "user", "ignored"),
+            said(turn(1), "user", "hello"),
             slot("a"),
             slot("b"),
             said(turn(1), "assistant", "one"),
@@ -255,6 +286,7 @@ mod tests {
             summary.add(&frame).unwrap();
         }
         let summary = summary.failure().unwrap();
+        assert_eq!(summary.transcript, "hello");
         assert_eq!(summary.assistant_message(), "one two");
         assert_eq!(summary.slot_updates.len(), 1);
         assert_eq!(summary.slot_updates[0].value, "b");

@@ -1,7 +1,6 @@
 //! Turns: a typed message, answered whole or as a stream.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -16,15 +15,11 @@ use super::asker::IdempotencyKey;
 use super::extract::{InBody, InPath};
 use super::object::Object;
 use super::sse;
-use super::turn::{TurnEvents, TurnSummary};
+use super::turn::{TurnEvents, TurnSummary, gather_within};
 use super::wire::{MessageBody, TurnDocument};
 use super::{Asker, Failure, send};
 use crate::app::App;
 use crate::lifecycle::Phase;
-
-/// Time beyond the planner's own budget after which a turn that does not end is no longer waited for: it covers the
-/// commits around the planner.
-const TURN_MARGIN: Duration = Duration::from_secs(15);
 
 /// Say something and wait for the reply. A client that goes away cancels nothing.
 #[utoipa::path(
@@ -41,25 +36,7 @@ pub(super) async fn message(
     InBody(Object(body)): InBody<Object<MessageBody>>,
 ) -> Result<Json<TurnDocument>, Failure> {
     let turn = begin(&app, &asker, session, key, body.message).await?;
-    let playbook = app.playbooks.pinned(&turn.view.playbook.hash).await;
-    let budget = playbook.map_or(Duration::ZERO, |playbook| {
-        playbook.conversation.planner.budget.into()
-    });
-    let gathered = tokio::time::timeout(budget + TURN_MARGIN, gather(turn.events));
-    let gathered = app
-        .lifecycle
-        .watch()
-        .unless_reached(Phase::Closing, gathered)
-        .await;
-    let gathered = gathered.ok_or_else(Failure::closing)?;
-    let (summary, end) = gathered.map_err(|_| Failure::new(ErrorCode::LlmTimeout))??;
-    let summary = summary.failure().map_err(Failure::Told)?;
-    // A turn without a model is often over before anyone looked: then the view is recent enough already.
-    let view = if turn.view.as_of_seq >= end {
-        turn.view
-    } else {
-        app.directory.view(session, &asker.caller).await?
-    };
+    let (summary, view) = complete(&app, &asker, turn).await?;
     Ok(Json(TurnDocument {
         session_id: session,
         state: view.state,
@@ -89,9 +66,45 @@ pub(super) async fn message_stream(
     Ok(sse::turn(turn.events, app.lifecycle.watch()))
 }
 
-struct BegunTurn {
-    events: TurnEvents<Cursor>,
-    view: SessionView,
+/// A turn that has begun.
+pub(super) struct BegunTurn {
+    /// Its events, from the first.
+    pub(super) events: TurnEvents<Cursor>,
+    /// The session, no earlier than at its beginning.
+    pub(super) view: SessionView,
+}
+
+/// Waits until the turn is over; answers with what it brought about, and the session after it.
+pub(super) async fn complete(
+    app: &App,
+    asker: &Asker,
+    turn: BegunTurn,
+) -> Result<(TurnSummary, SessionView), Failure> {
+    let BegunTurn { events, view } = turn;
+    let playbook = app.playbooks.pinned(&view.playbook.hash).await?;
+    let gathering = gather_within(events, &playbook);
+    let gathered = app
+        .lifecycle
+        .watch()
+        .unless_reached(Phase::Closing, gathering)
+        .await;
+    let (summary, end) = gathered.ok_or_else(Failure::closing)??;
+    let summary = summary.failure().map_err(Failure::Told)?;
+    // A turn without a model is often over before anyone looked: then the view is recent enough already.
+    let view = if view.as_of_seq >= end {
+        view
+    } else {
+        app.directory.view(view.session_id, &asker.caller).await?
+    };
+    Ok((summary, view))
+}
+
+/// Takes a turn from what the client may have of them.
+pub(super) fn take_turn(app: &App, asker: &Asker) -> Result<(), Failure> {
+    app.limits.turns.take(&asker.client).map_err(|retry_after_s| {
+        counter!("greenroom_rate_limited_total", "what" => "turn").increment(1);
+        Failure::rate_limited(retry_after_s)
+    })
 }
 
 async fn begin(
@@ -101,10 +114,7 @@ async fn begin(
     IdempotencyKey(id): IdempotencyKey,
     text: String,
 ) -> Result<BegunTurn, Failure> {
-    app.limits.turns.take(&asker.client).map_err(|retry_after_s| {
-        counter!("greenroom_rate_limited_total", "what" => "turn").increment(1);
-        Failure::rate_limited(retry_after_s)
-    })?;
+    take_turn(app, asker)?;
     let command = Command {
         id,
         caller: asker.caller.clone(),
@@ -121,18 +131,4 @@ async fn begin(
         events: TurnEvents::new(cursor, turn_id),
         view,
     })
-}
-
-/// Reads the turn to its end; answers with the number of the event that ended it.
-async fn gather(mut events: TurnEvents<Cursor>) -> Result<(TurnSummary, Seq), Failure> {
-    let mut summary = TurnSummary::default();
-    let mut end = Seq::ZERO;
-    while let Some(frame) = events.next().await? {
-        end = frame.seq;
-        summary.add(&frame).map_err(|error| {
-            tracing::error!(%error, "an event cannot be read");
-            Failure::new(ErrorCode::SysInternal)
-        })?;
-    }
-    Ok((summary, end))
 }

@@ -5,7 +5,7 @@ use greenroom_protocol::{
     Timestamp,
 };
 use greenroom_session::SessionView;
-use greenroom_session::ports::{JobRow, Page, Paging, RunRow, RunStatus, SessionRow};
+use greenroom_session::ports::{JobRow, Page, Paging, RunRow, RunStatus, SessionRow, SpeechFormat};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -31,6 +31,42 @@ pub struct MessageBody {
     /// 1 to 3000 characters, not blank.
     #[schema(min_length = 1, max_length = 3000)]
     pub message: String,
+}
+
+/// A recording.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "describes a form, which is read as it comes in")]
+pub struct VoiceTurnForm {
+    /// What was said: WAV, WebM, Ogg, MP4, MP3 or FLAC; 25 MiB and 5 minutes at most.
+    #[schema(value_type = String, format = Binary)]
+    audio: Vec<u8>,
+    /// The language that it is probably in; by default the session's. What is spoken decides in which it goes on.
+    #[schema(schema_with = schemas::locale, required = false)]
+    locale: Option<Locale>,
+    /// A voice of the playbook; the reply is then spoken, too.
+    voice_preset: Option<String>,
+}
+
+/// A text to be spoken.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct AssistantVoiceBody {
+    /// 1 to 2000 characters, of which one is a letter or a digit.
+    #[schema(min_length = 1, max_length = 2000)]
+    pub text: String,
+    /// A voice of the playbook; its first if left out.
+    pub voice_preset: Option<String>,
+    /// How it is encoded; `mp3` if left out.
+    pub format: Option<AudioFormat>,
+}
+
+/// How speech is encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AudioFormat {
+    /// MPEG layer 3.
+    Mp3,
+    /// RIFF with 16-bit samples.
+    Wav,
 }
 
 /// Starts a run. Everything may be left out.
@@ -153,6 +189,50 @@ pub struct TurnDocument {
     /// The gate after the turn.
     #[schema(schema_with = schemas::gate)]
     pub gate: Gate,
+}
+
+/// A spoken turn that is over, or a recording in which nothing was understood.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct VoiceTurnDocument {
+    /// The session.
+    #[schema(schema_with = schemas::session_id)]
+    pub session_id: SessionId,
+    /// What was understood; empty if nothing was, and then there is no turn.
+    pub transcript: String,
+    /// The session's state after the turn.
+    pub state: String,
+    /// What was said to the user.
+    pub next_question: String,
+    /// The slots that this turn changed.
+    #[schema(schema_with = schemas::slot_updates)]
+    pub slot_updates: Vec<SlotUpdate>,
+    /// All slots after the turn.
+    #[schema(schema_with = schemas::brief_slots)]
+    pub brief_slots: BriefSlots,
+    /// The gate after the turn.
+    #[schema(schema_with = schemas::gate)]
+    pub gate: Gate,
+    /// Where `next_question` can be heard, if a voice was named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audio_url: Option<String>,
+    /// Why it cannot be heard though a voice was named; the text stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schemas::error)]
+    pub audio_error: Option<ErrorBody>,
+}
+
+/// A text that was spoken.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SpokenDocument {
+    /// Where it can be heard: `/static/assets/…`, without a token.
+    pub audio_url: String,
+    /// `mp3` or `wav`.
+    #[schema(value_type = String)]
+    pub format: SpeechFormat,
+    /// Its size.
+    pub bytes_size: u64,
+    /// How long it plays, as measured.
+    pub duration_ms: u64,
 }
 
 /// A run that has ended, or that was told to do something.

@@ -60,10 +60,12 @@ impl Inbound {
             ClientMessage::AudioStart { .. }
             | ClientMessage::AudioCommit {}
             | ClientMessage::AudioStop {} => {
-                return Self::unheard(id.as_ref(), ErrorCode::SttNotConfigured, locale);
+                let instead = "sockets carry no speech in this release: send recordings to POST …/voice-turn";
+                return Self::unserved(id.as_ref(), instead, locale);
             }
             ClientMessage::PlaybackAck { .. } => {
-                return Self::unheard(id.as_ref(), ErrorCode::TtsNotConfigured, locale);
+                let instead = "sockets play nothing in this release: fetch speech by POST …/assistant-voice";
+                return Self::unserved(id.as_ref(), instead, locale);
             }
         };
         Self::Command { id, kind }
@@ -89,10 +91,10 @@ impl Inbound {
         }
     }
 
-    fn unheard(id: Option<&CommandId>, code: ErrorCode, locale: Locale) -> Self {
+    fn unserved(id: Option<&CommandId>, instead: &str, locale: Locale) -> Self {
         Self::Reject {
             id: id.map(ToString::to_string),
-            error: ErrorBody::new(code, locale),
+            error: ErrorBody::new(ErrorCode::InputInvalid, locale).with_details(instead),
         }
     }
 }
@@ -192,11 +194,11 @@ mod tests {
     }
 
     #[test]
-    fn audio_is_rejected_as_long_as_nobody_can_hear_it() {
+    fn audio_is_rejected_as_long_as_sockets_carry_none() {
         let start = r#"{"type":"audio.start","id":"a","codec":"opus","sample_rate":48000,"channels":1}"#;
-        check_reject(read(start), Some("a"), ErrorCode::SttNotConfigured);
+        check_reject(read(start), Some("a"), ErrorCode::InputInvalid);
         let ack = r#"{"type":"playback.ack","reply_id":"r","played_ms":1}"#;
-        check_reject(read(ack), None, ErrorCode::TtsNotConfigured);
+        check_reject(read(ack), None, ErrorCode::InputInvalid);
         check_reject(Inbound::of_binary(320, Locale::En), None, ErrorCode::InputInvalid);
         check_reject(
             Inbound::of_binary(limits::AUDIO_FRAME_BYTES_MAX + 1, Locale::En),

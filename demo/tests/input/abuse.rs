@@ -120,7 +120,7 @@ const NONSENSE: [(&str, &str); 18] = [
     ),
     (
         r#"{"type":"audio.start","codec":"opus","sample_rate":48000,"channels":1}"#,
-        "STT_NOT_CONFIGURED",
+        "INPUT_INVALID",
     ),
 ];
 

@@ -1,0 +1,289 @@
+//! The configured providers: the ports for the actors, for ears and mouth, and how each of them fares.
+
+use std::sync::Arc;
+
+use greenroom_providers::{
+    BuildError, EndpointConfig, OpenAi, OpenAiConfig, OpenAiModerator, OpenAiSpeaker, OpenAiTranscriber,
+    PriceTable, PriceTableError, ProviderStatus, Unconfigured,
+};
+use greenroom_session::ports::{
+    Capabilities, LanguageModel, ModerationPolicy, Moderator, Speaker, Transcriber,
+};
+
+use crate::config::{Config, Dependency, LlmSettings, ServiceServer, ServiceSettings};
+
+/// All of them. What is not configured answers every call by saying so.
+#[derive(Clone)]
+pub struct Providers {
+    /// Writes.
+    pub llm: Option<OpenAi>,
+    /// Turns speech into words.
+    pub stt: Option<OpenAiTranscriber>,
+    /// Turns words into speech.
+    pub tts: Option<OpenAiSpeaker>,
+    /// Checks texts.
+    pub moderation: Option<OpenAiModerator>,
+    moderate_input: ModerationPolicy,
+    moderate_output: ModerationPolicy,
+}
+
+/// What is wrong with the settings.
+#[derive(Debug, thiserror::Error)]
+pub enum ProvidersError {
+    /// An address, a key or a model's name is wrong.
+    #[error("{setting}: {error}", setting = setting_of(section, error))]
+    Build {
+        /// Of which section.
+        section: &'static str,
+        /// What.
+        error: BuildError,
+    },
+    /// The price table cannot be used.
+    #[error("llm.prices: {0}")]
+    Prices(#[from] PriceTableError),
+}
+
+impl ProvidersError {
+    /// The section of the provider that could not be made.
+    pub fn section(&self) -> Option<&'static str> {
+        match self {
+            Self::Build { section, .. } => Some(section),
+            Self::Prices(_) => None,
+        }
+    }
+}
+
+fn setting_of(section: &str, error: &BuildError) -> String {
+    match error {
+        BuildError::BaseUrl(_) => format!("{section}.base_url"),
+        BuildError::KeyMissing | BuildError::KeyInvalid => format!("{section}.api_key"),
+        BuildError::NameMissing | BuildError::Http(_) => section.to_owned(),
+    }
+}
+
+impl Providers {
+    /// The providers that the settings describe. Without a key there is one only if it is not OpenAI itself, which has
+    /// no use for a call without a key. What is wrong with the settings comes beside them; prices that cannot be read do
+    /// not hide what else is.
+    pub fn from_settings(config: &Config) -> (Self, Vec<ProvidersError>) {
+        let mut faults = Vec::new();
+        let read = config.llm.prices.as_deref().map(PriceTable::read);
+        let prices = read.transpose().unwrap_or_else(|error| {
+            faults.push(error.into());
+            None
+        });
+        let prices = prices.unwrap_or_else(PriceTable::built_in);
+        let mut builder = Builder {
+            prices,
+            faults,
+            llm_server: config.llm.base_url.as_deref(),
+        };
+        let providers = Self {
+            llm: builder.llm(&config.llm),
+            stt: builder.service("stt", &config.stt, OpenAiTranscriber::new),
+            tts: builder.service("tts", &config.tts, OpenAiSpeaker::new),
+            moderation: builder.service("moderation", &config.moderation.service, OpenAiModerator::new),
+            moderate_input: config.moderation.input,
+            moderate_output: config.moderation.output,
+        };
+        (providers, builder.faults)
+    }
+
+    /// The port of the language model.
+    pub fn language_model(&self) -> Arc<dyn LanguageModel> {
+        match &self.llm {
+            Some(provider) => Arc::new(provider.clone()),
+            None => Arc::new(Unconfigured),
+        }
+    }
+
+    /// The port of who turns speech into words.
+    pub fn transcriber(&self) -> Arc<dyn Transcriber> {
+        match &self.stt {
+            Some(provider) => Arc::new(provider.clone()),
+            None => Arc::new(Unconfigured),
+        }
+    }
+
+    /// The port of who turns words into speech.
+    pub fn speaker(&self) -> Arc<dyn Speaker> {
+        match &self.tts {
+            Some(provider) => Arc::new(provider.clone()),
+            None => Arc::new(Unconfigured),
+        }
+    }
+
+    /// The port of who checks texts.
+    pub fn moderator(&self) -> Arc<dyn Moderator> {
+        match &self.moderation {
+            Some(provider) => Arc::new(provider.clone()),
+            None => Arc::new(Unconfigured),
+        }
+    }
+
+    /// What they can do, and what is checked.
+    pub fn capabilities(&self) -> Capabilities {
+        let model = self.language_model();
+        Capabilities {
+            llm: model.identity(),
+            search: model.can_search(),
+            stt: self.transcriber().identity(),
+            tts: self.speaker().identity(),
+            moderation: self.moderator().identity(),
+            moderate_input: self.moderate_input,
+            moderate_output: self.moderate_output,
+        }
+    }
+
+    /// How the provider of something fares; none if there is none. Search is the language model's.
+    pub fn status(&self, dependency: Dependency) -> Option<ProviderStatus> {
+        match dependency {
+            Dependency::Llm | Dependency::Search => self.llm.as_ref().map(OpenAi::status),
+            Dependency::Stt => self.stt.as_ref().map(OpenAiTranscriber::status),
+            Dependency::Tts => self.tts.as_ref().map(OpenAiSpeaker::status),
+            Dependency::Moderation => self.moderation.as_ref().map(OpenAiModerator::status),
+        }
+    }
+
+    /// Whether a dependency is met.
+    pub fn meets(&self, dependency: Dependency) -> bool {
+        match dependency {
+            Dependency::Llm => self.llm.is_some(),
+            Dependency::Search => self.language_model().can_search(),
+            Dependency::Stt => self.stt.is_some(),
+            Dependency::Tts => self.tts.is_some(),
+            Dependency::Moderation => self.moderation.is_some(),
+        }
+    }
+}
+
+/// Makes one provider after the other; the fault of one does not hide those of others.
+struct Builder<'a> {
+    prices: PriceTable,
+    faults: Vec<ProvidersError>,
+    llm_server: Option<&'a str>,
+}
+
+impl Builder<'_> {
+    fn llm(&mut self, settings: &LlmSettings) -> Option<OpenAi> {
+        let endpoint = EndpointConfig {
+            base_url: settings.base_url.clone(),
+            api_key: settings.api_key.clone(),
+            ..EndpointConfig::new(&settings.provider, &settings.model)
+        };
+        let config = OpenAiConfig {
+            api: settings.api,
+            ..OpenAiConfig::new(endpoint, &settings.small_model)
+        };
+        let built = OpenAi::new(config, self.prices.clone());
+        self.built("llm", built)
+    }
+
+    fn service<P>(
+        &mut self,
+        section: &'static str,
+        settings: &ServiceSettings,
+        make: fn(EndpointConfig, PriceTable) -> Result<P, BuildError>,
+    ) -> Option<P> {
+        let ServiceServer {
+            provider,
+            base_url,
+            api_key,
+            model,
+        } = settings.server()?.clone();
+        // Of an address that is the language model's it has been said already.
+        let repeated = base_url.as_deref() == self.llm_server;
+        let config = EndpointConfig {
+            base_url,
+            api_key,
+            ..EndpointConfig::new(provider, model)
+        };
+        match make(config, self.prices.clone()) {
+            Err(_) if repeated && !self.faults.is_empty() => None,
+            built => self.built(section, built),
+        }
+    }
+
+    fn built<P>(&mut self, section: &'static str, built: Result<P, BuildError>) -> Option<P> {
+        match built {
+            Ok(provider) => Some(provider),
+            Err(BuildError::KeyMissing) => None,
+            Err(error) => {
+                self.faults.push(ProvidersError::Build { section, error });
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::ServeArgs;
+    use crate::config::load_from;
+
+    fn read(variables: &[(&str, &str)]) -> (Providers, Vec<ProvidersError>) {
+        let variables = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let folder = tempfile::tempdir().unwrap();
+        Providers::from_settings(&load_from(&ServeArgs::default(), variables, folder.path()).unwrap())
+    }
+
+    #[test]
+    fn without_a_key_there_is_a_provider_only_at_an_address_of_its_own() {
+        let check = |variables: &[(&str, &str)], llm, search, speech| {
+            let (providers, faults) = read(variables);
+            assert!(faults.is_empty(), "{faults:?}");
+            let met = [
+                Dependency::Llm,
+                Dependency::Search,
+                Dependency::Stt,
+                Dependency::Tts,
+                Dependency::Moderation,
+            ]
+            .map(|dependency| providers.meets(dependency));
+            assert_eq!(met, [llm, search, speech, speech, speech], "{variables:?}");
+        };
+        check(&[], false, false, false);
+        let openai = ("OPENAI_BASE_URL", "https://api.openai.com/v1");
+        check(&[openai], false, false, false);
+        check(&[("OPENAI_API_KEY", "sk-x")], true, true, true);
+        let own = ("OPENAI_BASE_URL", "http://127.0.0.1:11434/v1");
+        check(&[own], true, false, false);
+        check(&[own, ("GREENROOM_LLM__API", "responses")], true, true, false);
+    }
+
+    #[test]
+    fn capabilities_name_each_model_and_what_is_checked() {
+        let (providers, _) = read(&[
+            ("OPENAI_BASE_URL", "http://127.0.0.1:9/v1"),
+            ("GREENROOM_STT__MODEL", "sim-ears"),
+            ("GREENROOM_MODERATION__MODEL", "omni"),
+            ("GREENROOM_MODERATION__OUTPUT", "best_effort"),
+        ]);
+        let capabilities = providers.capabilities();
+        let stt = capabilities.stt.unwrap();
+        assert_eq!((stt.model.as_str(), stt.simulated), ("sim-ears", true));
+        assert_eq!(capabilities.tts, None);
+        assert_eq!(capabilities.moderation.unwrap().model, "omni");
+        assert_eq!(capabilities.moderate_input, ModerationPolicy::Required);
+        assert_eq!(capabilities.moderate_output, ModerationPolicy::BestEffort);
+    }
+
+    #[test]
+    fn each_address_that_cannot_be_used_is_told_once() {
+        let faults = |variables: &[(&str, &str)]| {
+            let (_, faults) = read(variables);
+            faults.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let told = faults(&[
+            ("OPENAI_BASE_URL", "ftp://x"),
+            ("GREENROOM_STT__MODEL", "ears"),
+            ("GREENROOM_TTS__MODEL", "voice"),
+            ("GREENROOM_TTS__BASE_URL", "ftp://y"),
+        ]);
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told[0].starts_with("llm.base_url: ") && told[1].starts_with("tts.base_url: "));
+    }
+}

@@ -1,0 +1,115 @@
+//! Calls that are made beside a session: booked by it before they leave, settled with it after they came back.
+
+use greenroom_actors::Directory;
+use greenroom_protocol::{
+    AssetReady, CallId, CallOutcome, CommandId, ErrorBody, ErrorCode, Locale, Millis, SessionId,
+};
+use greenroom_session::ports::{CallFailure, CallReceipt};
+use greenroom_session::{CallRecord, Caller, Command, CommandKind, OutsideCall, Receipt, Settlement};
+
+use crate::http::{Failure, send};
+
+/// Who asks which session for something.
+#[derive(Debug, Clone)]
+pub(super) struct Asking {
+    pub(super) session: SessionId,
+    pub(super) caller: Caller,
+    /// The language of the session, for failures that it does not tell itself.
+    pub(super) locale: Locale,
+}
+
+impl Asking {
+    /// Books a call. It may leave when this returns.
+    pub(super) async fn reserve(
+        &self,
+        directory: &Directory,
+        id: Option<CommandId>,
+        call: OutsideCall,
+    ) -> Result<Receipt, Failure> {
+        let kind = CommandKind::ReserveCall { call };
+        self.send(directory, id, kind).await
+    }
+
+    /// Settles a call. If the session has been lost meanwhile, it has booked the call as unknown itself.
+    pub(super) async fn settle(
+        &self,
+        directory: &Directory,
+        call_id: CallId,
+        settlement: Settlement,
+    ) -> Result<(), Failure> {
+        let settlement = Box::new(settlement);
+        let kind = CommandKind::SettleCall { call_id, settlement };
+        let settled = self.send(directory, None, kind).await;
+        if let Err(failure) = &settled {
+            let code = failure.code().as_str();
+            tracing::warn!(session_id = %self.session, %call_id, code, "a call could not be settled");
+        }
+        settled.map(|_| ())
+    }
+
+    /// Sends a command in the name of who asks.
+    pub(super) async fn send(
+        &self,
+        directory: &Directory,
+        id: Option<CommandId>,
+        kind: CommandKind,
+    ) -> Result<Receipt, Failure> {
+        let command = Command {
+            id,
+            caller: self.caller.clone(),
+            kind,
+        };
+        Ok(send(directory, self.session, command).await?)
+    }
+
+    /// A call that failed, as the user is told.
+    pub(super) fn failure(&self, failure: &CallFailure) -> Failure {
+        Failure::Told(Box::new(ErrorBody {
+            retry_after: failure.retry_after.map(whole_seconds),
+            ..ErrorBody::new(failure.code, self.locale)
+        }))
+    }
+
+    /// A refusal in the language of the session.
+    pub(super) fn refusal(&self, code: ErrorCode) -> Failure {
+        Failure::Told(Box::new(ErrorBody::new(code, self.locale)))
+    }
+}
+
+/// How a call that came back whole is settled.
+pub(super) fn settled(receipt: CallReceipt, asset: Option<AssetReady>) -> Settlement {
+    Settlement {
+        outcome: CallOutcome::Ok,
+        record: Some(record(receipt)),
+        error: None,
+        reason: None,
+        asset,
+    }
+}
+
+/// How a call that failed is settled; `error` is for everybody to see.
+pub(super) fn unsettled(failure: CallFailure, error: Option<ErrorCode>) -> Settlement {
+    Settlement {
+        outcome: CallOutcome::Failed,
+        record: failure.receipt.map(record),
+        error,
+        reason: Some(failure.reason),
+        asset: None,
+    }
+}
+
+/// What is kept of what the provider said.
+pub(super) fn record(receipt: CallReceipt) -> CallRecord {
+    CallRecord {
+        provider: receipt.provider,
+        model: receipt.model,
+        response_id: receipt.response_id,
+        request_id: receipt.request_id,
+        usage: receipt.usage,
+        cost: receipt.cost,
+    }
+}
+
+fn whole_seconds(wait: Millis) -> u32 {
+    u32::try_from(wait.0.div_ceil(1_000)).unwrap_or(u32::MAX)
+}
