@@ -335,7 +335,7 @@ pub fn agent_task(state: &State, playbook: &Playbook, stamp: &Stamp, now: Timest
                 PlanProgress::Begun | PlanProgress::Backoff(_) => None,
                 PlanProgress::Calling(attempt) => {
                     let timeout = attempt.time_left(now);
-                    let request = planner::request(state, playbook, stamp.call_id, timeout)?;
+                    let request = planner::request(state, playbook, stamp.call_id, timeout);
                     Some(model_task(stamp, request, AgentReader::planner()))
                 }
                 PlanProgress::Checking(check) => {

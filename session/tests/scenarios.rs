@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use greenroom_protocol::{Envelope, EventId, Seq, SessionId};
+use greenroom_session::Fact;
 use greenroom_session::playbook::{Bundle, Playbook, SCENARIOS_FOLDER};
-use greenroom_session::scenario::{Played, Scenario, ScenarioFault, play};
+use greenroom_session::scenario::{Played, Scenario, ScenarioFault, play, record};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 const PLAYBOOK: &str = "playbooks/launch";
@@ -56,14 +58,49 @@ fn trials(name: &str, text: &str, playbook: &Arc<Playbook>) -> Vec<Trial> {
         Err(faults) => vec![Trial::test(stem, move || Err(Failed::from(listed(&faults))))],
         Ok(scenarios) => scenarios
             .into_iter()
-            .map(|scenario| {
-                let playbook = Arc::clone(playbook);
-                Trial::test(format!("{stem}::{}", scenario.name), move || {
-                    verdict(&scenario, &play(&scenario, &playbook))
-                })
+            .map(Arc::new)
+            .flat_map(|scenario| {
+                let name = format!("{stem}::{}", scenario.name);
+                let recorded = format!("recorded::{name}");
+                let (played, replayed) = ((scenario.clone(), playbook.clone()), (scenario, playbook.clone()));
+                [
+                    Trial::test(name, move || verdict(&played.0, &play(&played.0, &played.1))),
+                    Trial::test(recorded, move || replay(&replayed.0, &replayed.1)),
+                ]
             })
             .collect(),
     }
+}
+
+/// The events of a played scenario, recorded, are a scenario that holds.
+fn replay(scenario: &Scenario, playbook: &Playbook) -> Result<(), Failed> {
+    let played = play(scenario, playbook);
+    let text = record(&envelopes(&played.log)).map_err(|error| Failed::from(error.to_string()))?;
+    let recorded = Scenario::read("recorded.toml", &text)
+        .map_err(|faults| Failed::from(format!("{}\n{text}", listed(&faults))))?;
+    let [recorded] = recorded.as_slice() else {
+        return Err(Failed::from(format!("one scenario is recorded:\n{text}")));
+    };
+    verdict(recorded, &play(recorded, playbook)).map_err(|failed| {
+        let table = failed.message().unwrap_or_default().to_owned();
+        Failed::from(format!("{table}\n{text}"))
+    })
+}
+
+/// The log as clients receive it.
+fn envelopes(log: &[Fact]) -> Vec<Envelope> {
+    let numbered = (1..).map(Seq).zip(log);
+    numbered
+        .map(|(seq, fact)| Envelope {
+            event_id: EventId(seq),
+            seq,
+            session_id: SessionId::new(ulid::Ulid::from(7_u128)),
+            event_type: fact.event.event_type().into_owned(),
+            created_at: fact.at,
+            data: serde_json::from_str(&fact.event.data_json().expect("an event is JSON"))
+                .expect("it is JSON"),
+        })
+        .collect()
 }
 
 fn listed(faults: &[ScenarioFault]) -> String {

@@ -13,13 +13,8 @@ use crate::state::State;
 /// What follows a text of the assistant that the user did not let it finish.
 const CUT_OFF: &str = " […]";
 
-/// The request of a planner's attempt; none when no turn is being answered.
-pub(crate) fn request(
-    state: &State,
-    playbook: &Playbook,
-    call_id: CallId,
-    timeout: Millis,
-) -> Option<ModelRequest> {
+/// The request of a planner's attempt.
+pub(crate) fn request(state: &State, playbook: &Playbook, call_id: CallId, timeout: Millis) -> ModelRequest {
     let conversation = &playbook.conversation;
     let agent = &conversation.planner;
     let context = fenced(&context(state, playbook));
@@ -39,7 +34,7 @@ pub(crate) fn request(
         .skip(skip)
         .map(|message| prompt_message(message))
         .collect();
-    Some(ModelRequest {
+    ModelRequest {
         call_id,
         size: agent.model_size(state.mode),
         instructions,
@@ -52,7 +47,7 @@ pub(crate) fn request(
         output_tokens_max: agent.output_tokens_max,
         timeout,
         stall_timeout: agent.stall_timeout,
-    })
+    }
 }
 
 /// A message as the model reads it again.

@@ -83,6 +83,8 @@ pub(super) enum Happening {
     Stage { stage: StageId, end: StageEnd },
     /// Time passes.
     Waits { ms: u64 },
+    /// The server dies and lives again.
+    Restarts,
     /// The planner's call that is under way goes on.
     GoesOn,
 }
@@ -106,7 +108,7 @@ pub(super) struct Failing {
 }
 
 /// What the user can press.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Button {
     /// Start the run.
@@ -137,8 +139,6 @@ pub(super) enum ReplyEnd {
     Complete,
     /// The call fails after what it wrote.
     Failure(Failing),
-    /// The server dies in the midst, and lives again.
-    Crash,
     /// Nothing more comes for now.
     Open,
 }
@@ -233,6 +233,8 @@ struct StepForm {
     clear: Option<Vec<SlotPath>>,
     press: Option<Button>,
     wait_ms: Option<u64>,
+    #[serde(default)]
+    restart: bool,
     stage: Option<StageId>,
     output: Option<String>,
     #[serde(default)]
@@ -262,8 +264,6 @@ struct ReplyForm {
     retryable: Option<bool>,
     #[serde(default)]
     after_ms: u64,
-    #[serde(default)]
-    crash: bool,
     #[serde(default)]
     unfinished: bool,
 }
@@ -423,10 +423,10 @@ impl Reader<'_> {
             || form.ask.is_some()
             || form.question.is_some()
             || form.intent.is_some();
-        let ends = usize::from(form.crash) + usize::from(form.unfinished) + usize::from(form.fail.is_some());
+        let ends = usize::from(form.unfinished) + usize::from(form.fail.is_some());
         let fault = |message: &str| Err(self.fault(span, message.to_owned()));
         if ends > 1 {
-            return fault("a reply ends once: write `fail`, `crash` or `unfinished`");
+            return fault("a reply ends once: write `fail` or `unfinished`");
         }
         if form.raw.is_some() && has_fields {
             return fault("a reply is `raw` or has the planner's fields, not both");
@@ -445,7 +445,6 @@ impl Reader<'_> {
                 retryable: form.retryable,
                 after_ms: form.after_ms,
             }),
-            None if form.crash => ReplyEnd::Crash,
             None if form.unfinished => ReplyEnd::Open,
             None => ReplyEnd::Complete,
         };
@@ -469,6 +468,7 @@ fn happening(
         edits,
         form.press.is_some(),
         form.wait_ms.is_some(),
+        form.restart,
         form.stage.is_some(),
     ];
     match (kinds.iter().filter(|kind| **kind).count(), has_replies) {
@@ -476,7 +476,7 @@ fn happening(
         (0, true) => return Ok(Happening::GoesOn),
         _ => {
             return Err(
-                "a step is exactly one of `user`, `edit` (with `clear`), `press`, `wait_ms`, `stage`, or `model` alone"
+                "a step is exactly one of `user`, `edit` (with `clear`), `press`, `wait_ms`, `restart`, `stage`, or `model` alone"
                     .to_owned(),
             );
         }
@@ -492,6 +492,9 @@ fn happening(
     }
     if let Some(ms) = form.wait_ms {
         return Ok(Happening::Waits { ms });
+    }
+    if form.restart {
+        return Ok(Happening::Restarts);
     }
     let Some(stage) = form.stage else {
         let cleared = form.clear.unwrap_or_default().into_iter();
@@ -555,10 +558,10 @@ fn open_reply(form: &ReplyForm) -> String {
             _ => "\"\"",
         };
         let separator = if at == 0 { "" } else { "," };
-        text.push_str(&format!(
-            "{separator}\"{name}\":{}",
-            value.as_deref().unwrap_or(usual)
-        ));
+        text.push_str(separator);
+        text.push_str(&json_of(name));
+        text.push(':');
+        text.push_str(value.as_deref().unwrap_or(usual));
     }
     if text.ends_with('"') {
         text.pop();
@@ -574,6 +577,6 @@ fn line_of(text: &str, span: &Range<usize>) -> usize {
         .count()
 }
 
-fn json_of(value: &impl Serialize) -> String {
+fn json_of(value: &(impl Serialize + ?Sized)) -> String {
     serde_json::to_string(value).expect("texts, numbers and lists are always JSON")
 }

@@ -121,7 +121,7 @@ impl Checks<'_, '_> {
 
     fn brief(&mut self, expect: &Expect) {
         self.equal("brief", expect.brief.as_ref(), &values(self.stood.state));
-        for (path, words) in expect.words.iter().flat_map(|words| words.get_ref()) {
+        for (path, words) in expect.words.iter().flat_map(toml::Spanned::get_ref) {
             let line = expect
                 .words
                 .as_ref()

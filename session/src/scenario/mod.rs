@@ -7,6 +7,8 @@ mod document;
 mod expectation;
 mod invariants;
 mod player;
+mod record;
 
 pub use document::{PHRASE_PREFIX, Scenario, ScenarioFault};
 pub use player::{Mismatch, Played, play};
+pub use record::{RecordError, record};

@@ -1,6 +1,8 @@
 //! Plays a scenario: the session's own decider and reader, a fixed clock, ids that count up.
 
-use greenroom_protocol::{CallScope, ErrorBody, ErrorCode, Locale, Millis, SessionId, StageId, Timestamp};
+use greenroom_protocol::{
+    CallId, CallScope, ErrorBody, ErrorCode, Locale, Millis, SessionId, StageId, Timestamp,
+};
 
 use super::document::{Button, Failing, Happening, Reply, ReplyEnd, Scenario, Setting, StageEnd, Step};
 use super::expectation::{Before, Stood, check};
@@ -10,9 +12,9 @@ use crate::ports::{
     CallFailure, CallReceipt, Capabilities, IdSource, LlmIdentity, ModelIdentity, SearchSource,
 };
 use crate::{
-    AgentOutput, AgentReport, AgentTask, CallCost, CallRecord, Caller, Command, CommandKind, Context, Fact,
-    Input, ModelTask, NewSession, OutsideCall, Receipt, SlotEdit, Spoken, Stamp, State, agent_task, create,
-    decide, due,
+    AgentOutput, AgentReader, AgentReport, AgentTask, CallCost, CallRecord, Caller, Command, CommandKind,
+    Context, Fact, Input, ModelTask, NewSession, OutsideCall, Receipt, SlotEdit, Spoken, Stamp, State,
+    agent_task, create, decide, due,
 };
 
 /// When every scenario begins: 2026-02-19T15:00:00Z.
@@ -70,6 +72,13 @@ impl IdSource for Counter {
     }
 }
 
+/// A reply that is arriving.
+struct Stream {
+    call_id: CallId,
+    reader: AgentReader,
+    arrived: String,
+}
+
 struct Player<'a> {
     scenario: &'a Scenario,
     playbook: &'a Playbook,
@@ -80,6 +89,8 @@ struct Player<'a> {
     log: Vec<Fact>,
     invariants: Invariants<'a>,
     mismatches: Vec<Mismatch>,
+    /// The reply that arrived last, which a later step may go on with.
+    stream: Option<Stream>,
     /// The line of the step under way.
     line: usize,
     /// What the user's wish of this step was refused with.
@@ -117,6 +128,7 @@ impl<'a> Player<'a> {
             log,
             invariants: Invariants::new(playbook),
             mismatches: Vec::new(),
+            stream: None,
             line: scenario.line,
             refused: None,
             read: None,
@@ -144,6 +156,9 @@ impl<'a> Player<'a> {
             Happening::Waits { ms } => {
                 self.now = self.now.after(Millis(*ms));
                 self.decide(Input::Tick);
+            }
+            Happening::Restarts => {
+                self.decide(Input::Activated);
             }
             Happening::GoesOn => {}
         }
@@ -214,9 +229,6 @@ impl<'a> Player<'a> {
         match reply.end {
             ReplyEnd::Complete => self.finish(stamp, &reply.text, &[]),
             ReplyEnd::Failure(failing) => self.fail(stamp, failing, &reply.text),
-            ReplyEnd::Crash => {
-                self.decide(Input::Activated);
-            }
             ReplyEnd::Open => {}
         }
     }
@@ -312,18 +324,38 @@ impl<'a> Player<'a> {
 
     /// Streams a reply in small pieces through the reader, as an agent does.
     fn stream(&mut self, stamp: &Stamp, text: &str, sources: &[String]) {
-        let Some(task) = self.task(stamp) else { return };
-        let mut reader = task.reader;
-        for source in searched(sources) {
-            reader.source(&source);
-        }
-        let characters: Vec<char> = text.chars().collect();
+        let goes_on = |stream: &Stream| stream.call_id == stamp.call_id && text.starts_with(&stream.arrived);
+        let begun = self.stream.take().filter(goes_on);
+        let Some(Stream {
+            mut reader, arrived, ..
+        }) = begun.or_else(|| self.begin_stream(stamp, sources))
+        else {
+            return;
+        };
+        let characters: Vec<char> = text[arrived.len()..].chars().collect();
         for piece in characters.chunks(PIECE_CHARS) {
             let steps = reader.text(&piece.iter().collect::<String>());
             if !steps.is_empty() {
                 self.report(stamp, AgentReport::Steps(steps));
             }
         }
+        self.stream = Some(Stream {
+            call_id: stamp.call_id,
+            reader,
+            arrived: text.to_owned(),
+        });
+    }
+
+    fn begin_stream(&self, stamp: &Stamp, sources: &[String]) -> Option<Stream> {
+        let mut reader = self.task(stamp)?.reader;
+        for source in searched(sources) {
+            reader.source(&source);
+        }
+        Some(Stream {
+            call_id: stamp.call_id,
+            reader,
+            arrived: String::new(),
+        })
     }
 
     fn finish(&mut self, stamp: &Stamp, reply: &str, sources: &[String]) {
