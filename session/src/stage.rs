@@ -1,11 +1,15 @@
 //! A stage's side of a run: what its agent reads, how its output is shown as it comes, and how it is checked.
 
+mod evidence;
+
 use std::collections::BTreeSet;
 
 use greenroom_protocol::{CallPurpose, CheckNote, Delta, DeltaChange, Locale, Millis, SupportingSource};
 use serde_json::{Map, Value, json};
 
+use self::evidence::{PageKey, Pages};
 use crate::agent::{AgentStep, Stamp};
+use crate::moderation::texts_of;
 use crate::partial_json::{PartialJson, PartialJsonOptions, Step};
 use crate::playbook::{Check, Playbook, StageSpec, VerifySpec};
 use crate::ports::{ModelRequest, OutputSchema, PromptMessage, PromptRole, SearchSource};
@@ -113,7 +117,7 @@ pub(crate) struct StageReader {
     /// The fields that the stage's schema knows; nobody is shown any other.
     fields: BTreeSet<String>,
     lists: Vec<CheckedList>,
-    sources: BTreeSet<String>,
+    pages: Pages,
     /// A repair begins by voiding what the first reply showed.
     begins_with_void: bool,
 }
@@ -122,7 +126,17 @@ pub(crate) struct StageReader {
 struct CheckedList {
     spec: VerifySpec,
     kept: usize,
-    seen: BTreeSet<String>,
+    /// The pages of the elements kept.
+    seen: BTreeSet<PageKey>,
+}
+
+/// What the check makes of an element.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Judged {
+    Kept,
+    /// It says again what an element kept says.
+    Repeated,
+    Dropped,
 }
 
 impl StageReader {
@@ -131,7 +145,7 @@ impl StageReader {
         Self {
             fields: fields.into_iter().flat_map(Map::keys).cloned().collect(),
             lists: spec.verify.iter().map(CheckedList::new).collect(),
-            sources: known_urls(&run.sources),
+            pages: Pages::of(&run.sources),
             begins_with_void: purpose == CallPurpose::Repair,
         }
     }
@@ -141,7 +155,7 @@ impl StageReader {
     }
 
     pub(crate) fn source(&mut self, source: &SearchSource) {
-        self.sources.insert(comparable_url(&source.url));
+        self.pages.add(source);
     }
 
     pub(crate) fn steps(&mut self, steps: Vec<Step>) -> Vec<AgentStep> {
@@ -170,15 +184,15 @@ impl StageReader {
             .is_none_or(|field| self.fields.contains(field))
     }
 
-    fn element(&mut self, list_path: &str, value: Value) -> Option<Delta> {
+    fn element(&mut self, list_path: &str, mut value: Value) -> Option<Delta> {
         let list = self.lists.iter_mut().find(|list| list.spec.path == list_path)?;
-        list.keeps(&value, &self.sources).then(|| {
-            let path = format!("{list_path}/{}", list.kept - 1);
-            Delta {
-                path,
+        match list.judge(&mut value, &self.pages) {
+            Judged::Kept => Some(Delta {
+                path: format!("{list_path}/{}", list.kept - 1),
                 change: DeltaChange::Value(value),
-            }
-        })
+            }),
+            Judged::Repeated | Judged::Dropped => None,
+        }
     }
 }
 
@@ -191,20 +205,40 @@ impl CheckedList {
         }
     }
 
-    /// Whether the element passes the check; counts it if so.
-    fn keeps(&mut self, element: &Value, sources: &BTreeSet<String>) -> bool {
-        let passes = match &self.spec.check {
-            Check::SearchedUrl => element.get("url").and_then(Value::as_str).is_some_and(|url| {
-                let comparable = comparable_url(url);
-                url.starts_with("https://") && sources.contains(&comparable) && self.seen.insert(comparable)
-            }),
+    /// Judges an element and counts it if it is kept. The address of a page is then spelled as the search spells it,
+    /// so that it is found among the sources.
+    fn judge(&mut self, element: &mut Value, pages: &Pages) -> Judged {
+        let judged = match &self.spec.check {
+            Check::SearchedUrl => self.judge_page(element, pages),
             Check::ForbiddenClaims(claims) => {
-                let text = all_text(element).to_lowercase();
-                !claims.iter().any(|claim| text.contains(claim.as_str()))
+                let text = texts_of(element).join("\n").to_lowercase();
+                if claims.iter().any(|claim| text.contains(claim.as_str())) {
+                    Judged::Dropped
+                } else {
+                    Judged::Kept
+                }
             }
         };
-        self.kept += usize::from(passes);
-        passes
+        self.kept += usize::from(judged == Judged::Kept);
+        judged
+    }
+
+    fn judge_page(&mut self, element: &mut Value, pages: &Pages) -> Judged {
+        let Some(Value::String(address)) = element.get_mut("url") else {
+            return Judged::Dropped;
+        };
+        let Some(key) = PageKey::of(address) else {
+            return Judged::Dropped;
+        };
+        let Some(page) = pages.get(&key) else {
+            return Judged::Dropped;
+        };
+        address.clone_from(&page.url);
+        if self.seen.insert(key) {
+            Judged::Kept
+        } else {
+            Judged::Repeated
+        }
     }
 }
 
@@ -244,11 +278,11 @@ fn check_whole(
         sources: Vec::new(),
         notes: Vec::new(),
     };
-    let urls = known_urls(sources);
+    let pages = Pages::of(sources);
     let mut violations = Vec::new();
     for list in &spec.verify {
-        violations.extend(checked.verify(list, playbook, &urls, locale));
-        checked.support(list, sources);
+        violations.extend(checked.verify(list, playbook, &pages, locale));
+        checked.support(list, &pages);
     }
     if violations.is_empty() {
         Ok(checked)
@@ -270,7 +304,7 @@ impl CheckedOutput {
         &mut self,
         spec: &VerifySpec,
         playbook: &Playbook,
-        urls: &BTreeSet<String>,
+        pages: &Pages,
         locale: Locale,
     ) -> Option<String> {
         let Some(Value::Array(elements)) = self.output.pointer_mut(&spec.path) else {
@@ -278,8 +312,13 @@ impl CheckedOutput {
         };
         let before = elements.len();
         let mut list = CheckedList::new(spec);
-        elements.retain(|element| list.keeps(element, urls));
-        let (left, dropped) = (elements.len(), before - elements.len());
+        let mut dropped = 0;
+        elements.retain_mut(|element| {
+            let judged = list.judge(element, pages);
+            dropped += usize::from(judged == Judged::Dropped);
+            judged == Judged::Kept
+        });
+        let left = elements.len();
         self.dropped += u32::try_from(dropped).unwrap_or(u32::MAX);
         if left < spec.items_min {
             return Some(format!(
@@ -307,23 +346,21 @@ impl CheckedOutput {
     }
 
     /// Names the search results that the elements of a list rest on.
-    fn support(&mut self, spec: &VerifySpec, sources: &[SearchSource]) {
+    fn support(&mut self, spec: &VerifySpec, pages: &Pages) {
         match spec.check {
             Check::SearchedUrl => {}
             Check::ForbiddenClaims(_) => return,
         }
         let elements = self.output.pointer(&spec.path).and_then(Value::as_array);
-        let urls = elements
+        let addresses = elements
             .into_iter()
             .flatten()
             .filter_map(|element| element.get("url")?.as_str());
-        for url in urls.map(comparable_url) {
-            let source = sources.iter().find(|source| comparable_url(&source.url) == url);
-            self.sources.extend(source.map(|source| SupportingSource {
-                url: source.url.clone(),
-                title: source.title.clone(),
-                passage: source.passage.clone(),
-            }));
+        for key in addresses.filter_map(PageKey::of) {
+            let page = pages
+                .get(&key)
+                .filter(|page| self.sources.iter().all(|named| named.url != page.url));
+            self.sources.extend(page.cloned());
         }
     }
 
@@ -339,28 +376,5 @@ impl CheckedOutput {
             path: format!("{list_path}/{}", notices.len() - 1),
             provenance: playbook.phrase_provenance(phrase),
         });
-    }
-}
-
-fn known_urls(sources: &[SearchSource]) -> BTreeSet<String> {
-    sources.iter().map(|source| comparable_url(&source.url)).collect()
-}
-
-/// A URL without what does not change the page: fragment, trailing slash, the tracking mark that searches add.
-fn comparable_url(url: &str) -> String {
-    let url = url.split('#').next().unwrap_or_default();
-    let url = url
-        .strip_suffix("?utm_source=openai")
-        .or_else(|| url.strip_suffix("&utm_source=openai"))
-        .unwrap_or(url);
-    url.trim_end_matches('/').to_owned()
-}
-
-fn all_text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Array(items) => items.iter().map(all_text).collect::<Vec<_>>().join("\n"),
-        Value::Object(fields) => fields.values().map(all_text).collect::<Vec<_>>().join("\n"),
-        Value::Null | Value::Bool(_) | Value::Number(_) => String::new(),
     }
 }

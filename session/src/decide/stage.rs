@@ -28,7 +28,10 @@ impl Decider<'_, '_> {
         let ready: Vec<_> = self.context.playbook.stages.iter().filter(is_ready).collect();
         let run_id = run.run_id;
         for spec in ready {
-            self.begin_attempt(run_id, spec, 1, spec.agent.budget.min(left), false);
+            // The run may have failed at the stage before this one, for want of time.
+            if self.state.active_run().is_some() {
+                self.begin_attempt(run_id, spec, 1, spec.agent.budget.min(left), false);
+            }
         }
     }
 
@@ -57,7 +60,7 @@ impl Decider<'_, '_> {
         }
     }
 
-    /// Begins an attempt with the time that it has, and reserves its call.
+    /// Begins an attempt with the time that it has, and reserves its call. One that has no time left has failed.
     pub(super) fn begin_attempt(
         &mut self,
         run_id: RunId,
@@ -77,7 +80,21 @@ impl Decider<'_, '_> {
             ..Private::none()
         };
         self.record_with(Event::StageStarted(started), private);
-        self.reserve_stage(CallPurpose::Stage, run_id, spec, attempt);
+        if budget > Millis(0) {
+            self.reserve_stage(CallPurpose::Stage, run_id, spec, attempt);
+        } else {
+            self.stage_timed_out(run_id, spec, "the run had no time left for this stage");
+        }
+    }
+
+    fn stage_timed_out(&mut self, run_id: RunId, spec: &StageSpec, reason: &str) {
+        let failure = Failure {
+            error: self.error_body(ErrorCode::LlmTimeout),
+            retryable: false,
+            retry_after: None,
+            reason: reason.to_owned(),
+        };
+        self.stage_failed(run_id, spec, &failure);
     }
 
     fn reserve_stage(&mut self, purpose: CallPurpose, run_id: RunId, spec: &StageSpec, attempt: u32) {
@@ -191,7 +208,7 @@ impl Decider<'_, '_> {
         self.advance();
     }
 
-    /// A reply that breaks its contract is repaired once; a second breach is a failed attempt.
+    /// A reply that breaks its contract is repaired once, if there is time; a second breach is a failed attempt.
     fn stage_breached(
         &mut self,
         run_id: RunId,
@@ -205,8 +222,11 @@ impl Decider<'_, '_> {
             "the reply broke its contract in {} places",
             breach.violations.len()
         );
+        let now = self.context.now;
+        let attempt_under_way = self.state.active_run().and_then(|run| run.attempt(&spec.id));
+        let has_time = attempt_under_way.is_some_and(|attempt| attempt.time_left(now) > Millis(0));
         match stamp.purpose {
-            CallPurpose::Stage => {
+            CallPurpose::Stage if has_time => {
                 self.settle(
                     stamp.call_id,
                     CallOutcome::Ok,
@@ -217,7 +237,8 @@ impl Decider<'_, '_> {
                 );
                 self.reserve_stage(CallPurpose::Repair, run_id, spec, attempt);
             }
-            CallPurpose::Repair
+            CallPurpose::Stage
+            | CallPurpose::Repair
             | CallPurpose::Plan
             | CallPurpose::Moderate
             | CallPurpose::Transcribe
