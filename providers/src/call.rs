@@ -69,21 +69,16 @@ pub(crate) struct Call {
     model: String,
     started: Instant,
     deadline: Deadline,
-    /// Present until the call has ended by itself.
+    /// Present from the sending until the call has ended by itself.
     permit: Option<Permit>,
     request_id: Option<String>,
     first_output: Option<Duration>,
 }
 
 impl Call {
-    /// Begins a call, unless the circuit is open.
-    pub(crate) fn begin(
-        endpoint: &Arc<Endpoint>,
-        id: CallId,
-        model: &str,
-        deadline: Deadline,
-    ) -> Result<Self, CallFailure> {
-        let mut call = Self {
+    /// A call that has sent nothing yet.
+    pub(crate) fn new(endpoint: &Arc<Endpoint>, id: CallId, model: &str, deadline: Deadline) -> Self {
+        Self {
             endpoint: Arc::clone(endpoint),
             id,
             model: model.to_owned(),
@@ -92,12 +87,7 @@ impl Call {
             permit: None,
             request_id: None,
             first_output: None,
-        };
-        match call.endpoint.breaker.admit() {
-            Ok(permit) => call.permit = Some(permit),
-            Err(retry_after) => return Err(call.fail(Fault::suspended(retry_after), &Told::default())),
         }
-        Ok(call)
     }
 
     /// The request, still without its body.
@@ -105,12 +95,14 @@ impl Call {
         self.endpoint.http.post(self.endpoint.url.clone())
     }
 
-    /// Sends the request and waits for the answer to begin.
+    /// Sends the request, unless the circuit is open, and waits for the answer to begin.
     pub(crate) async fn send(
         &mut self,
         request: RequestBuilder,
         expected: AnswerKind,
     ) -> Result<Response, Fault> {
+        let permit = self.endpoint.breaker.admit().map_err(Fault::suspended)?;
+        self.permit = Some(permit);
         let request = request
             .header(ACCEPT, HeaderValue::from_static(expected.accept()))
             .header(CLIENT_REQUEST_ID, self.id.to_string());

@@ -34,7 +34,7 @@ impl Generation {
         reader: Box<dyn ReplyReader>,
     ) -> Result<Self, CallFailure> {
         let deadline = Deadline::new(request.timeout, request.stall_timeout);
-        let mut call = Call::begin(endpoint, request.call_id, model, deadline)?;
+        let mut call = Call::new(endpoint, request.call_id, model, deadline);
         let json = HeaderValue::from_static("application/json");
         let post = call.post().header(CONTENT_TYPE, json).body(body);
         match call.send(post, AnswerKind::EventStream).await {

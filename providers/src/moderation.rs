@@ -72,7 +72,7 @@ impl Moderator for OpenAiModerator {
     async fn moderate(&self, request: ModerationRequest) -> Result<Verdict, CallFailure> {
         let model = &self.endpoint.model;
         let deadline = Deadline::new(request.timeout, request.timeout);
-        let mut call = Call::begin(&self.endpoint, request.call_id, model, deadline)?;
+        let mut call = Call::new(&self.endpoint, request.call_id, model, deadline);
         let body = Body {
             model,
             input: &request.texts,

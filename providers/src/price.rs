@@ -318,6 +318,59 @@ mod tests {
     }
 
     #[test]
+    fn speech_is_paid_for_by_the_minute_or_by_the_character_and_moderation_is_free() {
+        let check = |model: &str, audio_ms: u64, characters: u64, micro_usd: Option<u64>| {
+            let usage = Usage {
+                audio_ms,
+                characters,
+                ..Usage::default()
+            };
+            let expected = micro_usd.map_or(CallCost::Unknown, CallCost::Known);
+            assert_eq!(
+                PriceTable::built_in().cost(model, Some(&usage)),
+                expected,
+                "{model}"
+            );
+        };
+        check("whisper-1", 60_000, 0, Some(6_000));
+        check("gpt-4o-transcribe", 30_000, 0, Some(3_000));
+        check("gpt-4o-mini-transcribe-2025-12-15", 1, 0, Some(1));
+        check("gpt-transcribe", 20_000, 0, Some(1_500));
+        check("tts-1", 0, 1_000, Some(15_000));
+        check("tts-1-hd", 90_000, 1_000, Some(30_000));
+        check("gpt-4o-mini-tts", 4_000, 80, Some(1_000));
+        // Nobody told how long it plays, and the characters have no price.
+        check("gpt-4o-mini-tts", 0, 80, None);
+        check("gpt-4o", 1_000, 0, None);
+        check("omni-moderation-2024-09-26", 0, 0, Some(0));
+        check("sim-ear", 60_000, 0, Some(100));
+        check("sim-mouth", 0, 1_000_000, Some(10_000));
+    }
+
+    #[test]
+    fn what_has_no_price_is_included_in_what_has_one() {
+        let table = PriceTable::built_in();
+        let usage = Usage {
+            audio_ms: 60_000,
+            ..usage(700, 0, 200, 0)
+        };
+        assert_eq!(
+            table.cost("gpt-4o-mini-transcribe", Some(&usage)),
+            CallCost::Known(3_000)
+        );
+        assert_eq!(table.cost("sim-large", Some(&usage)), CallCost::Known(115));
+    }
+
+    #[test]
+    fn without_a_usage_only_what_is_free_has_a_cost() {
+        let table = PriceTable::built_in();
+        assert_eq!(table.cost("omni-moderation-latest", None), CallCost::Known(0));
+        assert_eq!(table.cost("sim-moderation", None), CallCost::Known(0));
+        assert_eq!(table.cost("whisper-1", None), CallCost::Unknown);
+        assert_eq!(table.cost("my-own", None), CallCost::Unknown);
+    }
+
+    #[test]
     fn a_cost_is_rounded_up_and_never_overflows() {
         let table = PriceTable::built_in();
         assert_eq!(
@@ -340,7 +393,7 @@ mod tests {
         let table = PriceTable::built_in();
         let million_written = usage(0, 0, 1_000_000, 0);
         let check = |model: &str, expected| {
-            assert_eq!(table.cost(model, Some(&million_written)), expected, "{model}")
+            assert_eq!(table.cost(model, Some(&million_written)), expected, "{model}");
         };
         check("gpt-4o-2024-08-06", CallCost::Known(10_000_000));
         check("gpt-4o-mini-2024-07-18", CallCost::Known(600_000));
@@ -403,6 +456,18 @@ mod tests {
             "[models.m]\ninput = 1\noutput = 1\nsearch = inf\n",
             "`search` of `m`",
         );
+        for too_little in [
+            "",
+            "search = 1\n",
+            "cached_input = 1\naudio_minute = 1\n",
+            "free = true\naudio_minute = 1\n",
+            "free = true\nsearch = 1\n",
+            "free = false\n",
+        ] {
+            check(&format!("[models.m]\n{too_little}"), "too little of `m`");
+        }
+        check("[models.m]\naudio_minute = -1\n", "`audio_minute` of `m` is -1");
+        check("[models.m]\ncharacters = inf\n", "`characters` of `m`");
         check("[models.\"*\"]\ninput = 1\noutput = 1\n", "`*`");
         check("[models.\"a*b\"]\ninput = 1\noutput = 1\n", "`a*b`");
         assert!(matches!(

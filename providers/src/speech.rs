@@ -107,7 +107,7 @@ impl OpenAiSpeaker {
 impl Speaker for OpenAiSpeaker {
     async fn speak(&self, request: SpeechRequest) -> Result<SpeechStream, CallFailure> {
         let deadline = Deadline::new(request.timeout, request.stall_timeout);
-        let mut call = Call::begin(&self.endpoint, request.call_id, &self.endpoint.model, deadline)?;
+        let mut call = Call::new(&self.endpoint, request.call_id, &self.endpoint.model, deadline);
         let characters = request.text.chars().count();
         if !(1..=SPEECH_TEXT_CHARS_MAX).contains(&characters) {
             let reason = format!("the text has {characters} characters, not 1 to {SPEECH_TEXT_CHARS_MAX}");

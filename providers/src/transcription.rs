@@ -100,7 +100,7 @@ impl Transcriber for OpenAiTranscriber {
     async fn transcribe(&self, request: TranscriptionRequest) -> Result<Transcription, CallFailure> {
         let model = &self.endpoint.model;
         let deadline = Deadline::new(request.timeout, request.timeout);
-        let mut call = Call::begin(&self.endpoint, request.call_id, model, deadline)?;
+        let mut call = Call::new(&self.endpoint, request.call_id, model, deadline);
         let post = call.post().multipart(self.dialect.form(model, &request));
         let answer: Answer = match call.document(post, ANSWER_BYTES_MAX).await {
             Ok(answer) => answer,

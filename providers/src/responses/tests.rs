@@ -67,6 +67,86 @@ fn a_searching_reply_yields_sources_text_and_usage() {
     assert_eq!(reply.told().usage, Some(usage));
 }
 
+fn searched(call: &Value) -> Vec<SearchSource> {
+    let item = json!({"type": "response.output_item.done", "item": call});
+    let (reply, events) = read(&events(&[
+        item,
+        json!({"type": "response.completed", "response": {}}),
+    ]));
+    assert_eq!(reply.outcome(), Some(&Ok(())));
+    let sources = events.into_iter().map(|event| match event {
+        ModelEvent::Source(source) => source,
+        other => panic!("not a source: {other:?}"),
+    });
+    sources.collect()
+}
+
+#[test]
+fn a_passage_is_what_a_result_of_the_search_says() {
+    let check = |result: Value, title: Option<&str>, passage: Option<&str>| {
+        let call = json!({"type": "web_search_call", "results": [result]});
+        let expected = SearchSource {
+            url: "https://a".to_owned(),
+            title: title.map(str::to_owned),
+            passage: passage.map(str::to_owned),
+        };
+        assert_eq!(searched(&call), [expected], "{call}");
+    };
+    let a = "https://a";
+    check(
+        json!({"type": "web_result", "url": a, "title": "A", "snippet": "수요 증가"}),
+        Some("A"),
+        Some("수요 증가"),
+    );
+    check(json!({"url": a, "text": "p"}), None, Some("p"));
+    check(json!({"url": a, "snippet": "s", "text": "t"}), None, Some("s"));
+    check(json!({"url": a, "title": null, "snippet": "  "}), None, None);
+}
+
+#[test]
+fn results_and_sources_of_one_search_are_one_list() {
+    let call = json!({
+        "type": "web_search_call",
+        "action": {"type": "search", "sources": [{"type": "url", "url": "https://a"}, {"type": "url", "url": "https://b"}]},
+        "results": [{"url": "https://a", "title": "A", "snippet": "p"}],
+    });
+    let told: Vec<_> = searched(&call)
+        .into_iter()
+        .map(|source| (source.url, source.passage))
+        .collect();
+    let expected = [
+        ("https://a".to_owned(), Some("p".to_owned())),
+        ("https://b".to_owned(), None),
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn results_that_cannot_be_read_say_nothing_and_fail_nothing() {
+    for results in [
+        json!(null),
+        json!(7),
+        json!({"url": "https://a"}),
+        json!([7, {"title": "A"}, {"url": 7}, {"url": "https://a", "snippet": ["s"]}]),
+    ] {
+        assert_eq!(
+            searched(&json!({"type": "web_search_call", "results": results})),
+            [],
+            "{results}"
+        );
+    }
+}
+
+#[test]
+fn the_words_that_a_citation_points_at_are_the_models_own() {
+    let delta = json!({"type": "response.output_text.delta", "delta": "Demand grows."});
+    let citation =
+        json!({"type": "url_citation", "start_index": 0, "end_index": 13, "url": "https://a", "title": "A"});
+    let added = json!({"type": "response.output_text.annotation.added", "annotation": citation});
+    let (_, events) = read(&events(&[delta, added]));
+    assert_eq!(events[1..], [source("https://a", Some("A"))]);
+}
+
 #[test]
 fn a_refusal_is_read_to_its_end_so_that_its_cost_is_known() {
     let (reply, events) = read(REFUSAL);

@@ -12,40 +12,39 @@ const WAV_BYTES_PER_SECOND_AT: usize = 28;
 
 /// Bytes of an MP3 frame's header.
 const FRAME_HEADER_BYTES: usize = 4;
-/// Bytes of the header of an ID3v2 tag.
+/// Bytes of the header of an `ID3v2` tag.
 const ID3_HEADER_BYTES: usize = 10;
 /// Thousands of bits a second of an MPEG-1 layer III frame, by the index in its header.
-const KBITS_MPEG1: [u64; 15] = [0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320];
+const KBITS_MPEG1: [usize; 15] = [0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320];
 /// The same for MPEG-2 and 2.5.
-const KBITS_MPEG2: [u64; 15] = [0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160];
+const KBITS_MPEG2: [usize; 15] = [0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160];
 /// Samples a second of an MPEG-1 frame, by the index in its header; half of that in MPEG-2, a quarter in 2.5.
-const RATES_MPEG1_HZ: [u64; 3] = [44_100, 48_000, 32_000];
+const RATES_MPEG1_HZ: [usize; 3] = [44_100, 48_000, 32_000];
 
 /// Counts along.
 #[derive(Debug)]
 pub(super) enum Playtime {
-    Pcm {
-        bytes: u64,
-    },
-    Wav {
-        header: Vec<u8>,
-        sample_bytes: u64,
-    },
-    Mp3 {
-        /// Bytes until the next frame or tag.
-        skip: u64,
-        /// As much as has come of the next header.
-        header: Vec<u8>,
-        micros: u64,
-        /// What came is no frame; from there on nothing is known.
-        lost: bool,
-    },
+    Pcm { bytes: u64 },
+    Wav { header: Vec<u8>, sample_bytes: u64 },
+    Mp3(FrameWalk),
+}
+
+/// Goes from frame to frame.
+#[derive(Debug, Default)]
+pub(super) struct FrameWalk {
+    /// Bytes until the next frame or tag.
+    skip: usize,
+    /// As much as has come of the next header.
+    header: Vec<u8>,
+    micros: u64,
+    /// What came is no frame; from there on nothing is known.
+    is_lost: bool,
 }
 
 /// One MP3 frame, by its header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Frame {
-    bytes: u64,
+    bytes: usize,
     micros: u64,
 }
 
@@ -57,12 +56,7 @@ impl Playtime {
                 header: Vec::new(),
                 sample_bytes: 0,
             },
-            SpeechFormat::Mp3 => Self::Mp3 {
-                skip: 0,
-                header: Vec::new(),
-                micros: 0,
-                lost: false,
-            },
+            SpeechFormat::Mp3 => Self::Mp3(FrameWalk::default()),
         }
     }
 
@@ -75,36 +69,7 @@ impl Playtime {
                 header.extend_from_slice(&bytes[..missing]);
                 *sample_bytes += (bytes.len() - missing) as u64;
             }
-            Self::Mp3 {
-                skip,
-                header,
-                micros,
-                lost,
-            } => {
-                for byte in bytes {
-                    if *lost {
-                        return;
-                    }
-                    if *skip > 0 {
-                        *skip -= 1;
-                        continue;
-                    }
-                    header.push(*byte);
-                    match after(header) {
-                        Next::Header => {}
-                        Next::Skip(rest) => {
-                            *skip = rest;
-                            header.clear();
-                        }
-                        Next::Frame(frame) => {
-                            *skip = frame.bytes - FRAME_HEADER_BYTES as u64;
-                            *micros += frame.micros;
-                            header.clear();
-                        }
-                        Next::Lost => *lost = true,
-                    }
-                }
-            }
+            Self::Mp3(walk) => walk.take(bytes),
         }
     }
 
@@ -113,42 +78,70 @@ impl Playtime {
         match self {
             Self::Pcm { bytes } => Some(bytes * 1_000 / PCM_BYTES_PER_SECOND),
             Self::Wav { header, sample_bytes } => {
+                let rate = header.get(WAV_BYTES_PER_SECOND_AT..)?.first_chunk::<4>()?;
                 let is_usual = header.len() == WAV_HEADER_BYTES
                     && header[12..16] == *b"fmt "
                     && header[36..40] == *b"data";
-                let rate = header
-                    .get(WAV_BYTES_PER_SECOND_AT..)?
-                    .first_chunk::<4>()
-                    .filter(|_| is_usual)?;
-                (sample_bytes * 1_000).checked_div(u64::from(u32::from_le_bytes(*rate)))
+                let ms = (sample_bytes * 1_000).checked_div(u64::from(u32::from_le_bytes(*rate)))?;
+                is_usual.then_some(ms)
             }
-            Self::Mp3 { micros, lost, .. } => (!lost).then_some(micros / 1_000),
+            Self::Mp3(walk) => (!walk.is_lost).then_some(walk.micros / 1_000),
         }
     }
 }
 
-/// What follows a header, as far as it has come.
+impl FrameWalk {
+    fn take(&mut self, mut bytes: &[u8]) {
+        while !self.is_lost {
+            let skipped = self.skip.min(bytes.len());
+            self.skip -= skipped;
+            let Some((next, rest)) = bytes[skipped..].split_first() else {
+                return;
+            };
+            self.header.push(*next);
+            bytes = rest;
+            self.step();
+        }
+    }
+
+    fn step(&mut self) {
+        let (skip, micros) = match after(&self.header) {
+            Next::Header => return,
+            Next::Tag { bytes } => (bytes, 0),
+            Next::Frame(frame) => (frame.bytes - FRAME_HEADER_BYTES, frame.micros),
+            Next::Neither => {
+                self.is_lost = true;
+                return;
+            }
+        };
+        self.header.clear();
+        self.skip = skip;
+        self.micros += micros;
+    }
+}
+
+/// What a header, as far as it has come, is the beginning of.
 enum Next {
-    /// More of it.
+    /// Too little has come.
     Header,
-    /// These bytes, which do not play.
-    Skip(u64),
+    /// A tag that goes on for this long, and does not play.
+    Tag {
+        bytes: usize,
+    },
     Frame(Frame),
-    Lost,
+    Neither,
 }
 
 fn after(header: &[u8]) -> Next {
     match header {
-        [b'I', b'D', b'3', rest @ ..] if rest.len() + 3 == ID3_HEADER_BYTES => {
+        [b'I', b'D', b'3', rest @ ..] if rest.len() + 3 == ID3_HEADER_BYTES => Next::Tag {
             // Seven bits a byte.
-            Next::Skip(
-                rest[3..]
-                    .iter()
-                    .fold(0, |size, byte| size << 7 | u64::from(byte & 0x7F)),
-            )
-        }
+            bytes: rest[3..]
+                .iter()
+                .fold(0, |size, byte| size << 7 | usize::from(byte & 0x7F)),
+        },
         [b'I', b'D', b'3', ..] => Next::Header,
-        [first, second, third, _] => Frame::of(*first, *second, *third).map_or(Next::Lost, Next::Frame),
+        [first, second, third, _] => Frame::of(*first, *second, *third).map_or(Next::Neither, Next::Frame),
         _ => Next::Header,
     }
 }
@@ -156,21 +149,108 @@ fn after(header: &[u8]) -> Next {
 impl Frame {
     /// A layer III frame with a bit rate of its own.
     fn of(first: u8, second: u8, third: u8) -> Option<Self> {
-        let is_layer_3 = first == 0xFF && second & 0xE6 == 0xE2;
-        let rate_hz = RATES_MPEG1_HZ
-            .get(usize::from(third >> 2 & 0b11))
-            .filter(|_| is_layer_3)?;
-        let (kbits, rate_hz, samples) = match second >> 3 & 0b11 {
+        if first != 0xFF || second & 0xE6 != 0xE2 {
+            return None;
+        }
+        let field = |byte: u8, shift: u8, mask: u8| usize::from(byte >> shift & mask);
+        let rate_hz = RATES_MPEG1_HZ.get(field(third, 2, 0b11))?;
+        let (kbits, rate_hz, samples) = match field(second, 3, 0b11) {
             0b11 => (KBITS_MPEG1, *rate_hz, 1_152),
             0b10 => (KBITS_MPEG2, rate_hz / 2, 576),
             0b00 => (KBITS_MPEG2, rate_hz / 4, 576),
             _ => return None,
         };
-        let bits_per_second = kbits.get(usize::from(third >> 4)).filter(|kbits| **kbits > 0)? * 1_000;
-        let padding = u64::from(third >> 1 & 1);
+        let kbits = kbits.get(field(third, 4, 0b1111)).filter(|kbits| **kbits > 0)?;
         Some(Self {
-            bytes: samples / 8 * bits_per_second / rate_hz + padding,
-            micros: samples * 1_000_000 / rate_hz,
+            bytes: samples / 8 * kbits * 1_000 / rate_hz + field(third, 1, 1),
+            micros: (samples * 1_000_000 / rate_hz) as u64,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn played(format: SpeechFormat, pieces: &[&[u8]]) -> Option<u64> {
+        let mut playtime = Playtime::new(format);
+        for piece in pieces {
+            playtime.take(piece);
+        }
+        playtime.ms()
+    }
+
+    #[test]
+    fn a_frame_is_read_as_the_standard_says() {
+        let check = |header: [u8; 3], expected: Option<(usize, u64)>| {
+            let frame = Frame::of(header[0], header[1], header[2]).map(|frame| (frame.bytes, frame.micros));
+            assert_eq!(frame, expected, "{header:02x?}");
+        };
+        // 128 kbit/s at 44.1 kHz, without and with padding; 160 and 64 kbit/s at 24 kHz; 32 kbit/s at 8 kHz.
+        check([0xFF, 0xFB, 0x90], Some((417, 26_122)));
+        check([0xFF, 0xFB, 0x92], Some((418, 26_122)));
+        check([0xFF, 0xF3, 0xE4], Some((480, 24_000)));
+        check([0xFF, 0xF3, 0x84], Some((192, 24_000)));
+        check([0xFF, 0xE3, 0x48], Some((288, 72_000)));
+        for none in [
+            [0xFE, 0xFB, 0x90],
+            [0xFF, 0xFD, 0x90],
+            [0xFF, 0xEB, 0x90],
+            [0xFF, 0xFB, 0x00],
+            [0xFF, 0xFB, 0xF0],
+            [0xFF, 0xFB, 0x9C],
+        ] {
+            check(none, None);
+        }
+    }
+
+    #[test]
+    fn the_smallest_frame_is_longer_than_its_header() {
+        for (second, third) in
+            (0..=u8::MAX).flat_map(|second| (0..=u8::MAX).map(move |third| (second, third)))
+        {
+            if let Some(frame) = Frame::of(0xFF, second, third) {
+                assert!(frame.bytes > FRAME_HEADER_BYTES, "{second:02x} {third:02x}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_do_not_matter(
+            frames in prop::collection::vec((prop::sample::select(vec![0xFB_u8, 0xF3, 0xE3]), 1_u8..15, 0_u8..2), 0..8),
+            tag in prop::option::of(0_u8..100),
+            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
+        ) {
+            let mut bytes = Vec::new();
+            if let Some(length) = tag {
+                bytes.extend_from_slice(b"ID3\x04\0\0\0\0\0");
+                bytes.push(length);
+                bytes.extend(std::iter::repeat_n(0xFF, length.into()));
+            }
+            let mut micros = 0;
+            for (second, rate, padding) in frames {
+                let third = rate << 4 | padding << 1;
+                let frame = Frame::of(0xFF, second, third).unwrap();
+                bytes.extend_from_slice(&[0xFF, second, third]);
+                bytes.extend(std::iter::repeat_n(0x55, frame.bytes - 3));
+                micros += frame.micros;
+            }
+            let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
+            cuts.extend([0, bytes.len()]);
+            cuts.sort_unstable();
+            let pieces: Vec<&[u8]> = cuts.windows(2).map(|pair| &bytes[pair[0]..pair[1]]).collect();
+            prop_assert_eq!(played(SpeechFormat::Mp3, &pieces), Some(micros / 1_000));
+        }
+
+        #[test]
+        fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..400), cut in any::<prop::sample::Index>()) {
+            let (first, second) = bytes.split_at(cut.index(bytes.len() + 1));
+            for format in [SpeechFormat::Mp3, SpeechFormat::Wav, SpeechFormat::Pcm] {
+                prop_assert_eq!(played(format, &[first, second]), played(format, &[&bytes]));
+            }
+        }
     }
 }

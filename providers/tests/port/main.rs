@@ -11,5 +11,6 @@ mod moderation;
 mod probe;
 mod replies;
 mod scripted_server;
+mod services;
 mod speech;
 mod transcription;

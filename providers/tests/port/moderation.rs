@@ -1,11 +1,9 @@
 //! Moderation: what is sent, and what its answers mean.
 
-use greenroom_protocol::{ErrorCode, Millis};
-use greenroom_providers::{OpenAiModerator, PriceTable, Unconfigured};
+use greenroom_protocol::Millis;
+use greenroom_providers::{OpenAiModerator, PriceTable};
 use greenroom_session::CallCost;
-use greenroom_session::ports::{
-    CallFailure, CallReceipt, ModelIdentity, ModerationRequest, Moderator, Verdict,
-};
+use greenroom_session::ports::{CallFailure, CallReceipt, ModerationRequest, Moderator, Verdict};
 use serde_json::{Value, json};
 
 use crate::scripted_server::{Exchange, KEY, ScriptedServer, WORDS, call_id};

@@ -14,7 +14,7 @@ const JSON: &str = "content-type: application/json\r\n";
 async fn found(script: impl AsyncFnOnce(&mut Exchange)) -> ProbeFinding {
     let server = ScriptedServer::start();
     let model = provider(server.config());
-    let (report, _) = tokio::join!(model.probe(), async {
+    let (report, ()) = tokio::join!(model.probe(), async {
         let mut exchange = server.next().await;
         script(&mut exchange).await;
     });
@@ -121,7 +121,7 @@ async fn a_server_that_is_not_there_is_unreachable() {
     let cut = found(async |exchange| {
         exchange
             .write("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{")
-            .await
+            .await;
     })
     .await;
     assert!(matches!(cut, ProbeFinding::Unreachable(_)), "{cut:?}");

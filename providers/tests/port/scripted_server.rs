@@ -157,6 +157,11 @@ impl Exchange {
         assert_eq!(rest, b"", "the client sent more");
     }
 
+    /// Writes these bytes, unless the client has closed the connection.
+    pub async fn try_write(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        self.connection.write_all(bytes.as_ref()).await.is_ok()
+    }
+
     /// Writes these bytes, whatever they mean.
     pub async fn write(&mut self, bytes: impl AsRef<[u8]>) {
         self.connection.write_all(bytes.as_ref()).await.unwrap();

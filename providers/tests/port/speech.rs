@@ -1,11 +1,12 @@
-//! Speech synthesis: what is sent, and what its answers mean.
+//! Speech synthesis: what is sent, what its answers mean, and what becomes of a stream that goes wrong.
 
-use bytes::Bytes;
+use std::time::Duration;
+
 use futures_util::StreamExt as _;
 use greenroom_protocol::{ErrorCode, Millis};
-use greenroom_providers::{OpenAiSpeaker, PriceTable, SPEECH_TEXT_CHARS_MAX, Unconfigured};
+use greenroom_providers::{OpenAiSpeaker, PriceTable, SPEECH_TEXT_CHARS_MAX};
 use greenroom_session::ports::{
-    CallFailure, CallReceipt, ModelIdentity, Speaker, SpeechEvent, SpeechFormat, SpeechRequest, SpeechStream,
+    CallFailure, CallReceipt, Speaker, SpeechEvent, SpeechFormat, SpeechRequest, SpeechStream,
 };
 use greenroom_session::{CallCost, Usage};
 use serde_json::json;
@@ -140,7 +141,13 @@ async fn a_direction_goes_only_to_models_that_take_one() {
 async fn each_format_is_asked_for_and_recognised() {
     let wav = |rate: &[u8; 4]| {
         let head = b"RIFF\xff\xff\xff\xffWAVEfmt \x10\0\0\0\x01\0\x01\0\xc0\x5d\0\0";
-        [&head[..], rate, b"\x02\0\x10\0data\xff\xff\xff\xff", &[0; 24_000]].concat()
+        [
+            &head[..],
+            rate,
+            b"\x02\0\x10\0data\xff\xff\xff\xff",
+            &vec![0; 24_000],
+        ]
+        .concat()
     };
     let check = async |format, name: &str, content_type: &str, bytes: Vec<u8>, audio_ms: u64| {
         let server = ScriptedServer::start();
@@ -157,12 +164,18 @@ async fn each_format_is_asked_for_and_recognised() {
         // 6 of a million characters for 15 dollars.
         assert_eq!(receipt(&events).cost, CallCost::Known(90));
     };
-    use SpeechFormat::{Mp3, Pcm, Wav};
     let octets = "content-type: application/octet-stream\r\n";
-    check(Pcm, "pcm", "content-type: audio/pcm\r\n", vec![0; 48_000], 1_000).await;
-    check(Pcm, "pcm", octets, vec![0x7B; 4_800], 100).await;
     check(
-        Wav,
+        SpeechFormat::Pcm,
+        "pcm",
+        "content-type: audio/pcm\r\n",
+        vec![0; 48_000],
+        1_000,
+    )
+    .await;
+    check(SpeechFormat::Pcm, "pcm", octets, vec![0x7B; 4_800], 100).await;
+    check(
+        SpeechFormat::Wav,
         "wav",
         "content-type: Audio/X-Wav\r\n",
         wav(b"\x80\xbb\0\0"),
@@ -170,9 +183,145 @@ async fn each_format_is_asked_for_and_recognised() {
     )
     .await;
     // Zero bytes a second: how long that plays, nobody knows.
-    check(Wav, "wav", "", wav(&[0; 4]), 0).await;
+    check(SpeechFormat::Wav, "wav", "", wav(&[0; 4]), 0).await;
     let tagged = [&b"ID3\x04\0\0\0\0\0\x05title"[..], FRAME, FRAME].concat();
-    check(Mp3, "mp3", "content-type: audio/mpeg\r\n", tagged, 48).await;
+    check(
+        SpeechFormat::Mp3,
+        "mp3",
+        "content-type: audio/mpeg\r\n",
+        tagged,
+        48,
+    )
+    .await;
     // Whatever follows the frames: from there on nothing is known.
-    check(Mp3, "mp3", octets, [FRAME, b"trailer"].concat(), 0).await;
+    check(SpeechFormat::Mp3, "mp3", octets, [FRAME, b"trailer"].concat(), 0).await;
+}
+
+/// A call whose first sound has come: the stream, and the exchange that is still open.
+async fn speech_under_way(server: &ScriptedServer) -> (SpeechStream, Exchange) {
+    let speaker = speaker(server, "tts-1");
+    let (stream, mut exchange) = tokio::join!(speaker.speak(request(SpeechFormat::Mp3)), async {
+        let mut exchange = server.next().await;
+        exchange.begin_chunks("audio/mpeg").await;
+        exchange
+    });
+    let mut stream = stream.unwrap();
+    exchange.send(FRAME).await;
+    assert_eq!(stream.next().await, Some(Ok(SpeechEvent::Audio(FRAME.into()))));
+    (stream, exchange)
+}
+
+#[tokio::test]
+async fn speech_cut_in_mid_word_keeps_what_came_and_fails() {
+    let server = ScriptedServer::start();
+    let (mut stream, exchange) = speech_under_way(&server).await;
+    drop(exchange);
+    let failure = stream.next().await.unwrap().unwrap_err();
+    assert_eq!((failure.code, failure.retryable), (ErrorCode::TtsFailed, true));
+    let receipt = failure.receipt.unwrap();
+    assert_eq!(
+        (receipt.request_id.as_deref(), receipt.usage, receipt.cost),
+        (Some("req_1"), None, CallCost::Unknown)
+    );
+    assert_eq!(stream.next().await, None);
+}
+
+#[tokio::test]
+async fn speech_that_falls_silent_is_given_up() {
+    let server = ScriptedServer::start();
+    let (mut stream, exchange) = speech_under_way(&server).await;
+    tokio::time::pause();
+    let silent_since = Instant::now();
+    let failure = stream.next().await.unwrap().unwrap_err();
+    assert_waited(silent_since, Duration::from_secs(8));
+    assert_eq!((failure.code, failure.retryable), (ErrorCode::TtsTimeout, true));
+    assert_eq!(failure.reason, "the provider was silent for 8000 ms");
+    tokio::time::resume();
+    // The stream is still held: its end alone closes the connection.
+    exchange.closed_by_client().await;
+}
+
+#[tokio::test]
+async fn dropping_the_stream_closes_the_connection() {
+    let server = ScriptedServer::start();
+    let (stream, exchange) = speech_under_way(&server).await;
+    drop(stream);
+    exchange.closed_by_client().await;
+}
+
+#[tokio::test]
+async fn what_is_not_in_the_format_that_was_asked_for_is_never_passed_on() {
+    let check = async |format, bytes: &[u8], retryable| {
+        let server = ScriptedServer::start();
+        let speaker = speaker(&server, "tts-1");
+        let (events, ()) = tokio::join!(collect(&speaker, request(format)), async {
+            let mut exchange = server.next().await;
+            exchange
+                .answer("200 OK", "content-type: audio/mpeg\r\n", bytes)
+                .await;
+        });
+        assert_eq!(events.len(), 1, "{events:?}");
+        let failure = events[0].clone().unwrap_err();
+        assert_eq!(
+            (failure.code, failure.retryable),
+            (ErrorCode::TtsFailed, retryable)
+        );
+    };
+    check(SpeechFormat::Mp3, br#"{"error":{"message":"no"}}"#, false).await;
+    check(SpeechFormat::Mp3, b"RIFF\0\0\0\0WAVE", false).await;
+    check(SpeechFormat::Wav, FRAME, false).await;
+    check(SpeechFormat::Pcm, b"RIFF\0\0\0\0WAVE", false).await;
+    check(SpeechFormat::Pcm, b"ID3\x04", false).await;
+    // Too short to be anything.
+    check(SpeechFormat::Mp3, &FRAME[..3], true).await;
+}
+
+#[tokio::test]
+async fn speech_without_end_is_not_read_without_end() {
+    let server = ScriptedServer::start();
+    let speaker = speaker(&server, "tts-1");
+    let (events, ()) = tokio::join!(collect(&speaker, request(SpeechFormat::Pcm)), async {
+        let mut exchange = server.next().await;
+        exchange.begin_chunks("audio/pcm").await;
+        let piece = vec![0; 1024 * 1024];
+        for _ in 0..25 {
+            exchange.send(&piece).await;
+        }
+        exchange.send("!").await;
+        exchange.closed_by_client().await;
+    });
+    assert_eq!(audio(&events).len(), 25 * 1024 * 1024);
+    let failure = events.last().unwrap().clone().unwrap_err();
+    assert_eq!((failure.code, failure.retryable), (ErrorCode::TtsFailed, false));
+    assert_eq!(failure.reason, "the speech has more than 26214400 bytes");
+}
+
+#[tokio::test]
+async fn a_text_that_no_provider_takes_is_not_sent() {
+    let server = ScriptedServer::start();
+    let speaker = speaker(&server, "tts-1");
+    for text in [String::new(), "가".repeat(SPEECH_TEXT_CHARS_MAX + 1)] {
+        let request = SpeechRequest {
+            text,
+            ..request(SpeechFormat::Mp3)
+        };
+        let failure = collect(&speaker, request).await.pop().unwrap().unwrap_err();
+        assert_eq!((failure.code, failure.retryable), (ErrorCode::TtsFailed, false));
+        assert!(!failure.reason.contains('가'), "{}", failure.reason);
+        assert_eq!(failure.receipt.unwrap().cost, CallCost::Known(0));
+    }
+    assert!(!server.has_visitor());
+    assert_eq!(
+        speaker.status().circuit.calls,
+        0,
+        "what was not sent says nothing of the provider"
+    );
+    let longest = SpeechRequest {
+        text: "가".repeat(SPEECH_TEXT_CHARS_MAX),
+        ..request(SpeechFormat::Pcm)
+    };
+    let (events, ()) = tokio::join!(collect(&speaker, longest), async {
+        server.next().await.answer("200 OK", "", "four").await;
+    });
+    assert_eq!(receipt(&events).usage.unwrap().characters, 4_096);
 }

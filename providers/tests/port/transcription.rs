@@ -1,16 +1,15 @@
 //! Speech recognition: what is sent, byte for byte, and what its answers mean.
 
 use bytes::Bytes;
-use greenroom_protocol::{ErrorCode, Locale, Millis};
-use greenroom_providers::{OpenAiTranscriber, PriceTable, Unconfigured};
+use greenroom_protocol::{Locale, Millis};
+use greenroom_providers::{OpenAiTranscriber, PriceTable};
 use greenroom_session::ports::{
-    CallFailure, CallReceipt, ModelIdentity, SpeechAudio, Transcriber, Transcription, TranscriptionRequest,
+    CallFailure, CallReceipt, SpeechAudio, Transcriber, Transcription, TranscriptionRequest,
 };
 use greenroom_session::{CallCost, Usage};
 use serde_json::json;
-use tokio::time::Instant;
 
-use crate::scripted_server::{Exchange, KEY, ScriptedServer, WORDS, assert_waited, call_id};
+use crate::scripted_server::{Exchange, KEY, ScriptedServer, call_id};
 
 const JSON: &str = "content-type: application/json\r\nx-request-id: req_7\r\n";
 /// One second of samples that are all different from what stands around them.
