@@ -25,6 +25,8 @@ pub enum Command {
     Serve(ServeArgs),
     /// Ask a running server, over its admin socket
     Admin(AdminArgs),
+    /// Play conversations that are written down with what must follow, or record a session as one
+    Scenario(ScenarioArgs),
 }
 
 /// Settings of `serve` that overrule everything else.
@@ -85,6 +87,48 @@ pub enum AdminQuestion {
     },
 }
 
+/// What to do with scenarios.
+#[derive(Debug, Args)]
+pub struct ScenarioArgs {
+    /// The task.
+    #[command(subcommand)]
+    pub task: ScenarioTask,
+}
+
+/// A task with scenarios.
+#[derive(Debug, Subcommand)]
+pub enum ScenarioTask {
+    /// Print a session as a scenario that replays it
+    Record {
+        /// Where its events come from.
+        #[command(flatten)]
+        source: ScenarioSource,
+        /// The server's admin socket [default: ./data/admin.sock]
+        #[arg(long, value_name = "PATH", conflicts_with = "events")]
+        socket: Option<PathBuf>,
+    },
+    /// Play scenarios and tell, by file and line, what was expected and what was found
+    Run {
+        /// Scenario files, or folders of them
+        #[arg(required = true, value_name = "FILE|DIR")]
+        paths: Vec<PathBuf>,
+        /// The playbook's folder [default: the one built into the server]
+        #[arg(long, value_name = "DIR")]
+        playbook: Option<PathBuf>,
+    },
+}
+
+/// Where a session's events come from.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct ScenarioSource {
+    /// A session of a running server
+    pub session: Option<SessionId>,
+    /// A file with all events of a session: a page of them, a list, or one a line
+    #[arg(long, value_name = "FILE")]
+    pub events: Option<PathBuf>,
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
@@ -106,6 +150,23 @@ mod tests {
             panic!("{named:?}")
         };
         assert_eq!(args.data_dir, Some(PathBuf::from("x")));
+    }
+
+    #[test]
+    fn a_scenario_is_recorded_from_a_session_or_from_a_file() {
+        let parse = |args: &[&str]| {
+            Cli::try_parse_from(["greenroom", "scenario", "record"].iter().chain(args)).is_ok()
+        };
+        assert!(parse(&["sess_00000000000000000000000007"]));
+        assert!(parse(&["sess_00000000000000000000000007", "--socket", "x.sock"]));
+        assert!(parse(&["--events", "log.json"]));
+        assert!(!parse(&[]));
+        assert!(!parse(&[
+            "sess_00000000000000000000000007",
+            "--events",
+            "log.json"
+        ]));
+        assert!(Cli::try_parse_from(["greenroom", "scenario", "run"]).is_err());
     }
 
     #[test]

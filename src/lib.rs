@@ -13,6 +13,7 @@ mod panic_hook;
 mod playbooks;
 mod providers;
 mod rate;
+mod scenario;
 mod server;
 mod signals;
 mod startup;
@@ -48,6 +49,7 @@ pub async fn main_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let done = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Serve(args) => server::run(&args).await.map_err(|error| error.to_string()),
         Command::Admin(args) => admin::ask(&args).await.map_err(|error| error.to_string()),
+        Command::Scenario(args) => scenario::run(&args).await.map_err(|error| error.to_string()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -129,6 +129,15 @@ impl Playbooks {
     }
 }
 
+/// The playbook of a folder, or the built-in one.
+pub fn one(folder: Option<&Path>) -> Result<Playbook, PlaybooksError> {
+    let (place, bundle) = match folder {
+        Some(folder) => (folder.display().to_string(), read_folder(folder)?),
+        None => ("built into the server".to_owned(), built_in()),
+    };
+    Playbook::from_bundle(&bundle).map_err(|faults| PlaybooksError::Invalid { place, faults })
+}
+
 fn built_in() -> Bundle {
     fn collect(dir: &Dir<'_>, files: &mut BTreeMap<String, String>) {
         for entry in dir.entries() {

@@ -47,12 +47,7 @@ pub enum AskError {
 
 /// Asks and prints.
 pub async fn ask(args: &AdminArgs) -> Result<(), AskError> {
-    let socket = args
-        .socket
-        .clone()
-        .unwrap_or_else(|| Path::new("./data").join(SOCKET_NAME));
-    let asked = tokio::time::timeout(ANSWER_TIMEOUT, get(&socket, &path_of(&args.question))).await;
-    let answer = asked.map_err(|_| AskError::TooLate)??;
+    let answer = get(args.socket.as_deref(), &path_of(&args.question)).await?;
     if args.json {
         println!("{answer:#}");
     } else {
@@ -83,7 +78,14 @@ fn path_of(question: &AdminQuestion) -> String {
     }
 }
 
-async fn get(socket: &Path, path: &str) -> Result<Value, AskError> {
+/// Asks the server at a socket, or at the usual one.
+pub async fn get(socket: Option<&Path>, path: &str) -> Result<Value, AskError> {
+    let usual = Path::new("./data").join(SOCKET_NAME);
+    let asked = tokio::time::timeout(ANSWER_TIMEOUT, get_from(socket.unwrap_or(&usual), path)).await;
+    asked.map_err(|_| AskError::TooLate)?
+}
+
+async fn get_from(socket: &Path, path: &str) -> Result<Value, AskError> {
     let no_server = |error: std::io::Error| AskError::NoServer {
         path: socket.to_owned(),
         reason: error.to_string(),
@@ -230,7 +232,7 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_server_the_socket_is_named() {
-        let error = get(Path::new("/nonexistent/admin.sock"), "/sessions")
+        let error = get(Some(Path::new("/nonexistent/admin.sock")), "/sessions")
             .await
             .unwrap_err();
         assert!(error.to_string().contains("/nonexistent/admin.sock"), "{error}");

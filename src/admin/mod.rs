@@ -5,5 +5,5 @@ mod routes;
 mod socket;
 mod table;
 
-pub use client::ask;
+pub use client::{AskError, ask, get};
 pub use socket::{AdminSocket, AdminSocketError};

@@ -8,6 +8,8 @@ mod expectation;
 mod invariants;
 mod player;
 mod record;
+#[cfg(test)]
+mod tests;
 
 pub use document::{PHRASE_PREFIX, Scenario, ScenarioFault};
 pub use player::{Mismatch, Played, play};
