@@ -1,7 +1,11 @@
 //! The decider, driven by scripted words, models and clocks.
 
+mod attempts;
 mod conversation;
+mod evidence;
+mod injection;
 mod moderation;
 mod outputs;
+mod outside;
 mod play;
 mod run;

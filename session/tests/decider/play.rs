@@ -277,21 +277,30 @@ impl Play {
     }
 
     /// Streams a reply in small pieces through the reader, as an agent does, then finishes the call.
-    pub fn reply(&mut self, stamp: &Stamp, reply: &str, sources: &[&str]) -> Vec<Event> {
-        let mut events = self.stream(stamp, reply, sources);
+    pub fn reply(&mut self, stamp: &Stamp, reply: &str, urls: &[&str]) -> Vec<Event> {
+        self.reply_found(stamp, reply, &searched(urls))
+    }
+
+    /// The same with all that the searches said.
+    pub fn reply_found(&mut self, stamp: &Stamp, reply: &str, sources: &[SearchSource]) -> Vec<Event> {
+        let mut events = self.stream_found(stamp, reply, sources);
         let output = AgentOutput {
             reply: reply.into(),
-            sources: searched(sources),
+            sources: sources.to_vec(),
             receipt: receipt(),
         };
         events.extend(self.report(stamp, AgentReport::Finished(output)));
         events
     }
 
-    pub fn stream(&mut self, stamp: &Stamp, text: &str, sources: &[&str]) -> Vec<Event> {
+    pub fn stream(&mut self, stamp: &Stamp, text: &str, urls: &[&str]) -> Vec<Event> {
+        self.stream_found(stamp, text, &searched(urls))
+    }
+
+    fn stream_found(&mut self, stamp: &Stamp, text: &str, sources: &[SearchSource]) -> Vec<Event> {
         let mut reader = self.model_task(stamp).reader;
-        for source in searched(sources) {
-            reader.source(&source);
+        for source in sources {
+            reader.source(source);
         }
         let mut events = Vec::new();
         let characters: Vec<char> = text.chars().collect();
