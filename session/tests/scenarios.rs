@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use greenroom_protocol::{Envelope, EventId, Seq, SessionId};
 use greenroom_session::Fact;
+use greenroom_session::planner::PlannerOutput;
 use greenroom_session::playbook::{Bundle, Playbook, SCENARIOS_FOLDER};
 use greenroom_session::scenario::{Played, Scenario, ScenarioFault, play, record};
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -29,9 +30,12 @@ fn main() -> ExitCode {
         .files
         .iter()
         .filter(|(name, _)| name.starts_with(SCENARIOS_FOLDER));
-    let trials = scenario_files
+    let mut trials: Vec<Trial> = scenario_files
         .flat_map(|(name, text)| trials(name, text, &playbook))
         .collect();
+    let prompt = playbook.conversation.planner_prompt.clone();
+    let examples = "the examples of the planner's prompt keep its rules";
+    trials.push(Trial::test(examples, move || check_examples(&prompt)));
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
@@ -101,6 +105,39 @@ fn envelopes(log: &[Fact]) -> Vec<Envelope> {
                 .expect("it is JSON"),
         })
         .collect()
+}
+
+/// What a model is shown must be what it is told: the contract's fields, words that were said, one question, speakable.
+fn check_examples(prompt: &str) -> Result<(), Failed> {
+    let (_, examples) = prompt
+        .split_once("## Examples")
+        .ok_or("the prompt has no examples")?;
+    let mut blocks = examples.split("```json\n");
+    let mut person = blocks.next().unwrap_or_default();
+    let mut checked = 0;
+    for block in blocks {
+        let (json, next) = block.split_once("\n```").ok_or("an example has no end")?;
+        let output: PlannerOutput = serde_json::from_str(json).map_err(|error| format!("{json}: {error}"))?;
+        for update in &output.slot_updates {
+            if !person.contains(&update.words) {
+                return Err(format!("{:?} is not in {person}", update.words).into());
+            }
+        }
+        let spoken = format!("{} {}", output.answer, output.question);
+        let fits = !output.answer.contains('?')
+            && output.question.matches('?').count() <= 1
+            && output.ask.is_some() != output.question.is_empty()
+            && !spoken.contains(['*', '#', '`', '\n']);
+        if !fits {
+            return Err(format!("it breaks a rule: {json}").into());
+        }
+        person = next;
+        checked += 1;
+    }
+    if checked < 4 {
+        return Err(format!("only {checked} examples").into());
+    }
+    Ok(())
 }
 
 fn listed(faults: &[ScenarioFault]) -> String {

@@ -5,6 +5,7 @@
 
 mod document;
 mod expectation;
+mod form;
 mod invariants;
 mod player;
 mod record;
