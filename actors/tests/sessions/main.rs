@@ -2,12 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod checks;
 mod commands;
 mod cursors;
 mod faults;
 mod journal;
 mod lifecycle;
 mod model;
+mod moderator;
 mod outages;
 mod outputs;
 mod races;

@@ -14,8 +14,7 @@ use greenroom_actors::{
 use greenroom_protocol::{ErrorCode, Event, Frame, Locale, Mode, Seq, SessionId, Timestamp};
 use greenroom_session::playbook::{Bundle, Playbook};
 use greenroom_session::ports::{
-    BlobError, Blobs, CallFailure, Capabilities, Clock, IdSource, LanguageModel as _, ModelIdentity,
-    ModerationRequest, Moderator, Verdict,
+    BlobError, Blobs, Capabilities, Clock, IdSource, LanguageModel as _, ModerationPolicy, Moderator as _,
 };
 use greenroom_session::{Caller, Command, CommandKind, Receipt, SlotEdit};
 use serde_json::{Value, json};
@@ -23,6 +22,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::journal::MemoryJournal;
 use crate::model::{FOUND_URL, ScriptedModel, answer};
+use crate::moderator::ScriptedModerator;
 
 /// Far longer than anything here takes; time is paused, so waiting for it costs nothing.
 const LONG: Duration = Duration::from_hours(1);
@@ -30,12 +30,21 @@ const LONG: Duration = Duration::from_hours(1);
 pub struct World {
     pub journal: Arc<MemoryJournal>,
     pub model: Arc<ScriptedModel>,
+    pub moderator: Arc<ScriptedModerator>,
     pub blobs: Arc<MemoryBlobs>,
     pub greenroom: Greenroom,
     pub directory: Directory,
     config: ActorsConfig,
+    policies: Policies,
     clock: Arc<PausedClock>,
     ids: Arc<AtomicU64>,
+}
+
+/// Whether what is said is checked, and what is written.
+#[derive(Clone, Copy, Default)]
+struct Policies {
+    input: ModerationPolicy,
+    output: ModerationPolicy,
 }
 
 impl World {
@@ -44,40 +53,56 @@ impl World {
     }
 
     pub async fn with(configure: impl FnOnce(&mut ActorsConfig)) -> Self {
-        Self::of(concierge_bundle(), concierge_output, configure).await
+        Self::of(
+            concierge_bundle(),
+            concierge_output,
+            configure,
+            Policies::default(),
+        )
+        .await
+    }
+
+    /// A server that has what is said and what is written checked.
+    pub async fn checked(input: ModerationPolicy, output: ModerationPolicy) -> Self {
+        let policies = Policies { input, output };
+        Self::of(concierge_bundle(), concierge_output, |_| {}, policies).await
     }
 
     pub async fn launch() -> Self {
         let bundle = read_bundle("../playbooks/launch");
-        Self::of(bundle, crate::outputs::launch, |_| {}).await
+        Self::of(bundle, crate::outputs::launch, |_| {}, Policies::default()).await
     }
 
-    async fn of(bundle: Bundle, usual: fn(&str) -> Value, configure: impl FnOnce(&mut ActorsConfig)) -> Self {
+    async fn of(
+        bundle: Bundle,
+        usual: fn(&str) -> Value,
+        configure: impl FnOnce(&mut ActorsConfig),
+        policies: Policies,
+    ) -> Self {
         let mut config = ActorsConfig::default();
         config.faults.panic_session_on = Some("__panic_session__".to_owned());
         config.faults.panic_agent_on = Some("__panic_agent__".to_owned());
         configure(&mut config);
         let journal = Arc::new(MemoryJournal::default());
         let model = Arc::new(ScriptedModel::new(usual));
+        let moderator = Arc::new(ScriptedModerator::default());
         let blobs = Arc::new(MemoryBlobs::default());
         let clock = Arc::new(PausedClock(Instant::now()));
         let ids = Arc::new(AtomicU64::new(0));
         let playbook = Playbook::from_bundle(&bundle).unwrap();
         let name = greenroom_actors::blob_name(&playbook.reference.hash);
         blobs.put(&name, Bytes::from(bundle.to_json())).await.unwrap();
-        let ports = ports(&journal, &model, &blobs, &clock, &ids, vec![Arc::new(playbook)]);
-        let greenroom = Greenroom::start(config.clone(), ports).await.unwrap();
-        let directory = greenroom.directory();
-        Self {
+        let remains = Remains {
             journal,
             model,
+            moderator,
             blobs,
-            greenroom,
-            directory,
             config,
+            policies,
             clock,
             ids,
-        }
+        };
+        remains.start(vec![Arc::new(playbook)]).await
     }
 
     /// The server is gone at once, and another one starts on what it left. It knows `playbooks` only.
@@ -85,27 +110,27 @@ impl World {
         let Self {
             journal,
             model,
+            moderator,
             blobs,
             greenroom,
             config,
+            policies,
             clock,
             ids,
             ..
         } = self;
         drop(greenroom);
-        let ports = ports(&journal, &model, &blobs, &clock, &ids, playbooks);
-        let greenroom = Greenroom::start(config.clone(), ports).await.unwrap();
-        let directory = greenroom.directory();
-        Self {
+        let remains = Remains {
             journal,
             model,
+            moderator,
             blobs,
-            greenroom,
-            directory,
             config,
+            policies,
             clock,
             ids,
-        }
+        };
+        remains.start(playbooks).await
     }
 
     pub async fn restart(self) -> Self {
@@ -166,6 +191,17 @@ impl World {
             .await
             .unwrap();
         Follower::new(cursor)
+    }
+
+    /// Returns once time has made every session leave memory.
+    pub async fn until_gone_idle(&self) {
+        for _ in 0..20 {
+            pass(Duration::from_secs(30)).await;
+            if self.directory.live() == 0 {
+                return;
+            }
+        }
+        panic!("a session stays for ever");
     }
 
     /// Returns once so many sessions are in memory.
@@ -280,46 +316,71 @@ fn event(frame: &Frame) -> Event {
     Event::from_json(frame.event_type(), frame.data_json()).unwrap()
 }
 
-fn ports(
-    journal: &Arc<MemoryJournal>,
-    model: &Arc<ScriptedModel>,
-    blobs: &Arc<MemoryBlobs>,
-    clock: &Arc<PausedClock>,
-    ids: &Arc<AtomicU64>,
-    playbooks: Vec<Arc<Playbook>>,
-) -> Ports {
-    let default_name = playbooks
-        .first()
-        .map_or("none", |playbook| playbook.reference.name.as_str())
-        .to_owned();
-    let ids = ids.clone();
-    Ports {
-        journal: journal.clone(),
-        blobs: blobs.clone(),
-        model: model.clone(),
-        moderator: Arc::new(NoModerator),
-        capabilities: Capabilities {
-            llm: model.identity(),
-            search: model.can_search(),
-            ..Capabilities::default()
-        },
-        clock: clock.clone(),
-        ids: Arc::new(move || Box::new(Counter(ids.clone()))),
-        playbooks: Arc::new(PlaybookLibrary::new(default_name, playbooks, blobs.clone())),
-    }
+/// What outlives a server.
+struct Remains {
+    journal: Arc<MemoryJournal>,
+    model: Arc<ScriptedModel>,
+    moderator: Arc<ScriptedModerator>,
+    blobs: Arc<MemoryBlobs>,
+    config: ActorsConfig,
+    policies: Policies,
+    clock: Arc<PausedClock>,
+    ids: Arc<AtomicU64>,
 }
 
-/// Nothing is checked in these tests, so nobody asks.
-struct NoModerator;
-
-#[async_trait::async_trait]
-impl Moderator for NoModerator {
-    async fn moderate(&self, _: ModerationRequest) -> Result<Verdict, CallFailure> {
-        panic!("nothing is to be checked")
+impl Remains {
+    async fn start(self, playbooks: Vec<Arc<Playbook>>) -> World {
+        let greenroom = Greenroom::start(self.config.clone(), self.ports(playbooks))
+            .await
+            .unwrap();
+        let directory = greenroom.directory();
+        let Self {
+            journal,
+            model,
+            moderator,
+            blobs,
+            config,
+            policies,
+            clock,
+            ids,
+        } = self;
+        World {
+            journal,
+            model,
+            moderator,
+            blobs,
+            greenroom,
+            directory,
+            config,
+            policies,
+            clock,
+            ids,
+        }
     }
 
-    fn identity(&self) -> Option<ModelIdentity> {
-        None
+    fn ports(&self, playbooks: Vec<Arc<Playbook>>) -> Ports {
+        let default_name = playbooks
+            .first()
+            .map_or("none", |playbook| playbook.reference.name.as_str())
+            .to_owned();
+        let ids = self.ids.clone();
+        Ports {
+            journal: self.journal.clone(),
+            blobs: self.blobs.clone(),
+            model: self.model.clone(),
+            moderator: self.moderator.clone(),
+            capabilities: Capabilities {
+                llm: self.model.identity(),
+                search: self.model.can_search(),
+                moderation: self.moderator.identity(),
+                moderate_input: self.policies.input,
+                moderate_output: self.policies.output,
+                ..Capabilities::default()
+            },
+            clock: self.clock.clone(),
+            ids: Arc::new(move || Box::new(Counter(ids.clone()))),
+            playbooks: Arc::new(PlaybookLibrary::new(default_name, playbooks, self.blobs.clone())),
+        }
     }
 }
 
