@@ -7,6 +7,7 @@ mod app;
 mod cli;
 mod config;
 mod engine;
+mod export;
 mod http;
 mod lifecycle;
 mod panic_hook;

@@ -7,6 +7,7 @@ mod assets;
 mod documents;
 mod edge;
 mod events;
+mod export;
 mod extract;
 mod failure;
 mod health;

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use greenroom_protocol::{ErrorCode, Event, FrozenSlot, Locale, RunStarted, Seq, SessionId, StageCompleted};
+use greenroom_protocol::{
+    ErrorCode, Event, FrozenSlot, Locale, Provenance, RunStarted, Seq, SessionId, StageCompleted,
+};
 use greenroom_session::playbook::{Playbook, SlotSpec};
 use greenroom_session::ports::RunRow;
 use serde_json::{Map, Value, json};
@@ -43,6 +45,8 @@ pub(super) struct Package {
     locale: String,
     /// The brief that it was started with, a line for each slot.
     brief_summary: String,
+    /// Whether a simulated provider wrote any of it.
+    simulated: bool,
     /// Where each part comes from, by its key.
     provenance: Value,
     #[schema(schema_with = schemas::timestamp)]
@@ -105,21 +109,25 @@ pub(super) fn assemble(row: &RunRow, playbook: &Playbook) -> Value {
         .outputs
         .iter()
         .filter_map(|data| serde_json::from_value(data.clone()).ok());
-    let provenance = put_outputs(&mut package, outputs, playbook);
+    let (provenance, simulated) = put_outputs(&mut package, outputs, playbook);
+    package.insert("simulated".to_owned(), simulated.into());
     package.insert("provenance".to_owned(), provenance.into());
     package.insert("created_at".to_owned(), row.created_at.to_string().into());
     package.insert("updated_at".to_owned(), row.updated_at.to_string().into());
     Value::Object(package)
 }
 
-/// Files each output under its stage's key, and lifts what the playbook lifts; answers where each comes from.
+/// Files each output under its stage's key, and lifts what the playbook lifts; answers where each comes
+/// from, and whether any comes from a simulator.
 fn put_outputs(
     package: &mut Map<String, Value>,
     outputs: impl Iterator<Item = StageCompleted>,
     playbook: &Playbook,
-) -> Map<String, Value> {
+) -> (Map<String, Value>, bool) {
     let mut provenance = Map::new();
+    let mut simulated = false;
     for completed in outputs {
+        simulated |= matches!(completed.provenance, Provenance::Model { simulated: true, .. });
         let Some(stage) = playbook.stage(&completed.stage) else {
             continue;
         };
@@ -138,7 +146,7 @@ fn put_outputs(
         provenance.insert(stage.package_key.clone(), source);
         package.insert(stage.package_key.clone(), completed.output);
     }
-    provenance
+    (provenance, simulated)
 }
 
 /// The brief as text: a line for each slot, in the playbook's order, under the name that users know it by.
@@ -259,6 +267,7 @@ mod tests {
             package["provenance"]["strategy_plan"]["source"]["simulated"],
             true
         );
+        assert_eq!(package["simulated"], true);
         assert_eq!(package["provenance"]["research_snapshot"]["dropped"], 1);
         assert!(package.get("creative_assets").is_none());
         assert_eq!(

@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 
 use super::edge::edge;
 use super::{
-    Failure, assets, documents, events, health, jobs, pages, runs, sessions, slots, turns, voice,
+    Failure, assets, documents, events, export, health, jobs, pages, runs, sessions, slots, turns, voice,
 };
 use crate::app::App;
 use crate::ws;
@@ -41,6 +41,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(runs::show))
         .routes(routes!(runs::cancel))
         .routes(routes!(runs::retry))
+        .routes(routes!(export::export, export::export_by_post))
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::show))
         .routes(routes!(assets::asset))
@@ -61,6 +62,7 @@ pub fn router(app: Arc<App>) -> Router {
     let (router, _) = routes().split_for_parts();
     let compressed = SizeAbove::new(COMPRESSED_BYTES_MIN)
         .and(NotForContentType::const_new("text/event-stream"))
+        .and(NotForContentType::const_new("application/zip"))
         .and(NotForContentType::const_new("audio/"));
     router
         .fallback(async || Failure::unrouted(StatusCode::NOT_FOUND, "there is no such path; see /docs"))

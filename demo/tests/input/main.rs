@@ -6,6 +6,7 @@ mod admin;
 mod answers;
 mod configuration;
 mod door;
+mod export;
 mod health;
 mod keys;
 mod messages;
