@@ -12,4 +12,5 @@
 
 pub mod encode;
 pub mod recognise;
+pub mod synthesise;
 pub mod utterances;
