@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::http::{Access, Documents};
 use crate::lifecycle::Lifecycle;
 use crate::playbooks::{Playbooks, PlaybooksError};
-use crate::providers::Providers;
+use crate::providers::{ProviderPorts, Providers};
 use crate::system::{RandomIds, SystemClock};
 use crate::voice::{Voice, VoicePorts};
 
@@ -56,6 +56,7 @@ impl Engine {
         config: &Config,
         playbooks: &Playbooks,
         providers: Providers,
+        ports: ProviderPorts,
         metrics: Option<PrometheusHandle>,
     ) -> Result<Self, EngineError> {
         let store = SqliteStore::open(StoreConfig {
@@ -69,24 +70,21 @@ impl Engine {
         playbooks.store(&*blobs).await?;
         let library = PlaybookLibrary::new(&config.playbook.default, playbooks.all(), Arc::clone(&blobs));
         let library = Arc::new(library);
-        let ports = Ports {
+        let actor_ports = Ports {
             journal: store.journal(),
             blobs: Arc::clone(&blobs),
-            model: providers.language_model(),
-            moderator: providers.moderator(),
-            capabilities: providers.capabilities(),
+            model: Arc::clone(&ports.model),
+            moderator: Arc::clone(&ports.moderator),
+            capabilities: ports.capabilities(),
             clock: Arc::new(SystemClock),
             ids: Arc::new(|| Box::new(RandomIds::default()) as Box<dyn IdSource>),
             playbooks: Arc::clone(&library),
         };
-        let greenroom = Greenroom::start(actors_config(config), ports).await?;
+        let greenroom = Greenroom::start(actors_config(config), actor_ports).await?;
         let (writable, journal_watch) = watch_journal(store.journal());
         let lifecycle = Lifecycle::default();
         let voice_ports = VoicePorts {
-            transcriber: providers.transcriber(),
-            speaker: providers.speaker(),
-            moderator: providers.moderator(),
-            moderate_input: providers.capabilities().moderate_input,
+            providers: ports,
             directory: greenroom.directory(),
             blobs: Arc::clone(&blobs),
             phase: lifecycle.watch(),

@@ -27,6 +27,38 @@ pub struct Providers {
     moderate_output: ModerationPolicy,
 }
 
+/// What the actors, the ears and the mouth know of the providers.
+#[derive(Clone)]
+pub struct ProviderPorts {
+    /// Writes.
+    pub model: Arc<dyn LanguageModel>,
+    /// Turns speech into words.
+    pub transcriber: Arc<dyn Transcriber>,
+    /// Turns words into speech.
+    pub speaker: Arc<dyn Speaker>,
+    /// Checks texts.
+    pub moderator: Arc<dyn Moderator>,
+    /// Whether what users say is checked.
+    pub moderate_input: ModerationPolicy,
+    /// Whether what models write is checked.
+    pub moderate_output: ModerationPolicy,
+}
+
+impl ProviderPorts {
+    /// What they can do, and what is checked.
+    pub fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            llm: self.model.identity(),
+            search: self.model.can_search(),
+            stt: self.transcriber.identity(),
+            tts: self.speaker.identity(),
+            moderation: self.moderator.identity(),
+            moderate_input: self.moderate_input,
+            moderate_output: self.moderate_output,
+        }
+    }
+}
+
 /// What is wrong with the settings.
 #[derive(Debug, thiserror::Error)]
 pub enum ProvidersError {
@@ -89,50 +121,29 @@ impl Providers {
         (providers, builder.faults)
     }
 
-    /// The port of the language model.
-    pub fn language_model(&self) -> Arc<dyn LanguageModel> {
-        match &self.llm {
-            Some(provider) => Arc::new(provider.clone()),
-            None => Arc::new(Unconfigured),
-        }
-    }
-
-    /// The port of who turns speech into words.
-    pub fn transcriber(&self) -> Arc<dyn Transcriber> {
-        match &self.stt {
-            Some(provider) => Arc::new(provider.clone()),
-            None => Arc::new(Unconfigured),
-        }
-    }
-
-    /// The port of who turns words into speech.
-    pub fn speaker(&self) -> Arc<dyn Speaker> {
-        match &self.tts {
-            Some(provider) => Arc::new(provider.clone()),
-            None => Arc::new(Unconfigured),
-        }
-    }
-
-    /// The port of who checks texts.
-    pub fn moderator(&self) -> Arc<dyn Moderator> {
-        match &self.moderation {
-            Some(provider) => Arc::new(provider.clone()),
-            None => Arc::new(Unconfigured),
-        }
-    }
-
-    /// What they can do, and what is checked.
-    pub fn capabilities(&self) -> Capabilities {
-        let model = self.language_model();
-        Capabilities {
-            llm: model.identity(),
-            search: model.can_search(),
-            stt: self.transcriber().identity(),
-            tts: self.speaker().identity(),
-            moderation: self.moderator().identity(),
+    /// Their ports.
+    pub fn ports(&self) -> ProviderPorts {
+        let mut ports = ProviderPorts {
+            model: Arc::new(Unconfigured),
+            transcriber: Arc::new(Unconfigured),
+            speaker: Arc::new(Unconfigured),
+            moderator: Arc::new(Unconfigured),
             moderate_input: self.moderate_input,
             moderate_output: self.moderate_output,
+        };
+        if let Some(provider) = &self.llm {
+            ports.model = Arc::new(provider.clone());
         }
+        if let Some(provider) = &self.stt {
+            ports.transcriber = Arc::new(provider.clone());
+        }
+        if let Some(provider) = &self.tts {
+            ports.speaker = Arc::new(provider.clone());
+        }
+        if let Some(provider) = &self.moderation {
+            ports.moderator = Arc::new(provider.clone());
+        }
+        ports
     }
 
     /// How the provider of something fares; none if there is none. Search is the language model's.
@@ -149,7 +160,7 @@ impl Providers {
     pub fn meets(&self, dependency: Dependency) -> bool {
         match dependency {
             Dependency::Llm => self.llm.is_some(),
-            Dependency::Search => self.language_model().can_search(),
+            Dependency::Search => self.llm.as_ref().is_some_and(LanguageModel::can_search),
             Dependency::Stt => self.stt.is_some(),
             Dependency::Tts => self.tts.is_some(),
             Dependency::Moderation => self.moderation.is_some(),
@@ -262,7 +273,7 @@ mod tests {
             ("GREENROOM_MODERATION__MODEL", "omni"),
             ("GREENROOM_MODERATION__OUTPUT", "best_effort"),
         ]);
-        let capabilities = providers.capabilities();
+        let capabilities = providers.ports().capabilities();
         let stt = capabilities.stt.unwrap();
         assert_eq!((stt.model.as_str(), stt.simulated), ("sim-ears", true));
         assert_eq!(capabilities.tts, None);

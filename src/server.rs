@@ -84,7 +84,8 @@ impl Server {
         let listener = listening.map_err(|source| ServeError::Listen { address, source })?;
         let address = listener.local_addr().unwrap_or(address);
 
-        let engine = Engine::start(config, &playbooks, providers, Some(telemetry.metrics())).await?;
+        let ports = providers.ports();
+        let engine = Engine::start(config, &playbooks, providers, ports, Some(telemetry.metrics())).await?;
         let app = &engine.app;
         let admin = AdminSocket::listen(&config.server.data_dir, Arc::clone(app)).await?;
         engine.greenroom.recover();

@@ -15,7 +15,7 @@ use crate::config::load_from;
 use crate::engine::Engine;
 use crate::http::{self, Peer, WriteProgress};
 use crate::playbooks::Playbooks;
-use crate::providers::Providers;
+use crate::providers::{ProviderPorts, Providers};
 
 /// A message that fills every slot of the launch playbook.
 pub const WHOLE_BRIEF: &str = "제품명은 런치부스터, 카테고리는 스킨케어, 특징은 저자극, 빠른흡수, 비건, 가격은 29000원, 타겟은 20대 여성, \
@@ -32,6 +32,11 @@ pub struct TestServer {
 impl TestServer {
     /// A server with these environment variables.
     pub async fn with(variables: &[(&str, &str)]) -> Self {
+        Self::with_ports(variables, |_| {}).await
+    }
+
+    /// A server with these environment variables, and providers of the test's own.
+    pub async fn with_ports(variables: &[(&str, &str)], replace: impl FnOnce(&mut ProviderPorts)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data_dir = folder.path().join("data");
         let args = ServeArgs {
@@ -45,7 +50,11 @@ impl TestServer {
         let playbooks = Playbooks::load(&config.playbook).unwrap();
         let (providers, faults) = Providers::from_settings(&config);
         assert!(faults.is_empty(), "{faults:?}");
-        let engine = Engine::start(&config, &playbooks, providers, None).await.unwrap();
+        let mut ports = providers.ports();
+        replace(&mut ports);
+        let engine = Engine::start(&config, &playbooks, providers, ports, None)
+            .await
+            .unwrap();
         let app = Arc::clone(&engine.app);
         Self {
             router: http::router(Arc::clone(&app)),

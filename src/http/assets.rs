@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -35,10 +36,11 @@ const CACHE_FOR_GOOD: HeaderValue = HeaderValue::from_static("private, max-age=3
 )]
 pub(super) async fn asset(
     State(app): State<Arc<App>>,
-    Path(name): Path<String>,
+    name: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let unknown = || Failure::unrouted(StatusCode::NOT_FOUND, "there is no such asset");
+    let Path(name) = name.map_err(|_| unknown())?;
     let media_type = media_type_of(&name).filter(|_| is_asset_name(&name));
     let media_type = media_type.ok_or_else(unknown)?;
     let bytes = match app.blobs.get(&format!("{ASSETS_FOLDER}/{name}")).await {
@@ -70,19 +72,14 @@ fn part(bytes: Bytes, headers: &HeaderMap, entity_tag: &str) -> Response {
         return Response::new(Body::from(bytes));
     };
     let total = bytes.len() as u64;
-    match within(&parsed.ranges[0], total) {
-        Some(range) => {
-            let content_range = format!("bytes {}-{}/{total}", range.start(), range.end());
-            let content_range = [(header::CONTENT_RANGE, content_range)];
-            // Within the length, which fits.
-            let slice = bytes.slice(to_index(*range.start())..=to_index(*range.end()));
-            (StatusCode::PARTIAL_CONTENT, content_range, slice).into_response()
-        }
-        None => {
-            let content_range = [(header::CONTENT_RANGE, format!("bytes */{total}"))];
-            (StatusCode::RANGE_NOT_SATISFIABLE, content_range).into_response()
-        }
-    }
+    let Some(range) = within(&parsed.ranges[0], total) else {
+        let content_range = [(header::CONTENT_RANGE, format!("bytes */{total}"))];
+        return (StatusCode::RANGE_NOT_SATISFIABLE, content_range).into_response();
+    };
+    let content_range = format!("bytes {}-{}/{total}", range.start(), range.end());
+    let content_range = [(header::CONTENT_RANGE, content_range)];
+    let slice = bytes.slice(to_index(*range.start())..=to_index(*range.end()));
+    (StatusCode::PARTIAL_CONTENT, content_range, slice).into_response()
 }
 
 /// The bytes that a range means, if there are any.
@@ -99,6 +96,7 @@ fn within(range: &SyntacticallyCorrectRange, total: u64) -> Option<RangeInclusiv
     (start <= end).then_some(start..=end)
 }
 
+/// A place in what is in memory fits.
 fn to_index(position: u64) -> usize {
     usize::try_from(position).unwrap_or(usize::MAX)
 }

@@ -91,7 +91,7 @@ pub(super) async fn detailed(State(app): State<Arc<App>>) -> Json<DetailedHealth
     let stt = ProviderHealth::of(&app.providers, Dependency::Stt);
     let tts = ProviderHealth::of(&app.providers, Dependency::Tts);
     let moderation = ProviderHealth::of(&app.providers, Dependency::Moderation);
-    let capabilities = app.providers.capabilities();
+    let capabilities = app.providers.ports().capabilities();
     let started = std::time::Instant::now();
     let probe = app
         .models

@@ -32,6 +32,8 @@ const RATE_GRACE: Duration = Duration::from_secs(10);
 const RATE_BYTES_PER_SECOND_MIN: u64 = 4 * 1024;
 /// Bytes of the form around the recording: headings, boundaries, short fields.
 const AROUND_BYTES_MAX: usize = 64 * 1024;
+/// Bytes that the form is handed at once: as many as a connection reads.
+const PIECE_BYTES_MAX: usize = 64 * 1024;
 /// Bytes that may come in while the form gets nowhere: a heading that never ends would be searched again and again.
 const UNPARSED_BYTES_MAX: usize = 256 * 1024;
 
@@ -147,6 +149,8 @@ struct PacedBody {
     began: Instant,
     received_bytes: u64,
     deadline: Pin<Box<Sleep>>,
+    /// What came and was not handed out yet.
+    rest: Bytes,
     /// Whether the last call handed something out. The form takes all that is there before it looks at any of it, so it
     /// is given one piece at a time: else it would hold a quick upload whole, beside what it has handed on.
     paused: bool,
@@ -161,6 +165,7 @@ impl PacedBody {
             began,
             received_bytes: 0,
             deadline: Box::pin(sleep_until(began + STALL_MAX)),
+            rest: Bytes::new(),
             paused: false,
         }
     }
@@ -171,15 +176,21 @@ impl PacedBody {
         self.began + RATE_GRACE + earned
     }
 
-    fn count(&mut self, data: &Bytes) -> Result<(), BodyFault> {
+    fn receive(&mut self, data: Bytes) {
         self.received_bytes += data.len() as u64;
         let deadline = (Instant::now() + STALL_MAX).min(self.rate_deadline());
         self.deadline.as_mut().reset(deadline);
-        let unparsed_bytes = self.unparsed_bytes.fetch_add(data.len(), Ordering::Relaxed) + data.len();
+        self.rest = data;
+    }
+
+    fn next_piece(&mut self) -> Result<Bytes, BodyFault> {
+        let length = self.rest.len().min(PIECE_BYTES_MAX);
+        let unparsed_bytes = self.unparsed_bytes.fetch_add(length, Ordering::Relaxed) + length;
         if unparsed_bytes > UNPARSED_BYTES_MAX {
             return Err(BodyFault::Endless);
         }
-        Ok(())
+        self.paused = true;
+        Ok(self.rest.split_to(length))
     }
 }
 
@@ -191,20 +202,20 @@ impl Stream for PacedBody {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        match poll_data(&self.body, context) {
-            Poll::Ready(Some(Ok(data))) => {
-                self.paused = true;
-                Poll::Ready(Some(self.count(&data).map(|()| data)))
-            }
-            Poll::Ready(Some(Err(_))) => Poll::Ready(Some(Err(BodyFault::Broken))),
-            Poll::Ready(None) => Poll::Ready(None),
-            Poll::Pending => {
-                ready!(self.deadline.as_mut().poll(context));
-                let slow = Instant::now() >= self.rate_deadline();
-                let fault = if slow { BodyFault::Slow } else { BodyFault::Stalled };
-                Poll::Ready(Some(Err(fault)))
+        if self.rest.is_empty() {
+            match poll_data(&self.body, context) {
+                Poll::Ready(Some(Ok(data))) => self.receive(data),
+                Poll::Ready(Some(Err(_))) => return Poll::Ready(Some(Err(BodyFault::Broken))),
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Pending => {
+                    ready!(self.deadline.as_mut().poll(context));
+                    let slow = Instant::now() >= self.rate_deadline();
+                    let fault = if slow { BodyFault::Slow } else { BodyFault::Stalled };
+                    return Poll::Ready(Some(Err(fault)));
+                }
             }
         }
+        Poll::Ready(Some(self.next_piece()))
     }
 }
 
@@ -224,27 +235,16 @@ async fn read_form(
     let (mut recording, mut locale, mut voice_preset) = (None, None, None);
     while let Some(field) = form.next_field().await.map_err(|error| failure(&error))? {
         unparsed_bytes.store(0, Ordering::Relaxed);
-        // Another name than these was refused by the form itself.
-        let name = match field.name() {
-            Some(AUDIO) => {
-                refuse_second(recording.is_some(), AUDIO)?;
-                recording = Some(read_recording(field, unparsed_bytes).await?);
-                continue;
-            }
-            Some(LOCALE) => LOCALE,
-            _ => VOICE_PRESET,
-        };
-        let value = field.text().await.map_err(|error| failure(&error))?;
-        let value = value.trim();
-        match name {
-            LOCALE => {
-                refuse_second(locale.is_some(), LOCALE)?;
-                locale = Some(parse_locale(value)?);
-            }
-            _ => {
-                refuse_second(voice_preset.is_some(), VOICE_PRESET)?;
-                voice_preset = Some(value.to_owned());
-            }
+        // A field of another name was refused by the form itself.
+        if field.name() == Some(AUDIO) {
+            refuse_second(recording.is_some(), AUDIO)?;
+            recording = Some(read_recording(field, unparsed_bytes).await?);
+        } else if field.name() == Some(LOCALE) {
+            refuse_second(locale.is_some(), LOCALE)?;
+            locale = Some(parse_locale(&read_text(field).await?)?);
+        } else {
+            refuse_second(voice_preset.is_some(), VOICE_PRESET)?;
+            voice_preset = Some(read_text(field).await?);
         }
     }
     Ok(RecordingForm {
@@ -253,6 +253,11 @@ async fn read_form(
         // What a form sends for a choice that was not made.
         voice_preset: voice_preset.filter(|preset| !preset.is_empty()),
     })
+}
+
+async fn read_text(field: Field<'_>) -> Result<String, Failure> {
+    let text = field.text().await.map_err(|error| failure(&error))?;
+    Ok(text.trim().to_owned())
 }
 
 async fn read_recording(mut field: Field<'_>, unparsed_bytes: &AtomicUsize) -> Result<Recording, Failure> {
@@ -274,12 +279,11 @@ async fn read_recording(mut field: Field<'_>, unparsed_bytes: &AtomicUsize) -> R
 
 fn boundary(headers: &HeaderMap) -> Result<String, Failure> {
     let media_type = text(headers, header::CONTENT_TYPE).unwrap_or_default();
-    multer::parse_boundary(media_type).map_err(|error| match error {
-        multer::Error::NoBoundary => {
+    multer::parse_boundary(media_type).map_err(|error| {
+        if matches!(error, multer::Error::NoBoundary) {
             let reason = "the Content-Type names no boundary";
             Failure::with_details(ErrorCode::InputInvalid, reason)
-        }
-        _ => {
+        } else {
             let reason = "a recording is sent as Content-Type: multipart/form-data";
             Failure::with_details(ErrorCode::InputUnsupportedMedia, reason)
         }
@@ -345,4 +349,133 @@ fn failure(error: &multer::Error) -> Failure {
 fn body_fault(cause: &(dyn StdError + 'static)) -> Option<BodyFault> {
     let cause = cause.downcast_ref::<BodyFault>();
     cause.copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderMap;
+    use futures_util::{StreamExt as _, stream};
+    use tokio::time::sleep;
+
+    use super::*;
+    use crate::lifecycle::Lifecycle;
+
+    const HEADING: &str = "--b\r\nContent-Disposition: form-data; name=\"audio\"\r\n\r\n";
+    const END: &str = "\r\n--b--\r\n";
+
+    async fn read(body: Body, headers: &[(header::HeaderName, &str)]) -> Result<RecordingForm, Failure> {
+        let lifecycle = Lifecycle::default();
+        let media_type = [(header::CONTENT_TYPE, "multipart/form-data; boundary=b")];
+        let headers: HeaderMap = media_type
+            .iter()
+            .chain(headers)
+            .map(|(name, value)| (name.clone(), value.parse().unwrap()))
+            .collect();
+        FormBody::new(body, &headers)
+            .read(&headers, lifecycle.watch())
+            .await
+    }
+
+    /// A body whose pieces come one after another, each this much later.
+    fn paced(pieces: Vec<Vec<u8>>, pause: Duration) -> Body {
+        Body::from_stream(stream::unfold(pieces.into_iter(), move |mut pieces| async move {
+            let piece = pieces.next()?;
+            sleep(pause).await;
+            Some((Ok::<_, std::io::Error>(Bytes::from(piece)), pieces))
+        }))
+    }
+
+    #[track_caller]
+    fn check_refused(read: &Result<RecordingForm, Failure>, code: ErrorCode, reason: &str) {
+        let Err(Failure::Coded {
+            code: found, details, ..
+        }) = read
+        else {
+            panic!("{read:?}")
+        };
+        assert_eq!(*found, code, "{details}");
+        assert!(details.to_string().contains(reason), "{details}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_upload_that_stalls_or_drips_is_not_waited_for() {
+        let stalled = Body::from_stream(
+            stream::iter([Ok::<_, std::io::Error>(Bytes::from(HEADING))]).chain(stream::pending()),
+        );
+        let began = Instant::now();
+        check_refused(&read(stalled, &[]).await, ErrorCode::InputTimeout, "nothing came");
+        assert!(began.elapsed() < STALL_MAX + Duration::from_secs(1));
+
+        let drops = [HEADING]
+            .map(Vec::from)
+            .into_iter()
+            .chain(vec![vec![b'x']; 1_000]);
+        let began = Instant::now();
+        let dripping = paced(drops.collect(), Duration::from_secs(3));
+        check_refused(
+            &read(dripping, &[]).await,
+            ErrorCode::InputTimeout,
+            "bytes a second",
+        );
+        assert!(began.elapsed() < RATE_GRACE + STALL_MAX);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_upload_that_is_slow_but_keeps_its_rate_is_taken_however_long_it_takes() {
+        let piece = vec![b'x'; 40 * 1024];
+        let mut pieces = vec![piece.clone(); 60];
+        pieces[0] = [HEADING.as_bytes(), &piece].concat();
+        pieces.push(Vec::from(END));
+        let began = Instant::now();
+        let form = read(paced(pieces, Duration::from_secs(9)), &[]).await.unwrap();
+        assert_eq!(form.recording.upload.len_bytes(), 60 * 40 * 1024);
+        assert!(began.elapsed() > Duration::from_secs(500));
+    }
+
+    #[tokio::test]
+    async fn a_recording_is_held_in_pieces_and_known_by_what_it_holds() {
+        let recording = vec![7; 1024 * 1024];
+        let whole = [HEADING.as_bytes(), &recording, END.as_bytes()].concat();
+        let at_once = read(Body::from(whole.clone()), &[]).await.unwrap();
+        let in_drops = whole.chunks(1_000).map(<[u8]>::to_vec).collect();
+        let in_drops = read(paced(in_drops, Duration::ZERO), &[]).await.unwrap();
+        assert_eq!(at_once.recording.digest, in_drops.recording.digest);
+        for form in [at_once, in_drops] {
+            let chunks = form.recording.upload.into_chunks();
+            assert_eq!(chunks.concat(), recording);
+            assert!(chunks.iter().all(|chunk| chunk.len() <= 2 * PIECE_BYTES_MAX));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_form_that_gets_nowhere_is_not_read_to_its_end() {
+        let handed_out = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&handed_out);
+        let endless = stream::repeat_with(move || {
+            counter.fetch_add(16 * 1024, Ordering::Relaxed);
+            Ok::<_, std::io::Error>(Bytes::from_static(&[b'-'; 16 * 1024]))
+        });
+        let refused = read(Body::from_stream(endless), &[]).await;
+        check_refused(&refused, ErrorCode::InputInvalid, "never ends");
+        let handed_out = handed_out.load(Ordering::Relaxed);
+        assert!(handed_out <= UNPARSED_BYTES_MAX + PIECE_BYTES_MAX, "{handed_out}");
+    }
+
+    #[tokio::test]
+    async fn what_is_declared_to_be_too_large_is_not_read_at_all() {
+        let unread = Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>());
+        let refused = read(unread, &[(header::CONTENT_LENGTH, "99999999")]).await;
+        check_refused(&refused, ErrorCode::InputTooLarge, "at most 26214400 bytes");
+    }
+
+    #[tokio::test]
+    async fn a_body_that_breaks_off_is_told_as_such() {
+        let error = std::io::Error::other("reset");
+        let broken = stream::iter([Ok(Bytes::from(HEADING)), Err(error)]);
+        check_refused(
+            &read(Body::from_stream(broken), &[]).await,
+            ErrorCode::InputInvalid,
+            "broke off",
+        );
+    }
 }

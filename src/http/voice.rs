@@ -23,7 +23,7 @@ use super::wire::{AssistantVoiceBody, AudioFormat, SpokenDocument, VoiceTurnDocu
 use super::{Asker, Failure};
 use crate::app::App;
 use crate::system::SystemClock;
-use crate::voice::{Heard, Speech, SpokenText, Utterance, VoiceTurn, is_made_of_phrases, observe};
+use crate::voice::{Heard, Speech, Utterance, VoiceTurn, is_made_of_phrases, observe};
 
 /// Characters of a text to be spoken: what the usual models take, counted in tokens, of a script with a token to a
 /// letter.
@@ -156,16 +156,13 @@ pub(super) async fn assistant_voice(
         checked: is_made_of_phrases(&playbook, text) || was_said(&view, text),
         playbook,
     };
-    app.voice.mouth.say(speech).await.map(document_of).map(Json)
-}
-
-fn document_of(spoken: SpokenText) -> SpokenDocument {
-    SpokenDocument {
+    let spoken = app.voice.mouth.say(speech).await?;
+    Ok(Json(SpokenDocument {
         audio_url: spoken.url(),
         format: spoken.format,
         bytes_size: spoken.size_bytes,
         duration_ms: spoken.duration_ms,
-    }
+    }))
 }
 
 /// A recording that is being heard.

@@ -88,14 +88,14 @@ pub enum Heard {
 
 /// The server's ears.
 pub struct Ears {
-    parts: Arc<Parts>,
+    shared: Arc<Shared>,
     places: Arc<Semaphore>,
     keyless: AtomicU64,
     flights: Flights<FlightKey, Progress>,
 }
 
 /// What every hearing needs.
-struct Parts {
+struct Shared {
     ports: Arc<VoicePorts>,
     decoders: Arc<Semaphore>,
     mouth: Arc<Mouth>,
@@ -130,7 +130,7 @@ impl Ears {
         uploads_max: usize,
     ) -> Self {
         Self {
-            parts: Arc::new(Parts {
+            shared: Arc::new(Shared {
                 ports,
                 decoders,
                 mouth,
@@ -143,7 +143,7 @@ impl Ears {
 
     /// Whether anybody turns speech into words here.
     pub fn can_hear(&self) -> bool {
-        self.parts.ports.transcriber.identity().is_some()
+        self.shared.ports.providers.transcriber.identity().is_some()
     }
 
     /// A place in memory for one recording, if there is one.
@@ -154,7 +154,7 @@ impl Ears {
 
     /// Hears a recording in a task of its own, whether or not anybody waits for what becomes of it.
     pub fn hear(&self, utterance: Utterance) -> VoiceTurn {
-        let parts = Arc::clone(&self.parts);
+        let shared = Arc::clone(&self.shared);
         let unique = || self.keyless.fetch_add(1, Ordering::Relaxed);
         let key = FlightKey {
             session: utterance.session,
@@ -165,8 +165,8 @@ impl Ears {
         VoiceTurn {
             progress: self
                 .flights
-                .join(key, |progress| parts.hear_and_answer(utterance, progress)),
-            phase: self.parts.ports.phase.clone(),
+                .join(key, |progress| shared.hear_and_answer(utterance, progress)),
+            phase: self.shared.ports.phase.clone(),
         }
     }
 }
@@ -196,7 +196,7 @@ pub(super) fn lost(phase: &PhaseWatch) -> Failure {
     }
 }
 
-impl Parts {
+impl Shared {
     async fn hear_and_answer(self: Arc<Self>, utterance: Utterance, progress: watch::Sender<Progress>) {
         let asking = Asking {
             session: utterance.session,
@@ -254,11 +254,11 @@ impl Parts {
 
     /// Decodes on a thread of its own. The recording leaves memory before the place is given back.
     async fn decode(&self, upload: Upload, place: OwnedSemaphorePermit) -> Result<SpeechAudio, Failure> {
-        let decoder = Arc::clone(&self.decoders).acquire_owned().await;
-        let decoder = decoder.map_err(|_| Failure::new(ErrorCode::SysDraining))?;
+        let core = Arc::clone(&self.decoders).acquire_owned().await;
+        let core = core.map_err(|_| Failure::new(ErrorCode::SysDraining))?;
         let phase = self.ports.phase.clone();
         let decoding = spawn_blocking(move || {
-            let _held = (decoder, place);
+            let _held = (core, place);
             let started = Instant::now();
             let should_stop = || phase.phase() >= Phase::Draining;
             let decoded = decode(upload, &DecodeLimits::default(), &should_stop);
@@ -343,7 +343,7 @@ impl Listening<'_> {
             vocabulary,
         };
         let started = Instant::now();
-        match ports.transcriber.transcribe(request).await {
+        match ports.providers.transcriber.transcribe(request).await {
             Ok(transcription) => {
                 let nothing = transcription.text.trim().is_empty();
                 observe::transcribed(started.elapsed(), if nothing { "nothing" } else { "ok" });

@@ -4,25 +4,27 @@
 //! that this owns, and whoever asks for the same meanwhile shares it.
 
 mod call;
+mod check;
 mod flights;
 mod hearing;
 pub mod observe;
 mod speech;
 mod speech_cache;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
 use greenroom_actors::Directory;
 use greenroom_audio::Upload;
-use greenroom_session::ports::{Blobs, ModerationPolicy, Moderator, Speaker, Transcriber};
+use greenroom_session::ports::Blobs;
 use tokio::sync::Semaphore;
 
 use crate::lifecycle::PhaseWatch;
+use crate::providers::ProviderPorts;
 
 pub use hearing::{Ears, Heard, Utterance, VoiceTurn};
-pub use speech::{
-    ASSETS_FOLDER, Mouth, Speech, SpokenText, is_asset_name, is_made_of_phrases, media_type_of,
-};
+pub use speech::{ASSETS_FOLDER, Mouth, Speech, is_asset_name, is_made_of_phrases, media_type_of};
 
 /// Decoders at work at once beside the threads of the server: each fills a core.
 const DECODERS_MIN: usize = 1;
@@ -38,14 +40,8 @@ pub struct Recording {
 
 /// What ears and mouth need from the outside.
 pub struct VoicePorts {
-    /// Turns speech into words.
-    pub transcriber: Arc<dyn Transcriber>,
-    /// Turns words into speech.
-    pub speaker: Arc<dyn Speaker>,
-    /// Checks texts.
-    pub moderator: Arc<dyn Moderator>,
-    /// Whether what users want spoken is checked.
-    pub moderate_input: ModerationPolicy,
+    /// Who hears, speaks and checks.
+    pub providers: ProviderPorts,
     /// The way to every session.
     pub directory: Directory,
     /// Where speech is kept.

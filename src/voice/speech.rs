@@ -11,8 +11,7 @@ use greenroom_protocol::{
 };
 use greenroom_session::playbook::{Playbook, VoicePreset};
 use greenroom_session::ports::{
-    CallFailure, CallReceipt, IdSource as _, ModelIdentity, ModerationPolicy, ModerationRequest, SpeechEvent,
-    SpeechFormat, SpeechRequest,
+    CallFailure, CallReceipt, IdSource as _, ModelIdentity, SpeechEvent, SpeechFormat, SpeechRequest,
 };
 use greenroom_session::{Caller, OutsideCall};
 use rand::RngExt as _;
@@ -22,6 +21,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
 use super::call::{Asking, settled, unsettled};
+use super::check::check;
 use super::flights::Flights;
 use super::hearing::lost;
 use super::speech_cache::{CachePlace, Ingredients, Scope};
@@ -52,8 +52,6 @@ const SPEECH_DURATION_MAX: Duration = Duration::from_mins(15);
 const SPEECHES_MAX: usize = 16;
 /// When a client that found all of them taken may come again.
 const SPEECH_RETRY_S: u32 = 5;
-/// The check of a text; its provider answers within a second.
-const CHECK_TIMEOUT: Millis = Millis(10_000);
 
 /// A text that is to be spoken.
 pub struct Speech {
@@ -119,12 +117,12 @@ pub fn media_type_of(name: &str) -> Option<&'static str> {
 
 /// The server's mouth.
 pub struct Mouth {
-    parts: Arc<Parts>,
+    shared: Arc<Shared>,
     flights: Flights<CachePlace, Option<Result<SpokenText, Failure>>>,
 }
 
 /// What every speech needs.
-struct Parts {
+struct Shared {
     ports: Arc<VoicePorts>,
     decoders: Arc<Semaphore>,
     places: Semaphore,
@@ -132,13 +130,13 @@ struct Parts {
 
 impl Mouth {
     pub(super) fn new(ports: Arc<VoicePorts>, decoders: Arc<Semaphore>) -> Self {
-        let parts = Parts {
+        let shared = Shared {
             ports,
             decoders,
             places: Semaphore::new(SPEECHES_MAX),
         };
         Self {
-            parts: Arc::new(parts),
+            shared: Arc::new(shared),
             flights: Flights::new(),
         }
     }
@@ -146,8 +144,8 @@ impl Mouth {
     /// Speaks a text, unless it was spoken before; then it costs nothing and makes no events. Whoever asks for the same
     /// meanwhile shares it, and nobody who goes away cancels it.
     pub async fn say(&self, speech: Speech) -> Result<SpokenText, Failure> {
-        let ports = &self.parts.ports;
-        let identity = ports.speaker.identity().ok_or_else(|| {
+        let ports = &self.shared.ports;
+        let identity = ports.providers.speaker.identity().ok_or_else(|| {
             let asking = speech.asking();
             asking.refusal(ErrorCode::TtsNotConfigured)
         })?;
@@ -156,9 +154,9 @@ impl Mouth {
             observe::speech_cache("hit");
             return Ok(spoken);
         }
-        let parts = Arc::clone(&self.parts);
+        let shared = Arc::clone(&self.shared);
         let mut progress = self.flights.join(place.clone(), |progress| {
-            parts.say_once(speech, identity, place, progress)
+            shared.say_once(speech, identity, place, progress)
         });
         let spoken = progress.wait_for(Option::is_some).await;
         let spoken = spoken.ok().and_then(|spoken| spoken.clone());
@@ -222,7 +220,7 @@ pub fn is_made_of_phrases(playbook: &Playbook, text: &str) -> bool {
     })
 }
 
-impl Parts {
+impl Shared {
     async fn say_once(
         self: Arc<Self>,
         speech: Speech,
@@ -260,7 +258,7 @@ impl Parts {
             .try_acquire()
             .map_err(|_| Failure::overloaded(SPEECH_RETRY_S))?;
         if !speech.checked {
-            self.check(&asking, &speech.text).await?;
+            check(&self.ports, &asking, &speech.text).await?;
         }
         let call = OutsideCall::Speak {
             turn_id: speech.turn_id,
@@ -304,7 +302,7 @@ impl Parts {
             timeout: SPEECH_TIMEOUT,
             stall_timeout: SPEECH_STALL,
         };
-        let mut stream = self.ports.speaker.speak(request).await?;
+        let mut stream = self.ports.providers.speaker.speak(request).await?;
         let mut audio = BytesMut::new();
         let receipt = loop {
             match stream.next().await {
@@ -333,15 +331,15 @@ impl Parts {
 
     /// How long it plays. What cannot be decoded, or is something else than was asked for, is no speech.
     async fn measure(&self, audio: Bytes, format: SpeechFormat) -> Result<Duration, String> {
-        let decoder = Arc::clone(&self.decoders).acquire_owned().await;
-        let decoder = decoder.map_err(|_| "the server stops".to_owned())?;
+        let core = Arc::clone(&self.decoders).acquire_owned().await;
+        let core = core.map_err(|_| "the server stops".to_owned())?;
         let phase = self.ports.phase.clone();
         let limits = DecodeLimits {
             duration_max: SPEECH_DURATION_MAX,
             ..DecodeLimits::default()
         };
         let decoding = spawn_blocking(move || {
-            let _decoder = decoder;
+            let _core = core;
             decode(Upload::from(audio), &limits, &|| phase.phase() >= Phase::Draining)
         });
         let decoded = decoding.await.map_err(|error| error.to_string())?;
@@ -415,44 +413,6 @@ impl Parts {
             return Err(failure);
         }
         Ok(spoken)
-    }
-
-    /// Checks what a user wants spoken, as the policy says.
-    async fn check(&self, asking: &Asking, text: &str) -> Result<(), Failure> {
-        let (ports, directory) = (&self.ports, &self.ports.directory);
-        if ports.moderate_input == ModerationPolicy::Off {
-            return Ok(());
-        }
-        let receipt = asking.reserve(directory, None, OutsideCall::Moderate).await?;
-        let call_id = receipt.call_id.ok_or_else(|| {
-            tracing::error!("a check was reserved without a call");
-            Failure::new(ErrorCode::SysInternal)
-        })?;
-        let request = ModerationRequest {
-            call_id,
-            texts: vec![text.to_owned()],
-            timeout: CHECK_TIMEOUT,
-        };
-        match ports.moderator.moderate(request).await {
-            Ok(verdict) => {
-                asking
-                    .settle(directory, call_id, settled(verdict.receipt, None))
-                    .await?;
-                match verdict.flagged {
-                    Some(_) => Err(asking.refusal(ErrorCode::SafetyInput)),
-                    None => Ok(()),
-                }
-            }
-            Err(failure) => {
-                let told = asking.failure(&failure);
-                let passes = ports.moderate_input == ModerationPolicy::BestEffort;
-                let code = failure.code;
-                tracing::warn!(session_id = %asking.session, %call_id, %code, passes, "a text could not be checked");
-                let settlement = unsettled(failure, (!passes).then_some(code));
-                asking.settle(directory, call_id, settlement).await.ok();
-                if passes { Ok(()) } else { Err(told) }
-            }
-        }
     }
 }
 
