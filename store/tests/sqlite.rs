@@ -11,10 +11,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use greenroom_protocol::{
-    AssetId, AssetReady, CallId, CallOutcome, Event, MessageHeard, Millis, Seq, SessionId, TurnId,
+    AssetId, AssetReady, CallId, CallOutcome, CallPurpose, CallReserved, CallScope, CallSettled, Event,
+    MessageHeard, Millis, Seq, SessionId, TurnId,
 };
 use greenroom_session::ports::{AppendOutcome, Journal, ModelIdentity, OpenError, OpenMode, TenantId};
-use greenroom_session::{CallCost, Private};
+use greenroom_session::{CallCost, CallRecord, Checked, Private, Usage};
 use greenroom_store::{SqliteStore, StoreConfig, StoreOpenError};
 use serde_json::json;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -541,6 +542,82 @@ async fn a_call_has_one_row_from_its_reservation_to_its_settlement() {
     assert_eq!(
         texts(&data_dir, calls).await,
         [r#"["plan","ok","openai","gpt-5.2","resp_1",77,812,1,1]"#]
+    );
+}
+
+#[tokio::test]
+async fn calls_for_speech_and_checks_have_rows_of_their_own_and_speech_is_an_asset() {
+    let data_dir = TempDir::new().unwrap();
+    let store = SqliteStore::open(config(&data_dir)).await.unwrap();
+    let mut author = Author::started(&store.journal()).await;
+    let turn = CallScope::Turn {
+        turn_id: TurnId::new(fresh()),
+        attempt: 1,
+    };
+    for (purpose, scope) in [
+        (CallPurpose::Transcribe, turn.clone()),
+        (CallPurpose::Moderate, turn),
+        (CallPurpose::Speak, CallScope::Session {}),
+    ] {
+        let call_id = CallId::new(fresh());
+        author
+            .tell(vec![Event::CallReserved(CallReserved {
+                call_id,
+                purpose,
+                scope: scope.clone(),
+            })])
+            .await;
+        let call = CallRecord {
+            provider: "openai".to_owned(),
+            model: "speech".to_owned(),
+            response_id: None,
+            request_id: None,
+            usage: Some(Usage {
+                audio_ms: 2_500,
+                ..Usage::default()
+            }),
+            cost: CallCost::Known(40),
+        };
+        let settled = Event::CallSettled(CallSettled {
+            call_id,
+            purpose,
+            scope,
+            outcome: CallOutcome::Ok,
+        });
+        let private = Private {
+            call: Some(call),
+            checked: (purpose == CallPurpose::Moderate).then_some(Checked::Passed),
+            ..Private::none()
+        };
+        author.confide(settled, private).await;
+    }
+    let calls = "SELECT json_array(purpose, outcome, turn_id IS NOT NULL, run_id, attempt, \
+                 json_extract(usage, '$.audio_ms'), cost_micro_usd) FROM usage ORDER BY call_id";
+    assert_eq!(
+        texts(&data_dir, calls).await,
+        [
+            r#"["transcribe","ok",1,null,1,2500,40]"#,
+            r#"["moderate","ok",1,null,1,2500,40]"#,
+            r#"["speak","ok",0,null,null,2500,40]"#,
+        ]
+    );
+
+    let speech = Event::AssetReady(AssetReady {
+        asset_id: AssetId::new(fresh()),
+        run_id: None,
+        kind: "speech".to_owned(),
+        url: "/static/assets/speech.mp3".to_owned(),
+        media_type: "audio/mpeg".to_owned(),
+        size_bytes: 9_000,
+        provenance: facts::model(),
+    });
+    author.tell(vec![speech.clone()]).await;
+    author.tell(vec![speech]).await;
+    let assets = "SELECT json_array(kind, media_type, run_id, size_bytes, seq) FROM media_assets";
+    assert_eq!(
+        texts(&data_dir, assets).await,
+        [r#"["speech","audio/mpeg",null,9000,8]"#],
+        "an asset that is told of twice is one asset"
     );
 }
 

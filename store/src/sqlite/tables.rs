@@ -264,7 +264,7 @@ fn fail_jobs(session: Key, error: Option<&Arc<str>>, at: i64) -> Statement {
 fn asset_statement(session: Key, asset: &AssetValues) -> Statement {
     sqlx::query(
         "INSERT INTO media_assets (asset_id, session_id, run_id, kind, url, media_type, size_bytes, provenance, seq, \
-         created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+         created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (asset_id) DO NOTHING",
     )
     .bind(asset.asset.blob())
     .bind(session.blob())
