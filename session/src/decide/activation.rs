@@ -1,7 +1,7 @@
 //! Coming back to life: what a crash left under way is settled, and taken up again.
 
 use greenroom_protocol::{
-    CallId, CallOutcome, CallPurpose, CallScope, ErrorCode, Millis, RunId, StageId, TurnOutcome,
+    CallId, CallOutcome, CallPurpose, CallScope, ErrorCode, Millis, RunId, TurnOutcome,
 };
 
 use super::Decider;
@@ -23,8 +23,10 @@ impl Decider<'_, '_> {
             self.take_turn_up_again(&planning);
         }
         for (run_id, stage, progress) in stages {
+            // What became of the turn may have been to cancel the run.
+            let is_active = self.state.active_run().is_some_and(|run| run.run_id == run_id);
             let playbook = self.context.playbook;
-            if let Some(spec) = playbook.stage(&stage) {
+            if let Some(spec) = playbook.stage(&stage).filter(|_| is_active) {
                 self.take_stage_up_again(run_id, spec, progress);
             }
         }
@@ -39,20 +41,19 @@ impl Decider<'_, '_> {
         match &planning.progress {
             // What waits for a check needs no model to go on.
             PlanProgress::Checking(check) if !is_old => {
-                let stamp = check_stamp(check, CallScope::Turn { turn_id, attempt: 1 });
-                match stamp.filter(|_| check.interruptions < INTERRUPTIONS_MAX) {
-                    Some(stamp) => self.check_again(&stamp),
-                    None => {
-                        self.settle_orphan(check.call.as_ref().map(|call| call.call_id));
-                        let failure = self.check_given_up(interrupted_too_often());
-                        self.refuse_words(turn_id, &failure);
-                    }
+                let stamp = again(check, CallScope::Turn { turn_id, attempt: 1 });
+                if let Some(stamp) = stamp {
+                    self.check_again(&stamp);
+                } else {
+                    self.settle_orphan(check.call.as_ref().map(|call| call.call_id));
+                    let failure = self.check_given_up(interrupted_too_often());
+                    self.refuse_words(turn_id, &failure);
                 }
             }
             PlanProgress::Replied(reply) if !is_old => {
                 let attempt = reply.attempt;
-                let stamp = check_stamp(&reply.check, CallScope::Turn { turn_id, attempt });
-                match stamp.filter(|_| reply.check.interruptions < INTERRUPTIONS_MAX) {
+                let stamp = again(&reply.check, CallScope::Turn { turn_id, attempt });
+                match stamp {
                     Some(stamp) => self.check_again(&stamp),
                     None => self.end_interrupted_turn(reply.check.call.as_ref().map(|call| call.call_id)),
                 }
@@ -116,17 +117,16 @@ impl Decider<'_, '_> {
     fn take_check_up_again(&mut self, run_id: RunId, spec: &StageSpec, checked: &CheckedStage) {
         let scope = CallScope::Stage {
             run_id,
-            stage: StageId::clone(&spec.id),
+            stage: spec.id.clone(),
             attempt: checked.attempt.number,
         };
-        let stamp = check_stamp(&checked.check, scope);
-        match stamp.filter(|_| checked.check.interruptions < INTERRUPTIONS_MAX) {
-            Some(stamp) => self.check_again(&stamp),
-            None => {
-                self.settle_orphan(checked.check.call.as_ref().map(|call| call.call_id));
-                let failure = self.check_given_up(interrupted_too_often());
-                self.stage_failed(run_id, spec, &failure);
-            }
+        let stamp = again(&checked.check, scope);
+        if let Some(stamp) = stamp {
+            self.check_again(&stamp);
+        } else {
+            self.settle_orphan(checked.check.call.as_ref().map(|call| call.call_id));
+            let failure = self.check_given_up(interrupted_too_often());
+            self.stage_failed(run_id, spec, &failure);
         }
     }
 
@@ -156,8 +156,13 @@ impl Decider<'_, '_> {
     }
 }
 
-fn check_stamp(check: &Check, scope: CallScope) -> Option<Stamp> {
-    check.call.as_ref().map(|call| Stamp {
+/// The stamp of a check that is worth making again.
+fn again(check: &Check, scope: CallScope) -> Option<Stamp> {
+    let call = check
+        .call
+        .as_ref()
+        .filter(|_| check.interruptions < INTERRUPTIONS_MAX)?;
+    Some(Stamp {
         call_id: call.call_id,
         purpose: CallPurpose::Moderate,
         scope,

@@ -263,7 +263,7 @@ impl Decider<'_, '_> {
                 let categories: Vec<String> = categories
                     .into_iter()
                     .take(CATEGORIES_KEPT)
-                    .map(clipped)
+                    .map(|name| clipped(&name))
                     .collect();
                 let failure = Failure {
                     error: self.error_body(flagged),
@@ -346,6 +346,6 @@ impl Decider<'_, '_> {
     }
 }
 
-fn clipped(name: String) -> String {
+fn clipped(name: &str) -> String {
     name.chars().take(CATEGORY_CHARS_MAX).collect()
 }

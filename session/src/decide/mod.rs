@@ -175,9 +175,7 @@ impl Decider<'_, '_> {
             });
         }
         let answer = match command.kind {
-            CommandKind::UserMessage { text, spoken } => {
-                self.user_message(&text, spoken.map(|spoken| *spoken))
-            }
+            CommandKind::UserMessage { text, spoken } => self.user_message(&text, spoken.as_deref()),
             CommandKind::ReserveCall { call } => self.reserve_outside(&call),
             CommandKind::SettleCall { call_id, settlement } => Ok(self.settle_outside(call_id, *settlement)),
             CommandKind::SetSlots { edits } => self.set_slots(&edits),

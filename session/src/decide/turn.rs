@@ -15,7 +15,7 @@ use crate::state::{Phase, Planning, Turn};
 
 impl Decider<'_, '_> {
     /// An utterance, typed or spoken.
-    pub(super) fn user_message(&mut self, text: &str, spoken: Option<Spoken>) -> Answer {
+    pub(super) fn user_message(&mut self, text: &str, spoken: Option<&Spoken>) -> Answer {
         let text = text.trim();
         if !text.chars().any(is_visible) {
             return Err(self.rejection(ErrorCode::InputBlank));
@@ -28,15 +28,15 @@ impl Decider<'_, '_> {
             ));
         }
         self.end_turn(TurnOutcome::Interrupted, false);
-        let reserved = spoken.as_ref().filter(|spoken| self.may_begin(spoken));
+        let reserved = spoken.filter(|spoken| self.may_begin(spoken));
         let turn_id = match reserved {
             Some(spoken) => spoken.turn_id,
             None => TurnId::new(self.context.ids.next_ulid()),
         };
-        if let Some(spoken) = &spoken {
+        if let Some(spoken) = spoken {
             self.settle_transcription(spoken);
         }
-        self.begin_turn(turn_id, text, spoken.as_ref());
+        self.begin_turn(turn_id, text, spoken);
         match self.context.capabilities.moderate_input {
             ModerationPolicy::Off => self.take_words(turn_id, &[]),
             ModerationPolicy::Required | ModerationPolicy::BestEffort => self.check_words(turn_id, false),

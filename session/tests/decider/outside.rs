@@ -332,10 +332,10 @@ fn what_is_not_this_sessions_changes_nothing() {
     );
 
     play.say("안녕하세요");
-    let plan = play.plan_stamp();
-    assert_eq!(plan.purpose, CallPurpose::Plan);
+    let own_call = play.plan_stamp();
+    assert_eq!(own_call.purpose, CallPurpose::Plan);
     assert!(
-        settle(&mut play, plan.call_id, settlement(CallOutcome::Ok)).is_empty(),
+        settle(&mut play, own_call.call_id, settlement(CallOutcome::Ok)).is_empty(),
         "nobody settles it from outside"
     );
 }
