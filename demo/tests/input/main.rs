@@ -12,5 +12,6 @@ mod keys;
 mod messages;
 mod replay;
 mod runs;
+mod scenario;
 mod whole;
 mod wire;
