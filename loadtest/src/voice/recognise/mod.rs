@@ -126,12 +126,21 @@ impl Recogniser {
     pub fn recognise(&self, pcm: &[i16]) -> Transcript {
         let spectrum = Spectrum::of(pcm);
         let sounds = spectrum.sounds();
+        let longest = self
+            .known
+            .iter()
+            .map(|known| known.fingerprint.frames.len())
+            .max();
+        let may_be_known = |range: &Range<usize>| {
+            longest
+                .is_some_and(|longest| range.len() <= longest || alignment::may_be_same(range.len(), longest))
+        };
         let mut heard = Vec::new();
         let mut first = 0;
         while first < sounds.len() {
             // An utterance may have pauses in it, so the longest run of sounds that is one is taken for it.
             let matched = (first..sounds.len()).rev().find_map(|last| {
-                let range = sounds[first].start..sounds[last].end;
+                let range = Some(sounds[first].start..sounds[last].end).filter(may_be_known)?;
                 let (known, distance) = self.nearest_in(&spectrum, range.clone())?;
                 (distance <= DISTANCE_MAX).then(|| (last, known.heard(distance, range)))
             });
