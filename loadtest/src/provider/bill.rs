@@ -11,14 +11,20 @@ use greenroom_protocol::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
+use super::api::Api;
 use super::fault::Fault;
-use super::prompt::{Api, OutputFormat, Prompt};
 use crate::wall_clock;
 
 /// Calls that are kept in memory; older ones remain in the totals and in the file.
 const CALLS_KEPT: usize = 100_000;
 /// Millionths of a US dollar for one search.
 const SEARCH_MICRO_USD: u64 = 10_000;
+/// Millionths of a US dollar for a minute of speech that was heard.
+const HEARD_MINUTE_MICRO_USD: u64 = 6_000;
+/// Millionths of a US dollar for a character that was spoken.
+const SPOKEN_CHARACTER_MICRO_USD: u64 = 15;
+/// Millionths of a US dollar for an image.
+const IMAGE_MICRO_USD: u64 = 40_000;
 
 /// One call that the simulator saw.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,7 +37,7 @@ pub struct BilledCall {
     pub api: Api,
     /// The model that was asked for.
     pub model: String,
-    /// `planner`, the name of the schema, or `text`.
+    /// `planner`, the name of the schema, or `text`; else `transcription`, `speech`, `moderation` or `image`.
     pub purpose: String,
     /// The name of the output schema, if there was one.
     pub schema: Option<String>,
@@ -45,13 +51,23 @@ pub struct BilledCall {
     pub fault: Option<String>,
     /// The HTTP status of a call that was refused.
     pub status: Option<u16>,
-    /// Tokens and searches used.
+    /// What it used.
     pub usage: BilledUsage,
     /// What it cost in millionths of a US dollar.
     pub cost_micro_usd: u64,
     /// Addresses that its searches returned.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub search_urls: Vec<String>,
+}
+
+/// A call as it is booked when it begins.
+#[derive(Debug)]
+pub(crate) struct NewCall<'a> {
+    pub(crate) api: Api,
+    pub(crate) model: &'a str,
+    pub(crate) purpose: &'a str,
+    pub(crate) schema: Option<&'a str>,
+    pub(crate) call_id: Option<String>,
 }
 
 /// How a call ended.
@@ -77,6 +93,15 @@ pub struct BilledUsage {
     pub output_tokens: u64,
     /// Searches made.
     pub searches: u64,
+    /// Milliseconds of speech heard.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub heard_ms: u64,
+    /// Characters spoken.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub spoken_chars: u64,
+    /// Images drawn.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub images: u64,
 }
 
 /// All calls together.
@@ -100,6 +125,15 @@ pub struct BillTotals {
     pub output_tokens: u64,
     /// Searches made.
     pub searches: u64,
+    /// Milliseconds of speech heard.
+    #[serde(default)]
+    pub heard_ms: u64,
+    /// Characters spoken.
+    #[serde(default)]
+    pub spoken_chars: u64,
+    /// Images drawn.
+    #[serde(default)]
+    pub images: u64,
     /// What it all cost in millionths of a US dollar.
     pub cost_micro_usd: u64,
 }
@@ -147,10 +181,23 @@ impl BilledUsage {
             .input_tokens
             .saturating_mul(read)
             .saturating_add(self.output_tokens.saturating_mul(written));
-        tokens
-            .div_ceil(1_000)
-            .saturating_add(self.searches.saturating_mul(SEARCH_MICRO_USD))
+        let priced = [
+            self.searches.saturating_mul(SEARCH_MICRO_USD),
+            self.heard_ms
+                .saturating_mul(HEARD_MINUTE_MICRO_USD)
+                .div_ceil(60_000),
+            self.spoken_chars.saturating_mul(SPOKEN_CHARACTER_MICRO_USD),
+            self.images.saturating_mul(IMAGE_MICRO_USD),
+        ];
+        priced
+            .into_iter()
+            .fold(tokens.div_ceil(1_000), u64::saturating_add)
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Reads a bill from its file. The last line of each call counts; a torn last line is left out.
@@ -228,16 +275,13 @@ impl Bill {
     /// Books a call that begins. The permit is held for as long as the call is under way.
     pub(crate) fn start(
         self: &Arc<Self>,
-        prompt: &Prompt,
-        call_id: Option<String>,
+        entry: NewCall<'_>,
         fault: Option<Fault>,
         permit: OwnedSemaphorePermit,
     ) -> OpenCall {
-        let mut call = BilledCall::new(prompt.api, &prompt.model, prompt.purpose(), call_id);
+        let mut call = BilledCall::new(entry.api, entry.model, entry.purpose, entry.call_id);
         call.fault = fault.map(|fault| fault.name().to_owned());
-        if let OutputFormat::Schema { name, .. } = &prompt.format {
-            call.schema = Some(name.clone());
-        }
+        call.schema = entry.schema.map(str::to_owned);
         let call = self.lock().begin(call);
         self.open.send_modify(|open| *open += 1);
         OpenCall {
@@ -361,6 +405,9 @@ impl BillTotals {
         self.input_tokens += call.usage.input_tokens;
         self.output_tokens += call.usage.output_tokens;
         self.searches += call.usage.searches;
+        self.heard_ms += call.usage.heard_ms;
+        self.spoken_chars += call.usage.spoken_chars;
+        self.images += call.usage.images;
         self.cost_micro_usd += call.cost_micro_usd;
     }
 }
@@ -400,7 +447,18 @@ impl OpenCall {
         self.end(BillOutcome::Completed);
     }
 
-    /// The request was answered with an error.
+    /// What is known to be used before anything is handed over.
+    pub(crate) fn uses(&mut self, usage: BilledUsage) {
+        self.call.usage = usage;
+    }
+
+    /// The request turned out to be wrong after it was let in.
+    pub(crate) fn reject(&mut self, status: u16) {
+        self.call.status = Some(status);
+        self.end(BillOutcome::Rejected);
+    }
+
+    /// A fault answered the request with an error.
     pub(crate) fn fail(&mut self, status: u16) {
         self.call.status = Some(status);
         self.end(BillOutcome::Faulted);
@@ -436,7 +494,6 @@ mod tests {
     use tokio::sync::Semaphore;
 
     use super::super::fault::BreachMode;
-    use super::super::prompt::testing::prompt_of;
     use super::BillOutcome::{ClientGone, Completed, Faulted, Rejected};
     use super::*;
 
@@ -444,11 +501,21 @@ mod tests {
         input_tokens: 1_000,
         output_tokens: 100,
         searches: 1,
+        heard_ms: 0,
+        spoken_chars: 0,
+        images: 0,
     };
 
     fn start(bill: &Arc<Bill>, call_id: &str, fault: Option<Fault>) -> OpenCall {
         let permit = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
-        bill.start(&prompt_of("", "hello"), Some(call_id.to_owned()), fault, permit)
+        let entry = NewCall {
+            api: Api::Responses,
+            model: "sim-large",
+            purpose: "text",
+            schema: None,
+            call_id: Some(call_id.to_owned()),
+        };
+        bill.start(entry, fault, permit)
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::author::Chance;
 use super::pace::{Pieces, tokens};
 use super::play::{Frame, Wait};
-use super::reply::Reply;
+use super::reply::{FunctionCall, Reply};
 
 /// One completion, with everything that its forms need.
 #[derive(Debug)]
@@ -16,12 +16,12 @@ pub(crate) struct Rendering {
     model: String,
     include_usage: bool,
     reply: Reply,
-    id: String,
+    serial: Chance,
     created: i64,
 }
 
 impl Rendering {
-    /// `serial` makes the id unique within the simulator.
+    /// `serial` makes the ids unique within the simulator.
     pub(crate) fn new(
         model: String,
         include_usage: bool,
@@ -33,57 +33,88 @@ impl Rendering {
             model,
             include_usage,
             reply,
-            id: format!("chatcmpl-{}", serial.at("completion").hex()),
+            serial,
             created,
         }
     }
 
     /// The whole completion as one document.
     pub(crate) fn document(&self) -> Value {
-        json!({
-            "id": self.id,
-            "object": "chat.completion",
-            "created": self.created,
-            "model": self.model,
-            "choices": [{
-                "index": 0,
-                "message": {
-                    "role": "assistant", "content": self.reply.text.as_ref(), "refusal": null,
-                    "annotations": self.annotations(),
-                },
-                "logprobs": null,
-                "finish_reason": self.finish_reason(),
-            }],
-            "usage": self.usage(),
-            "service_tier": "default",
-            "system_fingerprint": "fp_simulated",
-        })
+        let mut message = json!({
+            "role": "assistant", "content": null, "refusal": null, "annotations": self.annotations(),
+        });
+        if self.reply.calls.is_empty() {
+            message[self.text_field()] = self.reply.text.as_ref().into();
+        } else {
+            message["tool_calls"] = self
+                .calls()
+                .map(|(index, call)| self.tool_call(index, call, &call.arguments))
+                .collect();
+        }
+        let mut document = self.envelope("chat.completion");
+        document["choices"] = json!([{
+            "index": 0, "message": message, "logprobs": null, "finish_reason": self.finish_reason(),
+        }]);
+        document["usage"] = self.usage();
+        document
     }
 
     /// The completion as a stream of chunks.
     pub(crate) fn frames(self: &Arc<Self>) -> impl Iterator<Item = Frame> + Send + use<> {
-        let deltas = Arc::clone(self);
         let tail = Arc::clone(self);
-        let first = self.chunk(
-            &json!({ "role": "assistant", "content": "", "refusal": null }),
-            None,
-        );
-        let pieces = Pieces::new(Arc::clone(&self.reply.text), self.reply.chance);
-        std::iter::once(first)
-            .chain(
-                pieces
-                    .enumerate()
-                    .map(move |(index, piece)| deltas.delta(index, &piece)),
-            )
-            .chain(std::iter::once_with(move || tail.tail()).flatten())
+        let body: Box<dyn Iterator<Item = Frame> + Send> = if self.reply.calls.is_empty() {
+            Box::new(self.text_frames())
+        } else {
+            Box::new(self.call_frames())
+        };
+        body.chain(std::iter::once_with(move || tail.tail()).flatten())
     }
 
-    fn delta(&self, index: usize, piece: &str) -> Frame {
-        Frame {
+    fn text_frames(self: &Arc<Self>) -> impl Iterator<Item = Frame> + Send + use<> {
+        let deltas = Arc::clone(self);
+        let field = self.text_field();
+        let mut opening = json!({ "role": "assistant", "content": "", "refusal": null });
+        if self.reply.is_refusal {
+            opening = json!({ "role": "assistant", "content": null, "refusal": "" });
+        }
+        let pieces = Pieces::new(Arc::clone(&self.reply.text), self.reply.chance);
+        let pieces = pieces
+            .enumerate()
+            .map(move |(index, piece)| deltas.delta(&json!({ field: piece }), index == 0, &piece));
+        std::iter::once(self.chunk(&opening, None)).chain(pieces)
+    }
+
+    fn call_frames(self: &Arc<Self>) -> impl Iterator<Item = Frame> + Send + use<> {
+        let rendering = Arc::clone(self);
+        let opening = json!({ "role": "assistant", "content": null, "refusal": null });
+        let calls = (0..self.reply.calls.len()).flat_map(move |index| rendering.frames_of_call(index));
+        std::iter::once(self.chunk(&opening, None)).chain(calls)
+    }
+
+    fn frames_of_call(self: &Arc<Self>, index: usize) -> impl Iterator<Item = Frame> + Send + use<> {
+        let call = &self.reply.calls[index];
+        let mut opening = self.tool_call(index, call, "");
+        opening["index"] = index.into();
+        let opening = self.chunk(&json!({ "tool_calls": [opening] }), None);
+        let opening = Frame {
             wait: if index == 0 { Wait::Thought } else { Wait::Token },
+            ..opening
+        };
+        let deltas = Arc::clone(self);
+        let pieces = Pieces::new(Arc::clone(&call.arguments), self.reply.chance.at(&call.name));
+        let pieces = pieces.map(move |piece| {
+            let delta = json!({ "tool_calls": [{ "index": index, "function": { "arguments": piece } }] });
+            deltas.delta(&delta, false, &piece)
+        });
+        std::iter::once(opening).chain(pieces)
+    }
+
+    fn delta(&self, delta: &Value, is_first: bool, piece: &str) -> Frame {
+        Frame {
+            wait: if is_first { Wait::Thought } else { Wait::Token },
             text_chars: piece.chars().count(),
             tokens: tokens(piece),
-            ..self.chunk(&json!({ "content": piece }), None)
+            ..self.chunk(delta, None)
         }
     }
 
@@ -98,7 +129,7 @@ impl Rendering {
             ..self.chunk(&json!({}), Some(self.finish_reason()))
         });
         if self.include_usage {
-            let mut chunk = self.envelope();
+            let mut chunk = self.envelope("chat.completion.chunk");
             chunk["choices"] = json!([]);
             chunk["usage"] = self.usage();
             frames.push(frame(&chunk.to_string()));
@@ -108,7 +139,7 @@ impl Rendering {
     }
 
     fn chunk(&self, delta: &Value, finish_reason: Option<&str>) -> Frame {
-        let mut chunk = self.envelope();
+        let mut chunk = self.envelope("chat.completion.chunk");
         chunk["choices"] =
             json!([{ "index": 0, "delta": delta, "logprobs": null, "finish_reason": finish_reason }]);
         if self.include_usage {
@@ -117,15 +148,41 @@ impl Rendering {
         frame(&chunk.to_string())
     }
 
-    fn envelope(&self) -> Value {
+    fn envelope(&self, object: &str) -> Value {
         json!({
-            "id": self.id, "object": "chat.completion.chunk", "created": self.created, "model": self.model,
+            "id": format!("chatcmpl-{}", self.serial.at("completion").hex()),
+            "object": object, "created": self.created, "model": self.model,
             "service_tier": "default", "system_fingerprint": "fp_simulated",
         })
     }
 
+    fn calls(&self) -> impl Iterator<Item = (usize, &FunctionCall)> {
+        self.reply.calls.iter().enumerate()
+    }
+
+    fn tool_call(&self, index: usize, call: &FunctionCall, arguments: &str) -> Value {
+        let id = self.serial.at(&format!("call {index}"));
+        json!({
+            "id": format!("call_{}{}", id.hex(), &id.at("b").hex()[..8]), "type": "function",
+            "function": { "name": call.name, "arguments": arguments },
+        })
+    }
+
+    /// Where the text of the reply stands.
+    fn text_field(&self) -> &'static str {
+        if self.reply.is_refusal {
+            "refusal"
+        } else {
+            "content"
+        }
+    }
+
     fn finish_reason(&self) -> &'static str {
-        if self.reply.is_cut { "length" } else { "stop" }
+        match (self.reply.is_cut, self.reply.calls.is_empty()) {
+            (true, _) => "length",
+            (false, true) => "stop",
+            (false, false) => "tool_calls",
+        }
     }
 
     fn usage(&self) -> Value {

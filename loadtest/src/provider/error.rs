@@ -1,6 +1,7 @@
 //! Failures in the form that OpenAI gives them.
 
 use axum::Json;
+use axum::extract::rejection::QueryRejection;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
@@ -81,6 +82,45 @@ impl ProviderError {
     pub(crate) fn unknown_url(method: &str, path: &str) -> Self {
         let message = format!("Invalid URL ({method} {path})");
         Self::new(StatusCode::NOT_FOUND, "invalid_request_error", message)
+    }
+
+    /// 404 for a response that is not kept.
+    pub(crate) fn unknown_response(id: &str) -> Self {
+        let message = format!("Response with id '{id}' not found.");
+        Self::new(StatusCode::NOT_FOUND, "invalid_request_error", message)
+    }
+
+    /// 405 for a path that is not asked in this way.
+    pub(crate) fn wrong_method(method: &str, path: &str) -> Self {
+        let message = format!("Not allowed to {method} on {path}.");
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "invalid_request_error", message)
+            .with_code("method_not_supported")
+    }
+
+    /// 400 for a query that cannot be read.
+    pub(crate) fn query(rejection: &QueryRejection) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "invalid_request_error",
+            rejection.body_text(),
+        )
+    }
+
+    /// 400 for a file that is no recording.
+    pub(crate) fn undecodable() -> Self {
+        let message = "Audio file might be corrupted or unsupported";
+        Self::invalid("file", "invalid_value", message)
+    }
+
+    /// 413 for a file beyond the limit.
+    pub(crate) fn file_too_large(bytes_max: usize) -> Self {
+        let message = format!("Maximum content size limit ({bytes_max}) exceeded.");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request_error", message)
+    }
+
+    /// 500 for what should not happen.
+    pub(crate) fn internal() -> Self {
+        Self::of_status(StatusCode::INTERNAL_SERVER_ERROR, None)
     }
 
     /// 413 for a body beyond the limit.

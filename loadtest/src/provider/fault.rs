@@ -5,7 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use super::prompt::Api;
+use super::api::Api;
+use super::moderation::Category;
 
 /// Rules that may be set at once.
 pub(crate) const RULES_MAX: usize = 1_000;
@@ -31,7 +32,7 @@ pub struct FaultMatch {
     /// The model asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// `planner`, the name of an output schema, or `text`.
+    /// `planner`, the name of an output schema, or `text`; else `transcription`, `speech`, `moderation` or `image`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purpose: Option<String>,
     /// Which of the calls that match otherwise, counted from 1 since the rule was set.
@@ -91,15 +92,31 @@ pub enum Fault {
     },
     /// Nothing more is sent, and the connection stays open.
     Hang {
-        /// Characters of the text that are still sent; none means not even the headers.
+        /// Characters of the text, or bytes of the speech, that are still sent; none means not even the headers.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after_chars: Option<usize>,
     },
     /// The connection is broken in mid-stream.
     Cut {
-        /// Characters of the text that are still sent.
+        /// Characters of the text, or bytes of the speech, that are still sent.
         after_chars: usize,
     },
+    /// What is sent ceases to be JSON, and ends as if nothing were wrong.
+    Malformed {
+        /// Characters of the text that are still sent whole.
+        #[serde(default)]
+        after_chars: usize,
+    },
+    /// The model refuses to write what it was asked for.
+    Refusal,
+    /// A text is flagged that has nothing wrong with it.
+    Flag {
+        /// As what.
+        #[serde(default)]
+        category: Category,
+    },
+    /// A recording is taken for words that nobody said, in a language that nobody spoke (Japanese).
+    Mishear,
     /// The reply is complete and breaks its schema.
     Breach {
         /// How.
@@ -137,6 +154,10 @@ impl Fault {
             Self::Status { .. } => "status",
             Self::Hang { .. } => "hang",
             Self::Cut { .. } => "cut",
+            Self::Malformed { .. } => "malformed",
+            Self::Refusal => "refusal",
+            Self::Flag { .. } => "flag",
+            Self::Mishear => "mishear",
             Self::Breach { .. } => "breach",
             Self::Slow { .. } => "slow",
             Self::DisconnectBeforeHeaders => "disconnect_before_headers",
@@ -145,7 +166,16 @@ impl Fault {
 
     /// Whether the reply still arrives whole.
     pub(crate) const fn lets_reply_through(self) -> bool {
-        matches!(self, Self::Breach { .. } | Self::Slow { .. })
+        match self {
+            Self::Breach { .. } | Self::Slow { .. } | Self::Refusal | Self::Flag { .. } | Self::Mishear => {
+                true
+            }
+            Self::Status { .. }
+            | Self::Hang { .. }
+            | Self::Cut { .. }
+            | Self::Malformed { .. }
+            | Self::DisconnectBeforeHeaders => false,
+        }
     }
 }
 

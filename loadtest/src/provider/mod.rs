@@ -1,18 +1,28 @@
 //! The provider simulator: a server that speaks OpenAI's protocol and says of itself that it is none.
 
+mod admission;
+mod api;
 mod author;
 mod bill;
 mod chat;
 mod error;
 mod fault;
+mod generate;
+mod headers;
+mod image;
+mod moderation;
 mod pace;
+mod parameters;
 mod play;
 mod prompt;
 mod reply;
 mod responses;
 mod routes;
 mod search;
+mod simulator;
+mod speech;
 mod strict;
+mod transcription;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -28,11 +38,13 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
+pub use api::Api;
 pub use bill::{BillOutcome, BillStatement, BillTotals, BilledCall, BilledUsage, read_bill};
 pub use fault::{BreachMode, Fault, FaultMatch, FaultRule, Forever, Nth, Times};
-pub use prompt::Api;
+pub use moderation::Category;
 
-use routes::{Disconnect, Simulator};
+use admission::Disconnect;
+use simulator::Simulator;
 
 /// Connections that may be open at once; more wait in the listener's backlog.
 const CONNECTIONS_MAX: usize = 8_192;

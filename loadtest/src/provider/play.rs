@@ -1,11 +1,12 @@
 //! Playing a reply: frame by frame, at the pace that is set, until its end or the fault that ends it.
 
 use std::io;
-use std::iter::Peekable;
 use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
+use futures_util::StreamExt as _;
+use futures_util::stream::{BoxStream, Stream};
 use tokio::time::Instant;
 
 use super::bill::{BilledUsage, OpenCall};
@@ -42,38 +43,44 @@ pub(crate) enum Wait {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Interruption {
     after_chars: usize,
-    is_cut: bool,
+    kind: InterruptionKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum InterruptionKind {
+    /// The connection breaks in the middle of a frame.
+    Cut,
+    /// Nothing more is sent.
+    Hang,
+    /// Half a frame is sent as if it were whole, and the reply ends.
+    Malformed,
 }
 
 impl Interruption {
     /// The interruption that a fault asks for, if it asks for one within the reply.
     pub(crate) fn of(fault: Option<Fault>) -> Option<Self> {
-        match fault {
-            Some(Fault::Cut { after_chars }) => Some(Self {
-                after_chars,
-                is_cut: true,
-            }),
-            Some(Fault::Hang {
+        let (after_chars, kind) = match fault? {
+            Fault::Cut { after_chars } => (after_chars, InterruptionKind::Cut),
+            Fault::Malformed { after_chars } => (after_chars, InterruptionKind::Malformed),
+            Fault::Hang {
                 after_chars: Some(after_chars),
-            }) => Some(Self {
-                after_chars,
-                is_cut: false,
-            }),
-            _ => None,
-        }
+            } => (after_chars, InterruptionKind::Hang),
+            _ => return None,
+        };
+        Some(Self { after_chars, kind })
     }
 }
 
 /// The body that plays the frames. The call is complete, and booked so, before its completing frame is sent.
 pub(crate) fn body(
-    frames: impl Iterator<Item = Frame> + Send + 'static,
+    frames: impl Stream<Item = Frame> + Send + 'static,
     pace: Pace,
     interruption: Option<Interruption>,
     usage: BilledUsage,
     call: OpenCall,
 ) -> Body {
     let playback = Playback {
-        frames: frames.peekable(),
+        frames: Some(frames.boxed()),
         pace,
         interruption,
         usage,
@@ -88,8 +95,9 @@ pub(crate) fn body(
     ))
 }
 
-struct Playback<I: Iterator<Item = Frame>> {
-    frames: Peekable<I>,
+struct Playback {
+    /// None once the reply has been broken off.
+    frames: Option<BoxStream<'static, Frame>>,
     pace: Pace,
     interruption: Option<Interruption>,
     usage: BilledUsage,
@@ -99,19 +107,18 @@ struct Playback<I: Iterator<Item = Frame>> {
     is_broken: bool,
 }
 
-impl<I: Iterator<Item = Frame>> Playback<I> {
+impl Playback {
     async fn next(&mut self) -> Option<io::Result<Bytes>> {
         if self.is_broken {
             tokio::time::sleep(FLUSH_BEFORE_CUT).await;
-            // The frames end here, whoever asks again.
-            self.frames.by_ref().for_each(drop);
+            self.frames = None;
             self.is_broken = false;
             return Some(Err(io::Error::new(
                 io::ErrorKind::ConnectionAborted,
                 "cut by a fault",
             )));
         }
-        let frame = self.frames.next()?;
+        let frame = self.frames.as_mut()?.next().await?;
         self.due += match frame.wait {
             Wait::Nothing => Duration::ZERO,
             Wait::Thought => self.pace.first_token,
@@ -123,11 +130,17 @@ impl<I: Iterator<Item = Frame>> Playback<I> {
             && frame.text_chars > 0
             && self.chars > interruption.after_chars
         {
-            if !interruption.is_cut {
-                std::future::pending::<()>().await;
+            let half = frame.bytes.slice(..frame.bytes.len() / 2);
+            match interruption.kind {
+                InterruptionKind::Hang => std::future::pending::<()>().await,
+                InterruptionKind::Cut => self.is_broken = true,
+                InterruptionKind::Malformed => {
+                    self.frames = None;
+                    // In a stream of events an empty line ends the event; a document does not mind it.
+                    return Some(Ok([&half[..], b"\n\n"].concat().into()));
+                }
             }
-            self.is_broken = true;
-            return Some(Ok(frame.bytes.slice(..frame.bytes.len() / 2)));
+            return Some(Ok(half));
         }
         self.call.wrote(frame.tokens);
         if frame.completes {
@@ -141,11 +154,11 @@ impl<I: Iterator<Item = Frame>> Playback<I> {
 mod tests {
     use std::sync::Arc;
 
-    use futures_util::StreamExt as _;
+    use futures_util::stream;
     use tokio::sync::Semaphore;
 
-    use super::super::bill::{Bill, BillOutcome};
-    use super::super::prompt::testing::prompt_of;
+    use super::super::api::Api;
+    use super::super::bill::{Bill, BillOutcome, NewCall};
     use super::*;
 
     const PACE: Pace = Pace {
@@ -172,10 +185,17 @@ mod tests {
     /// Plays the frames under a fault; returns what came, whether it broke, and how long it took.
     async fn play(bill: &Arc<Bill>, fault: Option<Fault>) -> (String, bool, Duration) {
         let permit = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
-        let call = bill.start(&prompt_of("", "hello"), None, fault, permit);
+        let entry = NewCall {
+            api: Api::Responses,
+            model: "sim-large",
+            purpose: "text",
+            schema: None,
+            call_id: None,
+        };
+        let call = bill.start(entry, fault, permit);
         let began = Instant::now();
         let body = body(
-            frames().into_iter(),
+            stream::iter(frames()),
             PACE,
             Interruption::of(fault),
             BilledUsage::default(),
@@ -211,6 +231,14 @@ mod tests {
         let bill = Bill::open(None).unwrap();
         let (text, is_broken, _) = play(&bill, Some(Fault::Cut { after_chars: 5 })).await;
         assert_eq!((text.as_str(), is_broken), ("abcdef", true));
+        assert_eq!(outcome(&bill), Some(BillOutcome::Faulted));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_malformed_ends_as_if_it_were_whole() {
+        let bill = Bill::open(None).unwrap();
+        let (text, is_broken, _) = play(&bill, Some(Fault::Malformed { after_chars: 5 })).await;
+        assert_eq!((text.as_str(), is_broken), ("abcdef\n\n", false));
         assert_eq!(outcome(&bill), Some(BillOutcome::Faulted));
     }
 

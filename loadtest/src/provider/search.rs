@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::author::{Chance, Facts, mark};
+use super::author::{Chance, Facts, mark, wording};
 
 /// Results of one search.
 const HITS: usize = 5;
@@ -25,6 +25,8 @@ pub struct SearchHit {
     pub url: String,
     /// Its title.
     pub title: String,
+    /// What it says of what was searched for.
+    pub passage: String,
 }
 
 impl SearchHit {
@@ -62,6 +64,7 @@ pub(crate) fn search(facts: &Facts, chance: Chance) -> Search {
                     facts.category,
                     subjects[index % subjects.len()]
                 ),
+                passage: wording::text(facts, "signal", index, chance.below(64)),
             }
         })
         .collect();

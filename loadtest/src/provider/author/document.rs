@@ -346,7 +346,7 @@ impl<'a> Writer<'a> {
         }
         if let Some(text) = schema["format"]
             .as_str()
-            .and_then(|format| Self::formatted(format, place, chance))
+            .and_then(|format| Self::formatted(format, chance))
         {
             return Ok(Value::String(text));
         }
@@ -391,10 +391,9 @@ impl<'a> Writer<'a> {
         words.div_ceil(words.div_ceil(SUBTITLE_LINES).max(1)).max(1)
     }
 
-    fn formatted(format: &str, place: &Place<'_>, chance: Chance) -> Option<String> {
+    fn formatted(format: &str, chance: Chance) -> Option<String> {
         let hex = chance.hex();
         Some(match format {
-            "uri" | "url" | "iri" | "uri-reference" => address(place, chance),
             "date" => date(chance),
             "date-time" => format!("{}T09:{:02}:00Z", date(chance), chance.below(60)),
             "time" => format!("09:{:02}:00Z", chance.below(60)),

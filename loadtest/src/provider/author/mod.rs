@@ -8,7 +8,7 @@ mod labels;
 mod pattern;
 mod planner;
 mod timeline;
-mod wording;
+pub(crate) mod wording;
 
 use serde_json::Value;
 
@@ -17,12 +17,15 @@ use super::search::SearchHit;
 
 pub(crate) use chance::Chance;
 pub(crate) use document::Unsatisfiable;
-pub(crate) use facts::Facts;
+pub(crate) use facts::{Facts, choose};
 pub(crate) use planner::is_planner_schema;
 pub(crate) use wording::mark;
 
 /// An address that no search returns: its host is reserved for what does not exist (RFC 2606).
 const INVENTED_URL: &str = "https://invented.invalid/sim/claim";
+
+/// Characters of somebody else's words that are repeated.
+const QUOTED_CHARS_MAX: usize = 60;
 
 /// Writes the reply's text.
 pub(crate) fn author(
@@ -48,15 +51,37 @@ pub(crate) fn author(
     }
 }
 
-/// A short reply in prose, with what was found named at its end.
+/// Writes the arguments of a function, as JSON.
+pub(crate) fn arguments(schema: &Value, facts: &Facts, chance: Chance) -> Result<String, Unsatisfiable> {
+    document::write(schema, facts, &[], chance).map(|arguments| arguments.to_string())
+}
+
+/// Why nothing is written.
+pub(crate) fn refusal(facts: &Facts) -> &'static str {
+    choose(
+        facts.locale,
+        "[모의] 요청하신 내용은 도와드릴 수 없습니다.",
+        "[simulated] I'm sorry, but I can't help with that.",
+    )
+}
+
+/// A short reply in prose, with what functions answered in it and what was found named at its end.
 fn free_text(prompt: &Prompt, facts: &Facts, hits: &[SearchHit]) -> String {
-    let asked: String = prompt.last_user_text().chars().take(60).collect();
-    let body = facts
+    let quoted = |text: &str| text.chars().take(QUOTED_CHARS_MAX).collect::<String>();
+    let asked = quoted(prompt.last_user_text());
+    let mut body = facts
         .choose(
             &format!("'{asked}' 말씀에 대한 모의 답변입니다. 실제 모델이 쓴 글이 아닙니다."),
             &format!("This is a simulated reply to '{asked}'. No real model wrote it."),
         )
         .to_owned();
+    for result in prompt.tool_results() {
+        let result = quoted(result);
+        body += facts.choose(
+            &format!(" 함수가 답한 내용: {result}"),
+            &format!(" The function answered: {result}"),
+        );
+    }
     let links: Vec<String> = hits
         .iter()
         .map(|hit| format!(" ([{}]({}))", hit.host(), hit.url))

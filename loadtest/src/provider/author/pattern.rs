@@ -10,13 +10,15 @@ const EXTRA_REPETITIONS_MAX: u32 = 64;
 /// A text that matches the pattern and has a length (in characters) within the bounds, if a simple one does.
 pub(crate) fn example(pattern: &str, chance: Chance, length_min: usize, length_max: usize) -> Option<String> {
     let parsed = regex_syntax::Parser::new().parse(pattern).ok()?;
+    let matcher = regex::Regex::new(pattern).ok()?;
     (0..=EXTRA_REPETITIONS_MAX)
         .map_while(|extra| {
             let mut text = String::new();
             write(&parsed, chance, extra, &mut text)?;
             Some(text)
         })
-        .find(|text| (length_min..=length_max).contains(&text.chars().count()))
+        // Anchors in odd places and word boundaries are not written for, so that they are checked instead.
+        .find(|text| (length_min..=length_max).contains(&text.chars().count()) && matcher.is_match(text))
 }
 
 fn write(hir: &Hir, chance: Chance, extra: u32, text: &mut String) -> Option<()> {
@@ -103,5 +105,6 @@ mod tests {
     fn what_cannot_be_matched_is_none() {
         assert_eq!(example("(", Chance::new(0, ""), 0, 10), None);
         assert_eq!(example("^abc$", Chance::new(0, ""), 5, 10), None);
+        assert_eq!(example("a^b", Chance::new(0, ""), 0, 10), None);
     }
 }

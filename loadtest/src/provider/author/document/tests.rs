@@ -9,7 +9,7 @@ use serde_json::json;
 use super::*;
 use crate::provider::prompt::testing::prompt_of;
 use crate::provider::search::search;
-use crate::provider::strict;
+use crate::provider::strict::{self, Strictness};
 
 const BRIEF_KO: &str = r#"{"locale":"ko","mode":"standard","draft":false,"gaps":[],"brief":{
     "product":{"name":"루미세럼","category":"스킨케어","features":["저자극","빠른 흡수","비건"],"price_band":"mid"},
@@ -58,7 +58,12 @@ fn every_schema_of_every_playbook_is_strict_and_obeyed() {
         for file in files {
             let path = file.unwrap().path();
             let schema: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
-            assert_eq!(strict::refusal(&schema), None, "{}", path.display());
+            assert_eq!(
+                strict::refusal(&schema, Strictness::Closed),
+                None,
+                "{}",
+                path.display()
+            );
             write_valid(&schema, &search(&facts(), Chance::new(1, "hits")).hits);
             write_valid(&schema, &[]);
             schemas += 1;
@@ -222,7 +227,6 @@ fn leaf() -> impl Strategy<Value = Value> {
             "ipv4",
             "ipv6",
             "uuid",
-            "uri",
         ])
         .prop_map(|format| json!({ "type": "string", "format": format })),
         prop::collection::vec("[a-z]{1,6}", 1..4)
@@ -238,6 +242,14 @@ fn leaf() -> impl Strategy<Value = Value> {
         Just(json!({ "type": "null" })),
         Just(json!({ "type": ["string", "null"] })),
         Just(json!({ "type": "string", "const": "fixed" })),
+        (1i32..=1_000, 1i32..40).prop_map(
+            |(max, step)| json!({ "type": "number", "multipleOf": f64::from(step) / 4.0, "maximum": max })
+        ),
+        (1usize..8, 0..20usize).prop_map(
+            |(min, more)| json!({ "type": "string", "pattern": "^[a-z]+$", "minLength": min, "maxLength": min + more })
+        ),
+        prop::collection::vec(-9i32..9, 1..4).prop_map(|numbers| json!({ "type": ["integer", "null"], "enum": numbers })),
+        Just(json!({ "type": ["array", "null"], "items": { "type": "integer" }, "minItems": 2, "title": "T" })),
     ]
 }
 
@@ -275,15 +287,20 @@ fn strict_schema() -> impl Strategy<Value = Value> {
                 .prop_map(|(items, min, more)| json!({ "type": "array", "items": items, "minItems": min, "maxItems": min + more })),
             inner.clone().prop_map(|items| json!({ "type": "array", "items": items })),
             prop::collection::vec(inner, 1..3).prop_map(|branches| json!({ "anyOf": branches })),
+            Just(json!({ "$ref": "#/$defs/shared" })),
         ]
     });
-    prop::collection::vec((name(), inner), 1..6).prop_map(closed)
+    let properties = prop::collection::vec((name(), inner), 1..6).prop_map(closed);
+    (properties, leaf()).prop_map(|(mut schema, shared)| {
+        schema["$defs"] = json!({ "shared": shared });
+        schema
+    })
 }
 
 proptest! {
     #[test]
     fn any_strict_schema_is_obeyed(schema in strict_schema()) {
-        prop_assert_eq!(strict::refusal(&schema), None);
+        prop_assert_eq!(strict::refusal(&schema, Strictness::Closed), None);
         write_valid(&schema, &search(&facts(), Chance::new(2, "hits")).hits);
         write_valid(&schema, &[]);
     }
