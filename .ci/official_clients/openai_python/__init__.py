@@ -1,0 +1,1 @@
+"""What the official `openai` package must be able to do with the simulator."""
