@@ -49,7 +49,8 @@ pub enum CommandKind {
     UserMessage {
         /// What the user says.
         text: String,
-        /// How it was heard, if it was spoken: settles the transcription that was reserved for it.
+        /// How it was heard, if it was spoken: settles the transcription that was reserved for it. When the utterance
+        /// is refused (blank, too long) nothing is settled, and [`Self::SettleCall`] is still due.
         #[serde(skip_serializing_if = "Option::is_none")]
         spoken: Option<Box<Spoken>>,
     },
@@ -58,7 +59,8 @@ pub enum CommandKind {
         /// What it is for.
         call: OutsideCall,
     },
-    /// Say how a call that was made outside the session ended. One that is not open any more is left as it is.
+    /// Say how a call that was made outside the session ended. One that was given up meanwhile stays booked as it was,
+    /// but what came of it counts; one that was told of before, or is another session's, changes nothing.
     SettleCall {
         /// Which.
         call_id: CallId,
@@ -95,7 +97,8 @@ pub enum CommandKind {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "call", rename_all = "snake_case")]
 pub enum OutsideCall {
-    /// The words of an utterance. The answer names the turn that they will begin.
+    /// The words of an utterance. The answer names the turn that they will begin. Sent again under its key once that
+    /// turn has begun, it is a duplicate: the answer names the turn and no call.
     Transcribe {
         /// SHA-256 of the recording, hexadecimal; it stands for the words when the same command comes again.
         audio_digest: String,
@@ -112,7 +115,7 @@ pub enum OutsideCall {
 /// How an utterance was heard.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Spoken {
-    /// The turn that the reservation named.
+    /// The turn that the reservation named. It begins once: the answer to the message says which turn it is.
     pub turn_id: TurnId,
     /// The transcription.
     pub call_id: CallId,
@@ -135,7 +138,7 @@ pub struct Settlement {
     pub error: Option<ErrorCode>,
     /// For the operator: no secrets, no words of the user.
     pub reason: Option<String>,
-    /// What came of it; its blob is durable already.
+    /// What came of it; its blob is durable already, and its provenance names the call.
     pub asset: Option<AssetReady>,
 }
 

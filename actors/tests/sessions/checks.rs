@@ -121,6 +121,19 @@ async fn a_moderator_that_is_down_or_panics_refuses_or_lets_pass_as_the_policy_s
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_panic_that_is_asked_for_strikes_the_check_as_any_agent() {
+    let (world, session, mut follower) = session(Required, Off).await;
+    world
+        .send(session, say("please __panic_agent__ now"))
+        .await
+        .unwrap();
+    assert_eq!(outcome(&mut follower).await, TurnOutcome::Failed);
+    assert!(world.moderator.asked().is_empty() && world.model.calls().is_empty());
+    world.send(session, say("and again")).await.unwrap();
+    assert_eq!(outcome(&mut follower).await, TurnOutcome::Ok);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_moderator_that_hangs_costs_its_ten_seconds_and_no_more() {
     let (world, session, mut follower) = session(Required, Off).await;
     world.moderator.script(Check::Hang);
