@@ -142,6 +142,7 @@ fn put_outputs(
             "source": completed.provenance,
             "dropped": completed.dropped,
             "notes": completed.notes,
+            "sources": completed.sources,
         });
         provenance.insert(stage.package_key.clone(), source);
         package.insert(stage.package_key.clone(), completed.output);
