@@ -66,7 +66,7 @@ pub struct CircuitStatus {
     /// The last failure, whoever's fault it was; none once a call has succeeded since. With a closed circuit and an
     /// error rate of zero it is the request's, or the key, the account or the model's name is refused.
     pub last_error: Option<ErrorCode>,
-    /// Mean time to the first text in the last window, in milliseconds.
+    /// Mean time to the first text or sound in the last window, in milliseconds; none where replies are not streamed.
     pub first_token_ms: Option<Millis>,
     /// When an open circuit may let a call through.
     pub retry_after: Option<Millis>,

@@ -17,9 +17,11 @@ const OPENAI_HOST: &str = "api.openai.com";
 /// What the names of a simulator's models start with.
 const SIMULATED_PREFIX: &str = "sim-";
 
-/// What turns speech into words unless another model is chosen.
+/// What turns speech into words unless another model is chosen. OpenAI has announced its end for 2027-02-26, and names
+/// `gpt-transcribe` in its place.
 pub const TRANSCRIPTION_MODEL: &str = "gpt-4o-mini-transcribe";
-/// What turns words into speech unless another model is chosen.
+/// What turns words into speech unless another model is chosen. OpenAI has announced its end for 2027-01-06, and that
+/// of every other model that it serves by `POST /audio/speech`; other servers go on speaking that protocol.
 pub const SPEECH_MODEL: &str = "gpt-4o-mini-tts";
 /// What checks texts unless another model is chosen.
 pub const MODERATION_MODEL: &str = "omni-moderation-latest";

@@ -2,8 +2,13 @@
 //!
 //! Written by hand on reqwest rather than on `async-openai`, because the journal's promises need what that crate
 //! hides: *one HTTP request is one call* (it retries on its own), the request id, `Retry-After` and the raw status of
-//! every answer, and the sources of a web search. It would also bring a type for every corner of the API, where two
+//! every answer, and the sources of a web search. It would also bring a type for every corner of the API, where five
 //! requests and a dozen stream events are all that is spoken here, and unknown events must be ignored, not refused.
+//!
+//! A provider is an *endpoint* (`endpoint`: one operation at one server, with its key, circuit and prices), and each of
+//! its requests is a *call* (`call`: sent once, read under a deadline, classified, counted and logged in one place).
+//! What differs is what is asked and how the answer is read: `client` and `generation` for the language model,
+//! `transcription`, `speech`, `moderation`.
 //!
 //! What is deliberately absent: retries (the decider alone retries; a failure is only classified here), fall-backs
 //! from one model to another, and anything that invents content.

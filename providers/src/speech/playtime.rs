@@ -5,10 +5,14 @@ use greenroom_session::ports::SpeechFormat;
 /// What a second of [`SpeechFormat::Pcm`] has.
 const PCM_BYTES_PER_SECOND: u64 = 24_000 * 2;
 
-/// Bytes before a WAV file's samples, as it is usually written.
-const WAV_HEADER_BYTES: usize = 44;
-/// Where a WAV file says how many bytes a second has.
-const WAV_BYTES_PER_SECOND_AT: usize = 28;
+/// Bytes of a WAV file in which its samples begin: besides its format there may be the name of whoever wrote it.
+const WAV_HEAD_BYTES_MAX: usize = 512;
+/// Where the first chunk of a WAV file is.
+const WAV_CHUNKS_AT: usize = 12;
+/// Bytes of a chunk's name and length.
+const CHUNK_HEADER_BYTES: usize = 8;
+/// Where a format chunk says how many bytes a second has.
+const BYTES_PER_SECOND_AT: usize = CHUNK_HEADER_BYTES + 8;
 
 /// Bytes of an MP3 frame's header.
 const FRAME_HEADER_BYTES: usize = 4;
@@ -25,11 +29,11 @@ const RATES_MPEG1_HZ: [usize; 3] = [44_100, 48_000, 32_000];
 #[derive(Debug)]
 pub(super) enum Playtime {
     Pcm { bytes: u64 },
-    Wav { header: Vec<u8>, sample_bytes: u64 },
+    Wav { head: Vec<u8>, bytes: u64 },
     Mp3(FrameWalk),
 }
 
-/// Goes from frame to frame.
+/// Goes from frame to frame. One that encoders put first, for their own notes, counts like any other.
 #[derive(Debug, Default)]
 pub(super) struct FrameWalk {
     /// Bytes until the next frame or tag.
@@ -48,13 +52,20 @@ struct Frame {
     micros: u64,
 }
 
+/// What the chunks before a WAV file's samples say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct WavHead {
+    bytes_per_second: u64,
+    samples_at: usize,
+}
+
 impl Playtime {
     pub(super) fn new(format: SpeechFormat) -> Self {
         match format {
             SpeechFormat::Pcm => Self::Pcm { bytes: 0 },
             SpeechFormat::Wav => Self::Wav {
-                header: Vec::new(),
-                sample_bytes: 0,
+                head: Vec::new(),
+                bytes: 0,
             },
             SpeechFormat::Mp3 => Self::Mp3(FrameWalk::default()),
         }
@@ -64,10 +75,10 @@ impl Playtime {
     pub(super) fn take(&mut self, bytes: &[u8]) {
         match self {
             Self::Pcm { bytes: counted } => *counted += bytes.len() as u64,
-            Self::Wav { header, sample_bytes } => {
-                let missing = (WAV_HEADER_BYTES - header.len()).min(bytes.len());
-                header.extend_from_slice(&bytes[..missing]);
-                *sample_bytes += (bytes.len() - missing) as u64;
+            Self::Wav { head, bytes: counted } => {
+                let missing = (WAV_HEAD_BYTES_MAX - head.len()).min(bytes.len());
+                head.extend_from_slice(&bytes[..missing]);
+                *counted += bytes.len() as u64;
             }
             Self::Mp3(walk) => walk.take(bytes),
         }
@@ -77,15 +88,36 @@ impl Playtime {
     pub(super) fn ms(&self) -> Option<u64> {
         match self {
             Self::Pcm { bytes } => Some(bytes * 1_000 / PCM_BYTES_PER_SECOND),
-            Self::Wav { header, sample_bytes } => {
-                let rate = header.get(WAV_BYTES_PER_SECOND_AT..)?.first_chunk::<4>()?;
-                let is_usual = header.len() == WAV_HEADER_BYTES
-                    && header[12..16] == *b"fmt "
-                    && header[36..40] == *b"data";
-                let ms = (sample_bytes * 1_000).checked_div(u64::from(u32::from_le_bytes(*rate)))?;
-                is_usual.then_some(ms)
+            Self::Wav { head, bytes } => {
+                let wav = WavHead::read(head)?;
+                let sample_bytes = bytes.saturating_sub(wav.samples_at as u64);
+                (sample_bytes * 1_000).checked_div(wav.bytes_per_second)
             }
             Self::Mp3(walk) => (!walk.is_lost).then_some(walk.micros / 1_000),
+        }
+    }
+}
+
+impl WavHead {
+    fn read(head: &[u8]) -> Option<Self> {
+        let number = |at: usize| Some(u32::from_le_bytes(*head.get(at..)?.first_chunk()?));
+        let (mut at, mut bytes_per_second) = (WAV_CHUNKS_AT, 0);
+        loop {
+            match head.get(at..at + 4)? {
+                b"data" => {
+                    return Some(Self {
+                        bytes_per_second,
+                        samples_at: at + CHUNK_HEADER_BYTES,
+                    });
+                }
+                b"fmt " => bytes_per_second = number(at + BYTES_PER_SECOND_AT)?.into(),
+                _ => {}
+            }
+            let length = usize::try_from(number(at + 4)?).ok()?;
+            // A chunk of an odd length is followed by a byte of padding.
+            at = at
+                .checked_add(CHUNK_HEADER_BYTES)?
+                .checked_add(length.checked_next_multiple_of(2)?)?;
         }
     }
 }
@@ -204,6 +236,29 @@ mod tests {
         ] {
             check(none, None);
         }
+    }
+
+    #[test]
+    fn the_samples_of_a_wav_file_are_where_its_chunks_end() {
+        let format = b"fmt \x10\0\0\0\x01\0\x01\0\xc0\x5d\0\0\x80\xbb\0\0\x02\0\x10\0";
+        let file = |chunks: &[&[u8]]| [b"RIFF\xff\xff\xff\xffWAVE", &chunks.concat()[..]].concat();
+        let check = |chunks: &[&[u8]], expected: Option<u64>| {
+            let file = file(chunks);
+            assert_eq!(
+                played(SpeechFormat::Wav, &[&file]),
+                expected,
+                "{}",
+                file.escape_ascii()
+            );
+        };
+        let (data, second) = (b"data\xff\xff\xff\xff", [0; 4_800]);
+        check(&[format, data, &second], Some(100));
+        check(&[format, b"LIST\x05\0\0\0INFOx\0", data, &second], Some(100));
+        check(&[format, data], Some(0));
+        check(&[format], None);
+        check(&[data, &second], None);
+        check(&[format, b"LIST\xff\xff\xff\xff", &second], None);
+        check(&[], None);
     }
 
     #[test]
