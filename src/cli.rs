@@ -25,6 +25,13 @@ pub enum Command {
     Serve(ServeArgs),
     /// Ask a running server, over its admin socket
     Admin(AdminArgs),
+    /// Would it serve? Check the configuration, the data, the playbooks and everything that is configured
+    Check(CheckArgs),
+    /// Does the server answer? For the health check of a container
+    Health(HealthArgs),
+    /// Work on a playbook
+    #[command(subcommand)]
+    Playbook(PlaybookTask),
     /// Play conversations that are written down with what must follow, or record a session as one
     Scenario(ScenarioArgs),
 }
@@ -41,6 +48,41 @@ pub struct ServeArgs {
     /// Folder of the database, the blobs and the admin socket [default: ./data]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+}
+
+/// What to check, and how to tell it.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+    /// Settings of `serve`.
+    #[command(flatten)]
+    pub serve: ServeArgs,
+}
+
+/// Which server to ask.
+#[derive(Debug, Args)]
+pub struct HealthArgs {
+    /// Address of the server [default: where the configuration says that it listens]
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// Settings of `serve`.
+    #[command(flatten)]
+    pub serve: ServeArgs,
+}
+
+/// A task with a playbook.
+#[derive(Debug, Subcommand)]
+pub enum PlaybookTask {
+    /// Print everything that is wrong with a playbook, by file, line and column; exit with 1 if it cannot be used
+    Validate {
+        /// The playbook's folder
+        dir: PathBuf,
+        /// Print JSON instead of lines
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// What to ask a running server.
@@ -167,6 +209,17 @@ mod tests {
             "log.json"
         ]));
         assert!(Cli::try_parse_from(["greenroom", "scenario", "run"]).is_err());
+    }
+
+    #[test]
+    fn checks_take_the_settings_of_serve() {
+        let parsed = Cli::try_parse_from(["greenroom", "check", "--config", "a.toml", "--json"]).unwrap();
+        let Some(Command::Check(CheckArgs { json: true, serve })) = parsed.command else {
+            panic!("not a check")
+        };
+        assert_eq!(serve.config, Some(PathBuf::from("a.toml")));
+        assert!(Cli::try_parse_from(["greenroom", "health", "--url", "http://127.0.0.1:1"]).is_ok());
+        assert!(Cli::try_parse_from(["greenroom", "playbook", "validate"]).is_err());
     }
 
     #[test]

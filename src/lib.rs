@@ -4,10 +4,12 @@
 
 mod admin;
 mod app;
+mod check;
 mod cli;
 mod config;
 mod engine;
 mod export;
+mod health_probe;
 mod http;
 mod lifecycle;
 mod panic_hook;
@@ -22,6 +24,7 @@ mod system;
 mod telemetry;
 #[cfg(test)]
 mod testing;
+mod validate;
 mod voice;
 mod ws;
 
@@ -30,7 +33,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use cli::{Cli, Command};
+use cli::{Cli, Command, PlaybookTask};
 
 /// Does what a command line says: what `main` does, and what the demo does to be the server. The first argument is
 /// the program's name. Tells a failure on the standard error, and by the exit code.
@@ -50,6 +53,9 @@ pub async fn main_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let done = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Serve(args) => server::run(&args).await.map_err(|error| error.to_string()),
         Command::Admin(args) => admin::ask(&args).await.map_err(|error| error.to_string()),
+        Command::Check(args) => return check::run(&args).await,
+        Command::Health(args) => health_probe::ask(&args).await.map_err(|error| error.to_string()),
+        Command::Playbook(PlaybookTask::Validate { dir, json }) => return validate::run(&dir, json),
         Command::Scenario(args) => scenario::run(&args).await.map_err(|error| error.to_string()),
     };
     match done {

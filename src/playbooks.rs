@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use greenroom_session::playbook::{Bundle, Playbook, PlaybookFault};
+use greenroom_session::playbook::{Bundle, CheckedPlaybook, Playbook, PlaybookFault};
 use greenroom_session::ports::{BlobError, Blobs};
 use include_dir::{Dir, DirEntry, include_dir};
 
@@ -13,6 +13,9 @@ use crate::config::PlaybookSettings;
 
 /// The default playbook ships inside the binary.
 static LAUNCH: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/playbooks/launch");
+
+/// Where the default playbook is, in messages.
+const BUILT_IN: &str = "built into the server";
 
 /// Bytes of one file of a playbook.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -63,11 +66,7 @@ impl Playbooks {
         let mut playbooks = Self {
             by_name: BTreeMap::new(),
         };
-        let mut faults: Vec<_> = playbooks
-            .add("built into the server", built_in())
-            .err()
-            .into_iter()
-            .collect();
+        let mut faults: Vec<_> = playbooks.add(BUILT_IN, built_in()).err().into_iter().collect();
         let folders = settings.dir.as_deref().map_or(Ok(Vec::new()), folders);
         for folder in folders.unwrap_or_else(|error| {
             faults.push(error);
@@ -89,6 +88,21 @@ impl Playbooks {
         } else {
             Err(faults)
         }
+    }
+
+    /// Checks the built-in playbook and those of the configured folder, each with its place.
+    pub fn check(settings: &PlaybookSettings) -> Vec<(String, Result<CheckedPlaybook, PlaybooksError>)> {
+        let mut checked = vec![(BUILT_IN.to_owned(), Ok(Playbook::check(&built_in())))];
+        match settings.dir.as_deref().map_or(Ok(Vec::new()), folders) {
+            Ok(folders) => {
+                let folders = folders
+                    .iter()
+                    .map(|folder| (folder.display().to_string(), check_folder(folder)));
+                checked.extend(folders);
+            }
+            Err(error) => checked.push(("playbook.dir".to_owned(), Err(error))),
+        }
+        checked
     }
 
     /// Keeps every playbook as a blob under its hash, so that a session that was pinned to it can be folded for as
@@ -129,11 +143,16 @@ impl Playbooks {
     }
 }
 
+/// Checks the playbook of a folder; an error if it cannot be read.
+pub fn check_folder(folder: &Path) -> Result<CheckedPlaybook, PlaybooksError> {
+    Ok(Playbook::check(&read_folder(folder)?))
+}
+
 /// The playbook of a folder, or the built-in one.
 pub fn one(folder: Option<&Path>) -> Result<Playbook, PlaybooksError> {
     let (place, bundle) = match folder {
         Some(folder) => (folder.display().to_string(), read_folder(folder)?),
-        None => ("built into the server".to_owned(), built_in()),
+        None => (BUILT_IN.to_owned(), built_in()),
     };
     Playbook::from_bundle(&bundle).map_err(|faults| PlaybooksError::Invalid { place, faults })
 }

@@ -57,7 +57,7 @@ const fn section_of(dependency: Dependency) -> &'static str {
 }
 
 /// How to get a dependency that is missing.
-fn hint_for(dependency: Dependency, config: &Config, providers: &Providers) -> String {
+pub fn hint_for(dependency: Dependency, config: &Config, providers: &Providers) -> String {
     match dependency {
         Dependency::Llm => LLM_HINT.to_owned(),
         Dependency::Search if providers.llm.is_some() => {

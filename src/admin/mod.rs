@@ -3,7 +3,7 @@
 mod client;
 mod routes;
 mod socket;
-mod table;
+pub mod table;
 
 pub use client::{AskError, ask, get};
 pub use socket::{AdminSocket, AdminSocketError};

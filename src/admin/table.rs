@@ -6,7 +6,7 @@ use unicode_width::UnicodeWidthStr as _;
 const CELL_COLUMNS_MAX: usize = 48;
 
 /// A table with a heading; cells are parted by two spaces.
-pub(super) fn render(heading: &[&str], rows: &[Vec<String>]) -> String {
+pub fn render(heading: &[&str], rows: &[Vec<String>]) -> String {
     let heading: Vec<String> = heading.iter().map(|name| (*name).to_owned()).collect();
     let lines: Vec<Vec<String>> = std::iter::once(&heading)
         .chain(rows)

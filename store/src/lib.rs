@@ -8,4 +8,4 @@ mod folder;
 mod sqlite;
 
 pub use blobs::LocalBlobs;
-pub use sqlite::{SqliteStore, StoreConfig, StoreOpenError};
+pub use sqlite::{DataDirState, SqliteStore, StoreConfig, StoreOpenError, inspect};

@@ -4,6 +4,7 @@
 mod abuse;
 mod admin;
 mod answers;
+mod check;
 mod configuration;
 mod door;
 mod export;

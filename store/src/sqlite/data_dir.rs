@@ -30,6 +30,30 @@ pub enum LockError {
     Io(#[from] io::Error),
 }
 
+/// Whether somebody owns a data directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LockState {
+    /// Nobody does.
+    Free,
+    /// A process does.
+    Taken,
+}
+
+/// Looks whether a directory is locked, and leaves no lock behind.
+pub fn lock_state(data_dir: &Path) -> io::Result<LockState> {
+    let file = match File::open(data_dir.join(LOCK_FILE)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(LockState::Free),
+        Err(error) => return Err(error),
+    };
+    // A shared one: two who look at once must not take each other for the owner.
+    match file.try_lock_shared() {
+        Ok(()) => Ok(LockState::Free),
+        Err(TryLockError::WouldBlock) => Ok(LockState::Taken),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
 impl DataDirLock {
     /// Locks the directory, which must exist. The system frees the lock when the process ends, however it ends.
     pub fn take(data_dir: &Path) -> Result<Self, LockError> {

@@ -7,6 +7,7 @@ mod data_dir;
 mod facts;
 mod fault;
 mod health;
+mod inspect;
 mod journal;
 mod prepared;
 mod projection;
@@ -31,6 +32,8 @@ use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::folder;
+pub use inspect::{DataDirState, inspect};
+
 use data_dir::{DataDirLock, FreeDisk, LockError};
 use health::Health;
 use writer::{Control, QUEUE_REQUESTS_MAX, Request, Writer};

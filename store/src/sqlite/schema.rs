@@ -15,8 +15,8 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[(
     include_str!("../../../migrations/sqlite/0001_journal_and_read_models.sql"),
 )];
 
-/// Brings the database to the newest schema.
-pub async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreOpenError> {
+/// The database's version, if this release can use it.
+pub async fn usable_version(connection: &mut SqliteConnection) -> Result<i64, StoreOpenError> {
     let known = MIGRATIONS.last().map_or(0, |(version, _, _)| *version);
     let found = applied_version(connection)
         .await
@@ -24,6 +24,12 @@ pub async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreOpenE
     if found > known {
         return Err(StoreOpenError::SchemaNewer { found, known });
     }
+    Ok(found)
+}
+
+/// Brings the database to the newest schema.
+pub async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreOpenError> {
+    usable_version(connection).await?;
     let migrations = MIGRATIONS
         .iter()
         .map(|(version, description, text)| {
