@@ -366,6 +366,11 @@ fn stage_event() -> impl Strategy<Value = Event> {
         attempt,
         error,
     });
+    let source = (text(), of(text()), of(text())).prop_map(|(url, title, passage)| SupportingSource {
+        url,
+        title,
+        passage,
+    });
     let note = (text(), provenance()).prop_map(|(path, provenance)| CheckNote { path, provenance });
     prop_oneof![
         (text(), of(run_id()), vec(failure, 0..3)).prop_map(|(state, run_id, failures)| {
@@ -397,20 +402,23 @@ fn stage_event() -> impl Strategy<Value = Event> {
             json(),
             provenance(),
             any::<u32>(),
+            vec(source, 0..3),
             vec(note, 0..3)
         )
-            .prop_map(|(run_id, stage, attempt, output, provenance, dropped, notes)| {
-                Event::StageCompleted(StageCompleted {
-                    run_id,
-                    stage,
-                    attempt,
-                    output,
-                    provenance,
-                    dropped,
-                    sources: Vec::new(),
-                    notes,
-                })
-            }),
+            .prop_map(
+                |(run_id, stage, attempt, output, provenance, dropped, sources, notes)| {
+                    Event::StageCompleted(StageCompleted {
+                        run_id,
+                        stage,
+                        attempt,
+                        output,
+                        provenance,
+                        dropped,
+                        sources,
+                        notes,
+                    })
+                }
+            ),
     ]
 }
 
@@ -418,7 +426,10 @@ fn call_event() -> impl Strategy<Value = Event> {
     let purpose = prop_oneof![
         Just(CallPurpose::Plan),
         Just(CallPurpose::Stage),
-        Just(CallPurpose::Repair)
+        Just(CallPurpose::Repair),
+        Just(CallPurpose::Moderate),
+        Just(CallPurpose::Transcribe),
+        Just(CallPurpose::Speak),
     ];
     let outcome = prop_oneof![
         Just(CallOutcome::Ok),
@@ -432,6 +443,7 @@ fn call_event() -> impl Strategy<Value = Event> {
             attempt
         }),
         (turn_id(), any::<u32>()).prop_map(|(turn_id, attempt)| CallScope::Turn { turn_id, attempt }),
+        Just(CallScope::Session {}),
     ];
     prop_oneof![
         (call_id(), purpose.clone(), scope.clone()).prop_map(|(call_id, purpose, scope)| {
