@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use greenroom_protocol::{
-    CallId, CallReserved, CallScope, CallSettled, ErrorCode, Event, MessageAdded, Provenance, Role, RunId,
-    Seq, SessionId, StageChanged, StageCompleted, StageId, TurnId,
+    CallId, CallPurpose, CallReserved, CallScope, CallSettled, ErrorCode, Event, MessageAdded, Provenance,
+    Role, RunId, Seq, SessionId, StageChanged, StageCompleted, StageId, TurnId,
 };
 
 use super::bill::Calls;
@@ -28,6 +28,7 @@ pub(super) fn check(
         report,
         turns: BTreeMap::new(),
         runs: BTreeMap::new(),
+        checks: BTreeMap::new(),
         was_given_up: false,
     };
     let mut expected = Seq::ZERO.next();
@@ -63,6 +64,8 @@ struct Fold<'a> {
     /// How often each turn ended.
     turns: BTreeMap<TurnId, u32>,
     runs: BTreeMap<RunId, Run>,
+    /// Checks that are open, with what they check.
+    checks: BTreeMap<CallId, CallScope>,
     /// The supervisor gave the session up: what was under way stays as it is until an operator restarts it.
     was_given_up: bool,
 }
@@ -155,6 +158,10 @@ impl Fold<'_> {
             });
         }
         self.provenance(seq, &added.provenance);
+        if let (Provenance::Model { .. }, Some(turn_id)) = (&added.provenance, added.turn_id) {
+            let scope = CallScope::Turn { turn_id, attempt: 1 };
+            self.waits_for_checks(seq, &scope, "a reply was added");
+        }
     }
 
     /// A model's text names the call that wrote it, and that call was reserved.
@@ -195,6 +202,12 @@ impl Fold<'_> {
     fn stage_completed(&mut self, seq: Seq, completed: StageCompleted) {
         let session = self.session;
         self.report.counts.stages_completed += 1;
+        let scope = CallScope::Stage {
+            run_id: completed.run_id,
+            stage: completed.stage.clone(),
+            attempt: completed.attempt,
+        };
+        self.waits_for_checks(seq, &scope, "a stage was completed");
         self.stage_taken_up(seq, completed.run_id, completed.stage.clone());
         if let Some(run) = self.runs.get_mut(&completed.run_id) {
             run.completed.insert(completed.stage);
@@ -279,8 +292,37 @@ impl Fold<'_> {
         }
     }
 
+    /// Nothing reads what a user said, and nothing that a model wrote stands, while its check is open.
+    fn waits_for_checks(&mut self, seq: Seq, scope: &CallScope, reason: &str) {
+        let of_the_same = |checked: &CallScope| match (checked, scope) {
+            (CallScope::Turn { turn_id: checked, .. }, CallScope::Turn { turn_id, .. }) => checked == turn_id,
+            (checked @ CallScope::Stage { .. }, scope) => checked == scope,
+            (CallScope::Turn { .. }, CallScope::Stage { .. } | CallScope::Session {})
+            | (CallScope::Session {}, _) => false,
+        };
+        let check = self.checks.iter().find(|(_, checked)| of_the_same(checked));
+        if let Some((check, _)) = check {
+            let (session, check) = (self.session, *check);
+            self.found(Violation::Unchecked {
+                session,
+                seq,
+                check,
+                reason: reason.to_owned(),
+            });
+        }
+    }
+
     fn call_reserved(&mut self, seq: Seq, reserved: CallReserved) {
         self.report.counts.calls_reserved += 1;
+        match reserved.purpose {
+            CallPurpose::Moderate => {
+                self.checks.insert(reserved.call_id, reserved.scope.clone());
+            }
+            CallPurpose::Plan | CallPurpose::Stage | CallPurpose::Repair => {
+                self.waits_for_checks(seq, &reserved.scope, "a model was called");
+            }
+            CallPurpose::Transcribe | CallPurpose::Speak => {}
+        }
         if let Some(reason) = self.calls.reserve(self.session, reserved.call_id) {
             self.booking(reserved.call_id, reason);
         }
@@ -291,6 +333,7 @@ impl Fold<'_> {
 
     fn call_settled(&mut self, settled: &CallSettled) {
         self.report.counts.calls_settled += 1;
+        self.checks.remove(&settled.call_id);
         if let Some(reason) = self.calls.settle(self.session, settled.call_id, settled.outcome) {
             self.booking(settled.call_id, reason);
         }

@@ -535,3 +535,44 @@ fn an_operator_sees_what_the_journal_holds_and_the_simulator_counted() {
     };
     check_evidence(|evidence| evidence.operator.push(absent), &["operator_differs"]);
 }
+
+#[test]
+fn nothing_is_acted_upon_or_stands_while_its_check_is_open() {
+    let turn_scope = |mut data: Value| {
+        data["turn_id"] = json!(turn());
+        data["attempt"] = json!(1);
+        data
+    };
+    let stage_scope = |mut data: Value| {
+        data["run_id"] = json!(run());
+        data["stage"] = json!("research");
+        data["attempt"] = json!(1);
+        data
+    };
+    let check = |number: u128| json!({ "call_id": call(number), "purpose": "moderate" });
+    let passed = |number: u128| json!({ "call_id": call(number), "purpose": "moderate", "outcome": "ok" });
+    // Where a check of the words, of the reply and of the output is reserved, and where it must have been settled.
+    for (reserved_at, settled_at, first_late_at) in [(3, 3, 4), (5, 5, 6), (12, 12, 13)] {
+        let scoped = |data: Value| {
+            if reserved_at < 7 {
+                turn_scope(data)
+            } else {
+                stage_scope(data)
+            }
+        };
+        check_journal(
+            |events| {
+                events.insert(settled_at, ("call.settled", scoped(passed(3))));
+                events.insert(reserved_at, ("call.reserved", scoped(check(3))));
+            },
+            &[],
+        );
+        check_journal(
+            |events| {
+                events.insert(first_late_at, ("call.settled", scoped(passed(3))));
+                events.insert(reserved_at, ("call.reserved", scoped(check(3))));
+            },
+            &["unchecked"],
+        );
+    }
+}

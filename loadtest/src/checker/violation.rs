@@ -99,6 +99,18 @@ pub enum Violation {
         /// What is wrong.
         reason: String,
     },
+    /// Something was acted upon, or stands, while its check was still open.
+    #[error("{session} {seq}: {reason} while {check} was still checking it")]
+    Unchecked {
+        /// The session.
+        session: SessionId,
+        /// The event that did not wait.
+        seq: Seq,
+        /// The check.
+        check: CallId,
+        /// What was done.
+        reason: String,
+    },
     /// A run ended otherwise than runs end.
     #[error("{session}: {run} {reason}")]
     RunEnd {
