@@ -146,6 +146,7 @@ fn describe() {
         "greenroom_journal_writable",
         "Whether appends are being committed."
     );
+    crate::voice::observe::describe();
 }
 
 #[cfg(test)]

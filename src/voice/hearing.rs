@@ -219,7 +219,10 @@ impl Shared {
         };
         progress.send_modify(|progress| progress.heard = Some(heard.clone()));
         if let (Ok(heard), Some(preset)) = (heard, preset) {
-            let spoken = self.answer(&asking, heard, playbook, preset).await;
+            let phase = self.ports.phase.clone();
+            let answering = self.answer(&asking, heard, playbook, preset);
+            let spoken = phase.unless_reached(Phase::Closing, answering).await;
+            let spoken = spoken.unwrap_or_else(|| Err(Failure::new(ErrorCode::SysDraining)));
             progress.send_modify(|progress| progress.spoken = Some(spoken));
         }
         drop(presence);

@@ -4,7 +4,37 @@ use std::time::Duration;
 
 use greenroom_audio::DecodeError;
 use greenroom_protocol::ErrorCode;
-use metrics::{counter, histogram};
+use metrics::{counter, describe_counter, describe_histogram, histogram};
+
+/// Says what each of them counts.
+pub fn describe() {
+    describe_counter!(
+        "greenroom_uploads_total",
+        "Recordings that came in, by outcome: ok, or the code of the refusal."
+    );
+    describe_counter!(
+        "greenroom_upload_bytes_total",
+        "Bytes of the recordings that came in whole."
+    );
+    describe_counter!("greenroom_decodes_total", "Recordings decoded, by outcome.");
+    describe_histogram!("greenroom_decode_seconds", "Time to decode a recording.");
+    describe_counter!(
+        "greenroom_decoded_audio_milliseconds_total",
+        "How long the recordings play that were decoded."
+    );
+    describe_histogram!(
+        "greenroom_transcription_seconds",
+        "Time to the words of a recording, by outcome: ok, nothing, or the code of the failure."
+    );
+    describe_histogram!(
+        "greenroom_speech_seconds",
+        "Time to the whole speech of a text, by outcome: ok, or the code of the failure."
+    );
+    describe_counter!(
+        "greenroom_speech_cache_total",
+        "Texts to be spoken, by whether they had been before: hit or miss."
+    );
+}
 
 /// A recording came in whole, or was refused on its way.
 pub fn upload(outcome: Result<usize, ErrorCode>) {
