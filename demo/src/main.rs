@@ -17,11 +17,11 @@ const AS_SERVER: &str = "__as_server";
 /// The first argument by which the demo is told to play the simulator.
 const AS_SIMULATOR: &str = "__as_simulator";
 
-/// Plays one launch session to its end: typed, in Korean, against a simulated AI provider.
+/// Plays one launch session to its end, spoken in English, against a simulated AI provider.
 #[derive(Debug, Parser)]
 #[command(name = "demo", version)]
 struct Cli {
-    /// Type the brief, in Korean.
+    /// Type the brief, in Korean, instead of speaking it in English.
     #[arg(long)]
     typed: bool,
     /// Leave at once when the session is done, instead of keeping the page open until Ctrl-C.

@@ -48,6 +48,30 @@ impl Screen {
         );
     }
 
+    /// Somebody speaks.
+    pub fn speaks(&mut self, voice: &str, notice: &str) {
+        self.end_reply();
+        println!(
+            "\n{} {}  {}",
+            self.clock(),
+            self.paint("1;36", "you      "),
+            self.paint(
+                "2",
+                &format!("(a recording of the voice `{voice}` is uploaded: {notice})")
+            )
+        );
+    }
+
+    /// What was understood of it.
+    pub fn understood(&mut self, text: &str) {
+        self.note("heard", text);
+    }
+
+    /// Where the reply can be heard.
+    pub fn voice(&mut self, text: &str) {
+        self.note("voice", text);
+    }
+
     /// An event of the session.
     pub fn event(&mut self, event: &Event) {
         match event {

@@ -3,19 +3,28 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
+use bytes::Bytes;
 use greenroom_demo::process::Program;
 use greenroom_demo::world::{Programs, World, WorldSpec};
-use greenroom_protocol::{ClientMessage, Event, Locale, Role, RunId, Seq, Signal};
-use loadtest::client::{Client, CreateSession, Incoming, Socket, SocketOptions};
+use greenroom_protocol::{ClientMessage, Event, Modality, Role, RunId, Seq, Signal};
+use loadtest::client::{Client, CreateSession, Incoming, Socket, SocketOptions, VoiceTurn, VoiceTurnOptions};
 use serde_json::Value;
 
 use crate::screen::Screen;
-use crate::script::TYPED_KOREAN;
+use crate::script::{self, Script, Words};
 use crate::{AS_SERVER, AS_SIMULATOR, Cli};
 
 /// A session that has not ended by then never will.
 const SHOW_TIMEOUT: Duration = Duration::from_mins(5);
+/// Who hears, speaks and checks in the demo, beside the language model.
+const SERVICES: [(&str, &str); 3] = [
+    ("GREENROOM_STT__MODEL", "sim-transcribe"),
+    ("GREENROOM_TTS__MODEL", "sim-tts"),
+    ("GREENROOM_MODERATION__MODEL", "sim-moderation"),
+];
+/// The voice that answers in the spoken demo.
+const VOICE_PRESET: &str = "warm";
 
 /// Plays the demo; whether the session reached `DONE`.
 pub async fn show(cli: &Cli) -> anyhow::Result<bool> {
@@ -23,12 +32,17 @@ pub async fn show(cli: &Cli) -> anyhow::Result<bool> {
     screen.heading("Greenroom: one launch session, from the first question to the package");
     screen
         .line("Everything you see is SIMULATED: the AI provider is a simulator that runs beside the server.");
-    if !cli.typed {
-        screen.line("The spoken demo is not built yet; this is the typed one (--typed).");
-    }
+    let script = if cli.typed {
+        script::typed()
+    } else {
+        script::spoken()
+    };
     let folder = fresh_folder(&cli.out)?;
     let mut spec = WorldSpec::new(programs()?, &folder);
     spec.simulator_args = vec!["--speed".to_owned(), cli.speed.to_string()];
+    spec.server_env = SERVICES
+        .map(|(name, model)| (name.to_owned(), model.to_owned()))
+        .to_vec();
     let world = World::start(spec).await?;
     screen.line(&format!(
         "server     {}  (open it in a browser)",
@@ -37,16 +51,20 @@ pub async fn show(cli: &Cli) -> anyhow::Result<bool> {
     screen.line(&format!("simulator  {}", world.simulator_url()));
     screen.line(&format!("files      {}", folder.display()));
 
-    let played = play(&world, &mut screen);
+    let played = play(&world, &script, &mut screen);
     let run_id = tokio::time::timeout(SHOW_TIMEOUT, played)
         .await
         .context("the session did not end in time")??;
     let done = match run_id {
         Some(run_id) => {
-            let package = Client::new(&world.server_url())?.run(run_id).await?;
-            let path = write_package(&folder, &package)?;
+            let client = Client::new(&world.server_url())?;
+            let package = client.run(run_id).await?;
             summarize(&mut screen, &package);
-            screen.line(&format!("package    {}", path.display()));
+            if package["state"] == "DONE" {
+                let exported = write_export(&folder, client.export(run_id).await?)?;
+                screen.line(&format!("export     {}", exported.zip.display()));
+                screen.line(&format!("readable   {}", exported.page.display()));
+            }
             package["state"] == "DONE"
         }
         None => false,
@@ -85,11 +103,11 @@ fn fresh_folder(out: &Path) -> anyhow::Result<PathBuf> {
 }
 
 /// Says every line of the script, each when the turn before it has ended; the run that it led to.
-async fn play(world: &World, screen: &mut Screen) -> anyhow::Result<Option<RunId>> {
+async fn play(world: &World, script: &Script, screen: &mut Screen) -> anyhow::Result<Option<RunId>> {
     let client = Client::new(&world.server_url())?;
     let created = client
         .create_session(&CreateSession {
-            locale: Some(Locale::Ko),
+            locale: Some(script.locale),
             ..CreateSession::default()
         })
         .await?;
@@ -105,22 +123,56 @@ async fn play(world: &World, screen: &mut Screen) -> anyhow::Result<Option<RunId
         matches!(incoming, Seen::ReplayDone)
     })
     .await?;
-    for (number, line) in TYPED_KOREAN.iter().enumerate() {
-        screen.user(line.text, line.notice);
-        let message = ClientMessage::UserMessage {
-            text: line.text.to_owned(),
-        };
-        socket.send(&message, Some(&format!("line-{number}"))).await?;
-        watch(&mut socket, screen, |seen| match seen {
-            Seen::Event(event) => matches!(**event, Event::TurnCompleted(_)),
-            Seen::ReplayDone => false,
-        })
-        .await?;
+    for (number, line) in script.lines.iter().enumerate() {
+        let key = format!("line-{number}");
+        match &line.words {
+            Words::Typed(text) => {
+                screen.user(text, line.notice);
+                let text = (*text).to_owned();
+                socket
+                    .send(&ClientMessage::UserMessage { text }, Some(&key))
+                    .await?;
+                watch(&mut socket, screen, is_end_of_turn).await?;
+            }
+            Words::Spoken { voice, recording } => {
+                screen.speaks(voice, line.notice);
+                let options = VoiceTurnOptions {
+                    locale: Some(script.locale),
+                    voice_preset: Some(VOICE_PRESET.to_owned()),
+                    key: Some(key),
+                };
+                let upload = client.voice_turn(session_id, recording.clone(), &options);
+                let upload = async { upload.await.map_err(anyhow::Error::from) };
+                let (turn, _) = tokio::try_join!(upload, watch(&mut socket, screen, is_end_of_turn))?;
+                ensure!(!turn.transcript.is_empty(), "a recording was not understood");
+                show_voice(&client, &turn, screen).await?;
+            }
+        }
     }
     screen.heading("The run");
     let last = watch(&mut socket, screen, |seen| ended_run(seen).is_some()).await?;
     socket.close().await?;
     Ok(ended_run(&last))
+}
+
+/// Tells where the reply can be heard; its bytes are fetched to see that they are there.
+async fn show_voice(client: &Client, turn: &VoiceTurn, screen: &mut Screen) -> anyhow::Result<()> {
+    match (&turn.audio_url, &turn.audio_error) {
+        (Some(url), _) => {
+            let bytes = client.asset(url).await?.len();
+            screen.voice(&format!("{url}  ({bytes} bytes)"));
+        }
+        (None, Some(error)) => screen.voice(&format!("none: {}", error.code)),
+        (None, None) => {}
+    }
+    Ok(())
+}
+
+fn is_end_of_turn(seen: &Seen) -> bool {
+    match seen {
+        Seen::Event(event) => matches!(**event, Event::TurnCompleted(_)),
+        Seen::ReplayDone => false,
+    }
 }
 
 /// The run that ended, if what was seen is its end.
@@ -168,17 +220,33 @@ async fn watch(
 
 fn show_event(screen: &mut Screen, event: &Event) {
     match event {
-        // The user's own line was printed when it was typed.
-        Event::MessageAdded(message) if message.role == Role::User => {}
+        // A typed line was printed when it was typed; of a spoken one, this is what was understood.
+        Event::MessageAdded(message) if message.role == Role::User => match message.modality {
+            Modality::Text => {}
+            Modality::Voice => screen.understood(&message.text),
+        },
         event => screen.event(event),
     }
 }
 
-fn write_package(folder: &Path, package: &Value) -> anyhow::Result<PathBuf> {
-    let path = folder.join("package.json");
-    std::fs::write(&path, serde_json::to_string_pretty(package)?)
-        .with_context(|| format!("cannot write {}", path.display()))?;
-    Ok(path)
+/// What the export became on the disk.
+struct Exported {
+    zip: PathBuf,
+    page: PathBuf,
+}
+
+/// Keeps the exported zip, and unpacks it beside itself for whoever wants to read it at once.
+fn write_export(folder: &Path, zip: Bytes) -> anyhow::Result<Exported> {
+    let path = folder.join("package.zip");
+    std::fs::write(&path, &zip).with_context(|| format!("cannot write {}", path.display()))?;
+    let unpacked = folder.join("package");
+    zip::ZipArchive::new(std::io::Cursor::new(zip))?
+        .extract(&unpacked)
+        .with_context(|| format!("cannot unpack into {}", unpacked.display()))?;
+    Ok(Exported {
+        zip: path,
+        page: unpacked.join("index.html"),
+    })
 }
 
 fn summarize(screen: &mut Screen, package: &Value) {

@@ -4,6 +4,7 @@ mod record;
 mod rest;
 mod socket;
 mod stream;
+mod voice;
 
 use std::io;
 
@@ -14,6 +15,7 @@ pub use record::{ConnectionRecorder, Origin, RecordLine, Recorder, Saw, SeenEven
 pub use rest::{CreateSession, Created, EventsPage, JobReceipt, RunReceipt, SessionState, SlotEdit, Turn};
 pub use socket::{Incoming, Reconnect, Socket, SocketOptions};
 pub use stream::EventStream;
+pub use voice::{AssistantVoice, VoiceFormat, VoiceTurn, VoiceTurnOptions};
 
 const USER_KEY: HeaderName = HeaderName::from_static("x-user-key");
 

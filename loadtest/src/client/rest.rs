@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::stream::EventStream;
 use super::{Client, ClientError, Origin, SeenEvent, last_event_id};
 
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
+pub(super) const IDEMPOTENCY_KEY: &str = "idempotency-key";
 const LAST_EVENT_ID: &str = "last-event-id";
 
 /// How a session begins; what is left out is up to the server.
@@ -292,24 +292,17 @@ impl Client {
             .await
     }
 
-    async fn ask<T: DeserializeOwned>(
+    pub(super) async fn ask<T: DeserializeOwned>(
         &self,
         method: Method,
         url: &str,
         body: Option<&Value>,
         key: Option<&str>,
     ) -> Result<T, ClientError> {
-        let response = self.send(method, url, body, key).await?;
-        let status = response.status().as_u16();
-        let text = response.text().await?;
-        serde_json::from_str(&text).map_err(|error| ClientError::Unreadable {
-            status,
-            reason: error.to_string(),
-            body: text,
-        })
+        read_json(self.send(method, url, body, key).await?).await
     }
 
-    async fn send(
+    pub(super) async fn send(
         &self,
         method: Method,
         url: &str,
@@ -329,8 +322,19 @@ impl Client {
     }
 }
 
+/// The document that a response carries.
+pub(super) async fn read_json<T: DeserializeOwned>(response: Response) -> Result<T, ClientError> {
+    let status = response.status().as_u16();
+    let text = response.text().await?;
+    serde_json::from_str(&text).map_err(|error| ClientError::Unreadable {
+        status,
+        reason: error.to_string(),
+        body: text,
+    })
+}
+
 /// The response, if it is one of success.
-async fn refused_or(response: Response) -> Result<Response, ClientError> {
+pub(super) async fn refused_or(response: Response) -> Result<Response, ClientError> {
     let status = response.status();
     if status.is_success() {
         return Ok(response);
