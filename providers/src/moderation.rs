@@ -83,14 +83,14 @@ impl Moderator for OpenAiModerator {
             Err(fault) => return Err(call.fail(fault, &Told::default())),
         };
         let told = answer.told();
-        // A text that nothing is said of has not been checked.
+        // A text that nothing is said of has not been checked, and a server that judges them as one will do it again.
         if answer.results.len() != request.texts.len() {
             let reason = format!(
                 "the provider judged {} texts of {}",
                 answer.results.len(),
                 request.texts.len()
             );
-            return Err(call.fail(Fault::upstream(true, reason), &told));
+            return Err(call.fail(Fault::upstream(false, reason), &told));
         }
         Ok(Verdict {
             flagged: answer.flagged(),

@@ -220,19 +220,15 @@ async fn a_document_that_says_something_else_fails_without_being_quoted() {
         "<html>비밀",
         "{}",
         r#"{"results":{}}"#,
-        &judged(""),
         &judged(r#""비밀""#),
         &judged(r#"{"flagged":"비밀"}"#),
     ] {
         check(Kind::Judge, body, true).await;
     }
-    // One verdict too many: which text is which?
-    check(
-        Kind::Judge,
-        &judged(r#"{"flagged":false},{"flagged":false}"#),
-        true,
-    )
-    .await;
+    // Which text is which? It would judge the same way again.
+    for results in ["", r#"{"flagged":false},{"flagged":false}"#] {
+        check(Kind::Judge, &judged(results), false).await;
+    }
     for kind in [Kind::Ear, Kind::Judge] {
         check(
             kind,
