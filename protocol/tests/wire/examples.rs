@@ -224,23 +224,7 @@ fn of_runs() -> Vec<Event> {
             stage: stage("research"),
             attempt: 1,
         }),
-        Event::StageCompleted(StageCompleted {
-            run_id: run_id(),
-            stage: stage("research"),
-            attempt: 1,
-            output: research_output(),
-            provenance: by_model(),
-            dropped: 2,
-            sources: vec![SupportingSource {
-                url: "https://example.org/market".to_owned(),
-                title: Some("The market in 2026".to_owned()),
-                passage: Some("It grew by a tenth.".to_owned()),
-            }],
-            notes: vec![CheckNote {
-                path: "/risk_flags/0".to_owned(),
-                provenance: by_playbook(),
-            }],
-        }),
+        stage_completed(),
         Event::AssetReady(AssetReady {
             asset_id: asset_id(),
             run_id: Some(run_id()),
@@ -268,6 +252,26 @@ fn of_runs() -> Vec<Event> {
             used: 0.8,
         }),
     ]
+}
+
+fn stage_completed() -> Event {
+    Event::StageCompleted(StageCompleted {
+        run_id: run_id(),
+        stage: stage("research"),
+        attempt: 1,
+        output: research_output(),
+        provenance: by_model(),
+        dropped: 2,
+        sources: vec![SupportingSource {
+            url: "https://example.org/market".to_owned(),
+            title: Some("The market in 2026".to_owned()),
+            passage: Some("It grew by a tenth.".to_owned()),
+        }],
+        notes: vec![CheckNote {
+            path: "/risk_flags/0".to_owned(),
+            provenance: by_playbook(),
+        }],
+    })
 }
 
 fn of_calls_and_failures() -> Vec<Event> {
