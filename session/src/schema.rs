@@ -127,13 +127,6 @@ pub(crate) fn clipped(text: String) -> String {
 }
 
 /// Why a schema is not in the strict subset that providers enforce while a model writes. Empty if it is.
-///
-/// Each violation names the place by a JSON pointer into the schema.
-pub fn strict_violations(schema: &Value) -> Vec<String> {
-    strict_breaches(schema).iter().map(ToString::to_string).collect()
-}
-
-/// As [`strict_violations`], with the places apart from what is wrong there.
 pub(crate) fn strict_breaches(schema: &Value) -> Vec<StrictBreach> {
     let mut check = StrictCheck {
         root: schema,
@@ -326,6 +319,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    fn strict_violations(schema: &Value) -> Vec<String> {
+        strict_breaches(schema).iter().map(ToString::to_string).collect()
+    }
 
     fn strict_schema() -> Value {
         json!({
