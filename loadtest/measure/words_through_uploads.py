@@ -1,7 +1,8 @@
 """How many words the upload path costs: recordings go through the server in every format to a real recogniser.
 
 The recogniser (pocketsphinx, with the English model that it carries) stands behind `POST /audio/transcriptions`, so what it
-hears is what any provider would hear. Each recording is recognised once as it is, and once for each format after an upload.
+hears is what any provider would hear. Each recording is recognised once as it is, and for each format twice: decoded and
+resampled by ffmpeg, which shows what the format itself costs, and after an upload.
 
     python3 -m venv venv && venv/bin/pip install pocketsphinx==5.1.1
     cargo build --bin greenroom
@@ -150,29 +151,34 @@ def report(server: str, utterances: list[dict], folder: str) -> None:
         except OSError:
             time.sleep(0.1)
     total = sum(len(words(" ".join(entry.get("spoken", [entry["text"]])))) for entry in utterances)
-    wrong = {"the recording itself": 0} | {name: 0 for name in FORMATS}
-    lost = {name: 0 for name in FORMATS}
+    original = 0
+    by_ffmpeg = {name: 0 for name in FORMATS}
+    by_upload = {name: 0 for name in FORMATS}
     for entry in utterances:
         said = words(" ".join(entry.get("spoken", [entry["text"]])))
         recording = str(UTTERANCES / entry["file"])
-        raw = subprocess.run(
-            ["ffmpeg", "-loglevel", "error", "-i", recording, "-ar", "16000", "-ac", "1", "-f", "s16le", "-"],
-            check=True, capture_output=True,
-        ).stdout
-        original = words(recognise(raw))
-        wrong["the recording itself"] += errors(said, original)
+        original += errors(said, words(recognise(decoded(recording))))
         session = ask(f"{server}/api/chat/session", b'{"locale":"en"}', "application/json")["session_id"]
         for name, arguments in FORMATS.items():
             path = os.path.join(folder, f"upload.{name.split()[0]}")
             subprocess.run(["ffmpeg", "-loglevel", "error", "-y", "-i", recording, *arguments, path], check=True)
+            by_ffmpeg[name] += errors(said, words(recognise(decoded(path))))
             with open(path, "rb") as encoded:
-                heard = words(upload(server, session, encoded.read()))
-            wrong[name] += errors(said, heard)
-            lost[name] += max(0, errors(said, heard) - errors(said, original))
-    print(f"{len(utterances)} recordings of the voice {VOICE}, {total} words")
-    for name, count in wrong.items():
-        cost = f"  {lost[name]} more than the recording itself" if name in lost else ""
-        print(f"{name:<24} {count:>3} word errors, {100 * count / total:5.1f} %{cost}")
+                by_upload[name] += errors(said, words(upload(server, session, encoded.read())))
+    print(f"{len(utterances)} recordings of the voice {VOICE}, {total} words; word errors")
+    print(f"{'the recording itself':<24} {original:>3}  {100 * original / total:5.1f} %")
+    print(f"{'':<24} by ffmpeg      uploaded")
+    for name in FORMATS:
+        ffmpeg, ours = by_ffmpeg[name], by_upload[name]
+        print(f"{name:<24} {ffmpeg:>3}  {100 * ffmpeg / total:5.1f} %   {ours:>3}  {100 * ours / total:5.1f} %")
+
+
+def decoded(path: str) -> bytes:
+    """A recording as 16 kHz mono samples, by ffmpeg."""
+    arguments = ["-ar", "16000", "-ac", "1", "-f", "s16le", "-"]
+    return subprocess.run(
+        ["ffmpeg", "-loglevel", "error", "-i", path, *arguments], check=True, capture_output=True
+    ).stdout
 
 
 if __name__ == "__main__":
