@@ -282,6 +282,16 @@ mod tests {
     }
 
     #[test]
+    fn the_document_of_the_simulator_lists_every_word() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/simulator.md");
+        let text = std::fs::read_to_string(path).unwrap();
+        for (category, words) in WORDS {
+            let row = format!("| `{}` | {} |", category.name(), words.join(" · "));
+            assert!(text.contains(&row), "{row}");
+        }
+    }
+
+    #[test]
     fn every_category_has_words_in_both_languages() {
         for category in Category::ALL {
             let words = || {

@@ -1,109 +1,23 @@
 //! The simulator over real sockets.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+mod kept;
+mod media;
+mod world;
+
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use loadtest::provider::{self, BillOutcome, BillStatement, BilledCall, ProviderConfig, read_bill};
-use reqwest::{Client, Response, StatusCode};
+use loadtest::provider::{BillOutcome, ProviderConfig, read_bill};
+use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 
-/// A simulator that runs within the test.
-struct Simulator {
-    url: String,
-    http: Client,
-    stop: oneshot::Sender<()>,
-    served: JoinHandle<anyhow::Result<()>>,
-}
-
-impl Simulator {
-    async fn start(config: ProviderConfig) -> Self {
-        // Several tests of one process may come here; the first one installs.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let (stop, stopped) = oneshot::channel();
-        let served = tokio::spawn(provider::serve(config, listener, async {
-            let _ = stopped.await;
-        }));
-        Self {
-            url,
-            http: Client::builder().no_proxy().build().unwrap(),
-            stop,
-            served,
-        }
-    }
-
-    async fn fast() -> Self {
-        Self::start(ProviderConfig {
-            speed: 1_000.0,
-            ..ProviderConfig::default()
-        })
-        .await
-    }
-
-    async fn post(&self, path: &str, body: &Value) -> reqwest::Result<Response> {
-        self.http
-            .post(format!("{}{path}", self.url))
-            .bearer_auth("key")
-            .json(body)
-            .send()
-            .await
-    }
-
-    async fn respond(&self, extra: Value) -> reqwest::Result<Response> {
-        self.post(
-            "/v1/responses",
-            &merged(json!({ "model": "sim-large", "input": "hello" }), extra),
-        )
-        .await
-    }
-
-    async fn faults(&self, rules: Value) {
-        let set = self.post("/_sim/faults", &rules).await.unwrap();
-        assert_eq!(set.status(), StatusCode::OK);
-    }
-
-    /// The bill once no call is under way.
-    async fn bill(&self) -> BillStatement {
-        let url = format!("{}/_sim/bill?idle_within_ms=5000", self.url);
-        self.http.get(url).send().await.unwrap().json().await.unwrap()
-    }
-
-    async fn last_call(&self) -> BilledCall {
-        self.bill().await.calls.pop().unwrap()
-    }
-
-    async fn stop(self) {
-        self.stop.send(()).unwrap();
-        self.served.await.unwrap().unwrap();
-    }
-}
-
-fn merged(mut request: Value, extra: Value) -> Value {
-    let Value::Object(extra) = extra else {
-        panic!("extra fields are an object")
-    };
-    request.as_object_mut().unwrap().extend(extra);
-    request
-}
+use world::{Simulator, events, merged};
 
 fn format_of(name: &str) -> Value {
     let schema = json!({ "type": "object", "additionalProperties": false, "required": ["signal", "score"],
         "properties": { "signal": { "type": "string" }, "score": { "type": "number" } } });
     json!({ "format": { "type": "json_schema", "name": name, "strict": true, "schema": schema } })
-}
-
-/// The data of each event of a stream.
-fn events(body: &str) -> Vec<Value> {
-    let data = body
-        .lines()
-        .filter_map(|line| line.strip_prefix("data: "))
-        .filter(|data| *data != "[DONE]");
-    data.map(|data| serde_json::from_str(data).unwrap()).collect()
 }
 
 #[tokio::test]
