@@ -14,5 +14,7 @@ mod messages;
 mod replay;
 mod runs;
 mod scenario;
+mod speech;
+mod voice;
 mod whole;
 mod wire;
