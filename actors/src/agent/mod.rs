@@ -2,6 +2,7 @@
 
 mod coalescer;
 mod outbox;
+mod sources;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::time::{Instant, timeout_at};
 
 use self::outbox::Outbox;
+use self::sources::Sources;
 use crate::observe;
 use crate::session::SessionMessage;
 
@@ -24,9 +26,6 @@ pub(crate) const REPORTED: &str = "reported";
 
 /// How much longer than the call's own timeout an agent waits for a provider that does not keep to it.
 const DEADLINE_GRACE: Duration = Duration::from_secs(5);
-
-/// Search results of one call that are kept; evidence that names a later one does not count.
-const SOURCES_MAX: usize = 500;
 
 pub(crate) struct Agent;
 
@@ -122,7 +121,7 @@ async fn write(task: ModelTask, arguments: &AgentArguments) {
         reader,
         outbox,
         reply: String::new(),
-        sources: Vec::new(),
+        sources: Sources::default(),
     };
     let result = match timeout_at(deadline, reading.read(arguments.model.as_ref(), request)).await {
         Ok(result) => result,
@@ -143,6 +142,7 @@ async fn write(task: ModelTask, arguments: &AgentArguments) {
         sources,
         ..
     } = reading;
+    let sources = sources.into_vec();
     outbox.flush();
     outbox.report(match result {
         Ok(receipt) => AgentReport::Finished(AgentOutput {
@@ -163,7 +163,7 @@ struct Reading {
     reader: AgentReader,
     outbox: Outbox,
     reply: String,
-    sources: Vec<SearchSource>,
+    sources: Sources,
 }
 
 impl Reading {
@@ -213,9 +213,8 @@ impl Reading {
     }
 
     fn source(&mut self, source: SearchSource) {
-        if self.sources.len() < SOURCES_MAX && !self.sources.contains(&source) {
-            self.reader.source(&source);
-            self.sources.push(source);
+        if let Some(source) = self.sources.take(source) {
+            self.reader.source(source);
         }
     }
 }
