@@ -90,7 +90,8 @@ impl PlaybookLibrary {
         let damaged = |reason: String| PlaybookUnavailable::Damaged(reason);
         let text = std::str::from_utf8(&bytes).map_err(|error| damaged(error.to_string()))?;
         let bundle = Bundle::from_json(text).map_err(|error| damaged(error.to_string()))?;
-        Playbook::from_bundle(&bundle).map_err(|faults| {
+        let lender = self.default_playbook();
+        Playbook::from_pinned(&bundle, lender.as_deref()).map_err(|faults| {
             damaged(
                 faults
                     .first()

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use greenroom_protocol::{Locale, Provenance};
 use greenroom_session::playbook::{Bundle, CheckedPlaybook, Playbook, Severity};
 
 /// What is done to a file of the concierge playbook (text, its replacement), and what is told of it.
@@ -283,6 +284,42 @@ fn what_was_hardly_meant_is_a_warning_and_keeps_nobody_from_using_the_playbook()
         "prompts/old.md: warning: nothing reads this file; remove it, or name it in playbook.toml"
     );
     assert!(checked.playbook.is_some() && Playbook::from_bundle(&bundle).is_ok());
+}
+
+#[test]
+fn a_rule_that_came_later_keeps_no_session_from_the_playbook_that_it_is_pinned_to() {
+    let lender = Playbook::from_bundle(&bundle()).unwrap();
+    let mut older = bundle();
+    for (file, from, to) in [
+        (PROMPT, "`house_rules`", "`brief.party.nothing` `house_rules`"),
+        (ENGLISH, "not_understood", "not_heard"),
+        ("phrases.ko.toml", "not_understood", "not_heard"),
+        (ENGLISH, "ready = \"", "ready = \"Yes? No? "),
+    ] {
+        let text = older.files.get_mut(file).unwrap();
+        assert!(text.contains(from), "{file} holds {from}");
+        *text = text.replacen(from, to, 1);
+    }
+    let errors = Playbook::from_bundle(&older).unwrap_err();
+    assert_eq!(errors.len(), 4, "{errors:#?}");
+
+    let pinned = Playbook::from_pinned(&older, Some(&lender)).unwrap();
+    let key = "voice.not_understood";
+    assert_eq!(
+        pinned.phrase(key, Locale::Ko),
+        lender.phrase(key, Locale::Ko),
+        "what the older playbook does not know is lent"
+    );
+    let hash_of = |playbook: &Playbook, key| match playbook.phrase_provenance(key) {
+        Provenance::Playbook { hash, .. } => hash,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(hash_of(&pinned, key), lender.reference.hash);
+    assert_eq!(hash_of(&pinned, "greeting"), older.hash());
+
+    let toml = older.files.get_mut(TOML).unwrap();
+    *toml = toml.replacen("title_slot", "titel_slot", 1);
+    Playbook::from_pinned(&older, Some(&lender)).unwrap_err();
 }
 
 #[test]

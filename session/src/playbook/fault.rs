@@ -47,9 +47,10 @@ pub(super) struct Told {
 }
 
 /// All faults found so far, in all files.
-#[derive(Default)]
 pub(super) struct Faults {
     found: RefCell<Vec<PlaybookFault>>,
+    /// How bad a breach of a newer rule is.
+    newer_rules: Severity,
 }
 
 impl fmt::Display for PlaybookFault {
@@ -115,6 +116,29 @@ impl<M: Into<String>, I: Into<String>> From<(M, I)> for Told {
 }
 
 impl Faults {
+    /// For a playbook that is about to be offered to new sessions.
+    pub(super) fn of_offered() -> Self {
+        Self::new(Severity::Error)
+    }
+
+    /// For a playbook that sessions are pinned to, perhaps since an older server: newer rules do not bind it.
+    pub(super) fn of_pinned() -> Self {
+        Self::new(Severity::Warning)
+    }
+
+    fn new(newer_rules: Severity) -> Self {
+        Self {
+            found: RefCell::default(),
+            newer_rules,
+        }
+    }
+
+    /// Notes a breach of a rule that some released server did not know, and without which a playbook can still be
+    /// read. Whoever adds a rule notes its breaches here, or the sessions of older playbooks are lost.
+    pub(super) fn newer_rule(&self, file: &str, at: Option<Place>, told: impl Into<Told>) {
+        self.add(self.newer_rules, file, at, told.into());
+    }
+
     /// Notes what keeps the playbook from being used.
     pub(super) fn error(&self, file: &str, at: Option<Place>, told: impl Into<Told>) {
         self.add(Severity::Error, file, at, told.into());

@@ -9,8 +9,8 @@ use super::document::{Document, Located, Section, hint};
 use super::fault::{Faults, Place, PlaybookFault, Severity};
 use super::phrases::PhraseUse;
 use super::{
-    AgentSpec, Bundle, ConversationSpec, Playbook, SlotKind, SlotSpec, StateNames, phrases, prompts, slots,
-    stages, voices,
+    AgentSpec, Bundle, CORE_PHRASES, ConversationSpec, Phrase, Playbook, SlotKind, SlotSpec, StateNames,
+    phrases, prompts, slots, stages, voices,
 };
 use crate::ports::ModelSize;
 
@@ -32,22 +32,47 @@ pub struct CheckedPlaybook {
 impl Playbook {
     /// Reads and validates a playbook, and tells everything that is wrong with it.
     pub fn check(bundle: &Bundle) -> CheckedPlaybook {
-        let faults = Faults::default();
-        let playbook = read_playbook(bundle, &faults);
-        let faults = faults.into_sorted();
-        let is_usable = faults.iter().all(|fault| fault.severity == Severity::Warning);
-        CheckedPlaybook {
-            playbook: playbook.filter(|_| is_usable),
-            faults,
-        }
+        check(bundle, Faults::of_offered())
     }
 
     /// Reads and validates a playbook. The answer to a bad one is every error, in the order of files and places.
     pub fn from_bundle(bundle: &Bundle) -> Result<Self, Vec<PlaybookFault>> {
-        let CheckedPlaybook { playbook, mut faults } = Self::check(bundle);
-        faults.retain(|fault| fault.severity == Severity::Error);
-        playbook.ok_or(faults)
+        usable(Self::check(bundle))
     }
+
+    /// Reads a playbook that sessions are pinned to. An older server may have accepted it: rules that came later do not
+    /// bind it, and phrases of the core's that it does not know are lent by the playbook that is offered today.
+    pub fn from_pinned(bundle: &Bundle, lender: Option<&Self>) -> Result<Self, Vec<PlaybookFault>> {
+        let mut playbook = usable(check(bundle, Faults::of_pinned()))?;
+        for key in CORE_PHRASES {
+            let Some((lender, phrase)) = lender.and_then(|lender| Some((lender, lender.phrases.get(key)?)))
+            else {
+                continue;
+            };
+            let lent = || Phrase {
+                lent_by: Some(lender.reference.hash.clone()),
+                ..phrase.clone()
+            };
+            playbook.phrases.entry(key.to_owned()).or_insert_with(lent);
+        }
+        Ok(playbook)
+    }
+}
+
+fn check(bundle: &Bundle, faults: Faults) -> CheckedPlaybook {
+    let playbook = read_playbook(bundle, &faults);
+    let faults = faults.into_sorted();
+    let is_usable = faults.iter().all(|fault| fault.severity == Severity::Warning);
+    CheckedPlaybook {
+        playbook: playbook.filter(|_| is_usable),
+        faults,
+    }
+}
+
+fn usable(checked: CheckedPlaybook) -> Result<Playbook, Vec<PlaybookFault>> {
+    let CheckedPlaybook { playbook, mut faults } = checked;
+    faults.retain(|fault| fault.severity == Severity::Error);
+    playbook.ok_or(faults)
 }
 
 fn read_playbook(bundle: &Bundle, faults: &Faults) -> Option<Playbook> {

@@ -278,11 +278,12 @@ impl Playbook {
         self.phrases.get(key).map_or("", |phrase| phrase.text(locale))
     }
 
-    /// The provenance of a phrase.
+    /// The provenance of a phrase: the playbook that it stands in.
     pub fn phrase_provenance(&self, key: &str) -> Provenance {
+        let lender = self.phrases.get(key).and_then(|phrase| phrase.lent_by.as_ref());
         Provenance::Playbook {
             key: key.to_owned(),
-            hash: self.reference.hash.clone(),
+            hash: lender.unwrap_or(&self.reference.hash).clone(),
         }
     }
 

@@ -11,7 +11,7 @@ use super::fault::{Faults, Place};
 use super::load::{PLAYBOOK_FILE, named_file};
 use super::{Bundle, SlotKind, SlotSpec, StageSpec};
 
-/// The phrases that the core itself speaks; every playbook must have them.
+/// The phrases that the core itself speaks; every playbook must have them, and one that is older than a phrase is lent it.
 /// `greeting` and `turn.noted` come before a question and hold none themselves.
 pub const CORE_PHRASES: [&str; 9] = [
     "greeting",
@@ -43,6 +43,8 @@ pub struct Phrase {
     pub ko: String,
     /// English.
     pub en: String,
+    /// The content hash of the playbook that it was lent by, if it is not the playbook's own.
+    pub lent_by: Option<String>,
 }
 
 impl Phrase {
@@ -128,7 +130,12 @@ pub(super) fn read(
     let (mut korean, english) = (korean.unwrap_or_default(), english.unwrap_or_default());
     let pairs = english.into_iter().filter_map(|(key, en)| {
         let ko = korean.remove(&key)?.value;
-        Some((key, Phrase { ko, en: en.value }))
+        let phrase = Phrase {
+            ko,
+            en: en.value,
+            lent_by: None,
+        };
+        Some((key, phrase))
     });
     pairs.collect()
 }
@@ -162,13 +169,11 @@ fn read_language(
         let questions = text.value.matches(['?', '？']).count();
         let questions_max = usize::from(!PHRASES_BEFORE_A_QUESTION.contains(&key.as_str()));
         if questions > questions_max {
-            root.fault(
-                Some(text.at),
-                (
-                    format!("the phrase `{key}` asks {questions} questions"),
-                    format!("it may ask {questions_max}"),
-                ),
+            let told = (
+                format!("the phrase `{key}` asks {questions} questions"),
+                format!("it may ask {questions_max}"),
             );
+            faults.newer_rule(file, Some(text.at), told);
         }
     }
     Some(texts)
@@ -202,14 +207,11 @@ fn report_missing(
 ) {
     let file = file_name(locale);
     for key in CORE_PHRASES.into_iter().filter(|key| !texts.contains_key(*key)) {
-        faults.error(
-            file,
-            None,
-            (
-                format!("the phrase `{key}` is missing"),
-                "every playbook has it, in both languages",
-            ),
+        let told = (
+            format!("the phrase `{key}` is missing"),
+            "every playbook has it, in both languages",
         );
+        faults.newer_rule(file, None, told);
     }
     let missing = uses.iter().filter(|used| !texts.contains_key(&used.key));
     for PhraseUse { key, at } in missing {

@@ -29,7 +29,7 @@ pub(super) fn check(reading: &Reading<'_>, slots: &[Located<SlotSpec>]) {
                     format!("the prompt names a slot `{named}`, which there is not"),
                     hint(named, &paths),
                 );
-                reading.faults.error(&file, Some(at), told);
+                reading.faults.newer_rule(&file, Some(at), told);
             }
         }
     }
