@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::planner::PlannerOutput;
-use crate::ports::{ModelIdentity, SearchSource};
+use crate::ports::{CallReceipt, ModelIdentity, SearchSource};
 use greenroom_protocol::{CommandId, Event, Millis, Provenance, StageCompleted, Timestamp, limits};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
@@ -142,6 +142,29 @@ pub struct CallRecord {
     pub usage: Option<Usage>,
     /// What it cost.
     pub cost: CallCost,
+}
+
+impl From<CallReceipt> for CallRecord {
+    fn from(receipt: CallReceipt) -> Self {
+        let CallReceipt {
+            provider,
+            model,
+            // A part of the provenance of what came of the call.
+            simulated: _,
+            response_id,
+            request_id,
+            usage,
+            cost,
+        } = receipt;
+        Self {
+            provider,
+            model,
+            response_id,
+            request_id,
+            usage,
+            cost,
+        }
+    }
 }
 
 /// A reply that broke its contract.

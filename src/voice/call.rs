@@ -80,7 +80,7 @@ impl Asking {
 pub(super) fn settled(receipt: CallReceipt, asset: Option<AssetReady>) -> Settlement {
     Settlement {
         outcome: CallOutcome::Ok,
-        record: Some(record(receipt)),
+        record: Some(receipt.into()),
         error: None,
         reason: None,
         asset,
@@ -91,22 +91,10 @@ pub(super) fn settled(receipt: CallReceipt, asset: Option<AssetReady>) -> Settle
 pub(super) fn unsettled(failure: CallFailure, error: Option<ErrorCode>) -> Settlement {
     Settlement {
         outcome: CallOutcome::Failed,
-        record: failure.receipt.map(record),
+        record: failure.receipt.map(CallRecord::from),
         error,
         reason: Some(failure.reason),
         asset: None,
-    }
-}
-
-/// What is kept of what the provider said.
-pub(super) fn record(receipt: CallReceipt) -> CallRecord {
-    CallRecord {
-        provider: receipt.provider,
-        model: receipt.model,
-        response_id: receipt.response_id,
-        request_id: receipt.request_id,
-        usage: receipt.usage,
-        cost: receipt.cost,
     }
 }
 

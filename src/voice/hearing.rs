@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
-use super::call::{Asking, record, settled, unsettled};
+use super::call::{Asking, settled, unsettled};
 use super::flights::Flights;
 use super::speech::{Mouth, Speech, SpokenText};
 use super::{Recording, VoicePorts, observe};
@@ -384,7 +384,7 @@ impl Listening<'_> {
         let spoken = Spoken {
             turn_id,
             call_id,
-            record: record(receipt.clone()),
+            record: receipt.clone().into(),
             audio_digest: self.digest.clone(),
             ended_at: self.ended_at,
         };

@@ -107,7 +107,7 @@ impl Decider<'_, '_> {
             serde_json::from_value::<PlannerOutput>(reply).map_err(|error| error.to_string())
         });
         let provenance = provenance(call_id, &output.receipt);
-        let call = Some(call_record(output.receipt));
+        let call = Some(output.receipt.into());
         match parsed {
             Err(reason) => {
                 let partial = Some(bounded(output.reply));
@@ -282,7 +282,7 @@ impl Decider<'_, '_> {
             error = error.with_retry_after(u32::try_from(retry_after.0.div_ceil(1_000)).unwrap_or(u32::MAX));
         }
         let private = Private {
-            call: failure.receipt.map(call_record),
+            call: failure.receipt.map(CallRecord::from),
             partial: (!partial.is_empty()).then(|| bounded(partial)),
             sources,
             reason: Some(failure.reason.clone()),
@@ -347,17 +347,6 @@ pub(super) fn provenance(call_id: CallId, receipt: &CallReceipt) -> Provenance {
         model: receipt.model.clone(),
         call_id,
         simulated: receipt.simulated,
-    }
-}
-
-pub(super) fn call_record(receipt: CallReceipt) -> CallRecord {
-    CallRecord {
-        provider: receipt.provider,
-        model: receipt.model,
-        response_id: receipt.response_id,
-        request_id: receipt.request_id,
-        usage: receipt.usage,
-        cost: receipt.cost,
     }
 }
 

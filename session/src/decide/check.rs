@@ -6,13 +6,13 @@ use greenroom_protocol::{
 };
 
 use super::Decider;
-use super::agents::{Failure, call_outcome, call_record};
+use super::agents::{Failure, call_outcome};
 use crate::agent::{AgentReport, Stamp};
 use crate::moderation;
 use crate::planner::PlannerOutput;
 use crate::ports::{CallReceipt, ModerationPolicy, Verdict};
 use crate::state::{CheckedReply, CheckedStage, PlanProgress, StageProgress};
-use crate::{Checked, Held, Private};
+use crate::{CallRecord, Checked, Held, Private};
 
 /// What a check may take (PRODUCT.md, reference behaviour: 10 s, no retry).
 const CHECK_BUDGET: Millis = Millis(10_000);
@@ -256,7 +256,7 @@ impl Decider<'_, '_> {
         verdict: Verdict,
         flagged: ErrorCode,
     ) -> Result<(), Box<Failure>> {
-        let call = Some(call_record(verdict.receipt));
+        let call = Some(verdict.receipt.into());
         let (checked, result) = match verdict.flagged {
             None => (Checked::Passed, Ok(())),
             Some(categories) => {
@@ -302,7 +302,7 @@ impl Decider<'_, '_> {
             failure.reason.clone()
         };
         let private = Private {
-            call: receipt.map(call_record),
+            call: receipt.map(CallRecord::from),
             checked: passes.then_some(Checked::Unchecked),
             reason: Some(reason),
             ..Private::none()

@@ -6,7 +6,7 @@ use greenroom_protocol::{
 };
 
 use super::Decider;
-use super::agents::{Failure, NOT_A_REPLY, bounded, call_record, provenance};
+use super::agents::{Failure, NOT_A_REPLY, bounded, provenance};
 use crate::agent::{AgentOutput, AgentReport, AgentStep, Stamp};
 use crate::playbook::StageSpec;
 use crate::ports::SearchSource;
@@ -167,7 +167,7 @@ impl Decider<'_, '_> {
         let checked = crate::stage::check(&output.reply, spec, self.context.playbook, &sources, run.locale);
         let provenance = provenance(stamp.call_id, &output.receipt);
         let private = Private {
-            call: Some(call_record(output.receipt)),
+            call: Some(output.receipt.into()),
             sources: output.sources,
             ..Private::none()
         };
