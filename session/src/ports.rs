@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_core::stream::BoxStream;
 use greenroom_protocol::{
-    CallId, ErrorCode, Frame, JobId, JobStatus, JobType, Locale, Millis, Mode, RunId, Seq, SessionId,
-    Timestamp,
+    CallId, CallOutcome, ErrorCode, Frame, JobId, JobStatus, JobType, Locale, Millis, Mode, RunId, Seq,
+    SessionId, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -530,6 +530,17 @@ pub struct CallFailure {
     pub reason: String,
     /// What is known of the call.
     pub receipt: Option<CallReceipt>,
+}
+
+impl CallFailure {
+    /// How the call is booked. Where the provider answered with an error nothing was charged; where it fell silent or
+    /// was cut off nobody knows.
+    pub fn outcome(&self) -> CallOutcome {
+        match self.receipt.as_ref().map(|receipt| receipt.cost) {
+            Some(CallCost::Known(_)) => CallOutcome::Failed,
+            Some(CallCost::Unknown) | None => CallOutcome::Unknown,
+        }
+    }
 }
 
 /// A model's reply as it comes. An `Err` is the last item.

@@ -12,7 +12,7 @@ use crate::playbook::AgentSpec;
 use crate::ports::{CallFailure, CallReceipt};
 use crate::state::{Attempt, PlanProgress};
 use crate::support::wishes;
-use crate::{CallCost, CallRecord, Private};
+use crate::{CallRecord, Private};
 
 /// Bytes of a failed reply that are kept for inspection.
 const PARTIAL_BYTES_KEPT: usize = 64 * 1024;
@@ -274,7 +274,7 @@ impl Decider<'_, '_> {
         partial: String,
         sources: Vec<crate::ports::SearchSource>,
     ) -> Failure {
-        let outcome = call_outcome(failure.receipt.as_ref());
+        let outcome = failure.outcome();
         let mut error = self.error_body(failure.code);
         // A refused key does not get better by waiting, whatever the code says in general.
         error.retryable = failure.retryable;
@@ -329,15 +329,6 @@ impl Decider<'_, '_> {
             );
         }
         self.tick_stages(resumed);
-    }
-}
-
-/// How a call ended that failed. Where the provider answered with an error nothing was charged; where it fell silent
-/// or was cut off nobody knows.
-pub(super) fn call_outcome(receipt: Option<&CallReceipt>) -> CallOutcome {
-    match receipt.map(|receipt| receipt.cost) {
-        Some(CallCost::Known(_)) => CallOutcome::Failed,
-        Some(CallCost::Unknown) | None => CallOutcome::Unknown,
     }
 }
 

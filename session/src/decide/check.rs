@@ -6,7 +6,7 @@ use greenroom_protocol::{
 };
 
 use super::Decider;
-use super::agents::{Failure, call_outcome};
+use super::agents::Failure;
 use crate::agent::{AgentReport, Stamp};
 use crate::moderation;
 use crate::planner::PlannerOutput;
@@ -226,19 +226,21 @@ impl Decider<'_, '_> {
         report: AgentReport,
         direction: Direction,
     ) -> Result<(), Box<Failure>> {
-        let (receipt, retryable, retry_after, reason) = match report {
+        let (outcome, receipt, retryable, retry_after, reason) = match report {
             AgentReport::Checked(verdict) => {
                 return self.settle_verdict(call_id, verdict, direction.flagged);
             }
             AgentReport::Failed { failure, .. } => (
+                failure.outcome(),
                 failure.receipt,
                 failure.retryable,
                 failure.retry_after,
                 failure.reason,
             ),
-            AgentReport::Crashed { reason } => (None, true, None, reason),
+            AgentReport::Crashed { reason } => (CallOutcome::Unknown, None, true, None, reason),
             AgentReport::Steps(_) | AgentReport::Finished(_) => {
-                (None, true, None, "a check does not report like this".to_owned())
+                let reason = "a check does not report like this".to_owned();
+                (CallOutcome::Unknown, None, true, None, reason)
             }
         };
         let unavailable = Failure {
@@ -247,7 +249,7 @@ impl Decider<'_, '_> {
             retry_after,
             reason,
         };
-        self.settle_unavailable(call_id, receipt, unavailable, direction.policy)
+        self.settle_unavailable(call_id, (outcome, receipt), unavailable, direction.policy)
     }
 
     fn settle_verdict(
@@ -287,7 +289,7 @@ impl Decider<'_, '_> {
     fn settle_unavailable(
         &mut self,
         call_id: CallId,
-        receipt: Option<CallReceipt>,
+        (outcome, receipt): (CallOutcome, Option<CallReceipt>),
         failure: Failure,
         policy: ModerationPolicy,
     ) -> Result<(), Box<Failure>> {
@@ -295,7 +297,6 @@ impl Decider<'_, '_> {
             ModerationPolicy::Required => false,
             ModerationPolicy::BestEffort | ModerationPolicy::Off => true,
         };
-        let outcome = call_outcome(receipt.as_ref());
         let reason = if passes {
             format!("passed unchecked: {}", failure.reason)
         } else {

@@ -178,7 +178,7 @@ impl State {
             return;
         };
         if open.is_outside() {
-            return self.outside_settled(settled, open.scope);
+            return self.outside_settled(settled, open.scope, private);
         }
         match open.scope {
             CallScope::Session {} => {}
@@ -201,9 +201,11 @@ impl State {
         }
     }
 
-    /// A call made outside that was given up may still have an end that is worth something.
-    fn outside_settled(&mut self, settled: &CallSettled, scope: CallScope) {
-        if settled.outcome == greenroom_protocol::CallOutcome::Unknown {
+    /// A call made outside that was given up may still have an end that is worth something. One of which its maker told,
+    /// though not what it cost, has had its end.
+    fn outside_settled(&mut self, settled: &CallSettled, scope: CallScope, private: &Private) {
+        let was_told = private.call.is_some();
+        if settled.outcome == greenroom_protocol::CallOutcome::Unknown && !was_told {
             if self.late_calls.len() == LATE_CALLS_KEPT {
                 self.late_calls.pop_front();
             }

@@ -313,6 +313,21 @@ fn an_asset_counts_once_also_when_its_call_was_given_up() {
 }
 
 #[test]
+fn how_a_call_ended_is_told_once_also_when_nobody_knows_what_it_cost() {
+    let mut play = listening();
+    let call_id = play.send(speak(None)).expect("reserved").call_id.expect("a call");
+    let silent = Settlement {
+        error: Some(ErrorCode::TtsTimeout),
+        ..settlement(CallOutcome::Unknown)
+    };
+    assert_eq!(
+        settle(&mut play, call_id, silent.clone()),
+        ["call.settled", "error"]
+    );
+    assert!(settle(&mut play, call_id, silent).is_empty(), "its end was told");
+}
+
+#[test]
 fn what_is_not_this_sessions_changes_nothing() {
     let mut play = listening();
     let foreign = CallId::new(ulid::Ulid::from(2_u128));
