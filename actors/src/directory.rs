@@ -167,10 +167,15 @@ impl Directory {
         self.ask(session, QuestionKind::Read, message).await
     }
 
-    /// Whether a command is taken now: none that begins something while the disk is nearly full.
+    /// Whether a command is taken now: none that begins something while the disk is nearly full, and while the server
+    /// drains only what finishes something.
     async fn accepts(&self, kind: &CommandKind) -> Result<(), Refused> {
-        self.accepts_commands()?;
-        if begins_work(kind) && !self.shared.ports.journal.has_room().await {
+        let effect = effect_of(kind);
+        match effect {
+            Effect::Begins | Effect::Changes => self.accepts_commands()?,
+            Effect::Finishes => self.accepts_facts()?,
+        }
+        if effect == Effect::Begins && !self.shared.ports.journal.has_room().await {
             let error = error(ErrorCode::DbUnavailable, Locale::default())
                 .with_details(json!({ "reason": "the disk is nearly full" }));
             return Err(Refused::Rejected(Box::new(error)));
@@ -182,6 +187,10 @@ impl Directory {
         if self.shared.draining.load(Ordering::Relaxed) {
             return Err(Refused::code(ErrorCode::SysDraining));
         }
+        self.accepts_facts()
+    }
+
+    fn accepts_facts(&self) -> Result<(), Refused> {
         if !self.shared.ports.journal.writable() {
             return Err(Refused::code(ErrorCode::DbUnavailable));
         }
@@ -242,15 +251,28 @@ impl Directory {
     }
 }
 
-/// Whether a command begins a turn or a run, or takes one up again.
-fn begins_work(kind: &CommandKind) -> bool {
+/// What a command means to a server that is short of time or of room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    /// It begins a turn, a run or a call, or takes one up again.
+    Begins,
+    /// It changes what is there.
+    Changes,
+    /// It tells what came of a call that was reserved, and is paid for.
+    Finishes,
+}
+
+fn effect_of(kind: &CommandKind) -> Effect {
     match kind {
-        CommandKind::UserMessage { .. } | CommandKind::Generate { .. } | CommandKind::RetryRun { .. } => true,
-        CommandKind::ReserveCall { .. } => true,
-        CommandKind::SetSlots { .. }
-        | CommandKind::SettleCall { .. }
-        | CommandKind::CancelRun { .. }
-        | CommandKind::CancelResponse => false,
+        CommandKind::UserMessage { spoken: None, .. }
+        | CommandKind::ReserveCall { .. }
+        | CommandKind::Generate { .. }
+        | CommandKind::RetryRun { .. } => Effect::Begins,
+        CommandKind::SetSlots { .. } | CommandKind::CancelRun { .. } | CommandKind::CancelResponse => {
+            Effect::Changes
+        }
+        // Said before the server began to drain; the turn of it is taken up again at the next start.
+        CommandKind::UserMessage { spoken: Some(_), .. } | CommandKind::SettleCall { .. } => Effect::Finishes,
     }
 }
 

@@ -54,13 +54,14 @@ impl Greenroom {
         *lock(&self.recovery) = Some(AbortOnDropHandle::new(tokio::spawn(recovering)));
     }
 
-    /// Takes no more commands from now on; what is under way goes on.
+    /// Takes no more commands from now on, but those that tell what came of a call that was reserved; what is under way
+    /// goes on.
     pub fn drain(&self) {
         self.shared.draining.store(true, Ordering::Relaxed);
     }
 
-    /// Takes no more commands, waits until nothing is under way or the deadline has passed, and stops. What is
-    /// cut off then is taken up again at the next start.
+    /// Drains, waits until nothing is under way, calls made outside among it, or the deadline has passed, and stops.
+    /// What is cut off then is taken up again at the next start.
     pub async fn shutdown(&self, deadline: Duration) {
         self.drain();
         lock(&self.recovery).take();

@@ -169,7 +169,8 @@ impl Live {
         }
         self.append(myself, &due);
         self.set_alarm(myself, &due);
-        let busy = self.in_flight.is_some() || !self.children.is_empty();
+        let is_awaited = self.state.awaits_outside(self.shared.ports.clock.now());
+        let busy = self.in_flight.is_some() || !self.children.is_empty() || is_awaited;
         match (busy, &self.busy) {
             (true, None) => self.busy = Some(self.shared.mark_busy()),
             (false, Some(_)) => self.busy = None,

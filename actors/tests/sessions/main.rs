@@ -12,6 +12,7 @@ mod model;
 mod moderator;
 mod outages;
 mod outputs;
+mod outside;
 mod races;
 mod runs;
 mod schedule;

@@ -14,7 +14,8 @@ use greenroom_actors::{
 use greenroom_protocol::{ErrorCode, Event, Frame, Locale, Mode, Seq, SessionId, Timestamp};
 use greenroom_session::playbook::{Bundle, Playbook};
 use greenroom_session::ports::{
-    BlobError, Blobs, Capabilities, Clock, IdSource, LanguageModel as _, ModerationPolicy, Moderator as _,
+    BlobError, Blobs, Capabilities, Clock, IdSource, LanguageModel as _, ModelIdentity, ModerationPolicy,
+    Moderator as _,
 };
 use greenroom_session::{Caller, Command, CommandKind, Receipt, SlotEdit};
 use serde_json::{Value, json};
@@ -372,6 +373,11 @@ impl Remains {
             capabilities: Capabilities {
                 llm: self.model.identity(),
                 search: self.model.can_search(),
+                stt: Some(ModelIdentity {
+                    provider: "scripted".to_owned(),
+                    model: "ears".to_owned(),
+                    simulated: true,
+                }),
                 moderation: self.moderator.identity(),
                 moderate_input: self.policies.input,
                 moderate_output: self.policies.output,
