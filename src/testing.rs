@@ -14,6 +14,7 @@ use crate::cli::ServeArgs;
 use crate::config::load_from;
 use crate::engine::Engine;
 use crate::http::{self, Peer, WriteProgress};
+use crate::lifecycle::Phase;
 use crate::playbooks::Playbooks;
 use crate::providers::{ProviderPorts, Providers};
 
@@ -25,7 +26,7 @@ pub const WHOLE_BRIEF: &str = "제품명은 런치부스터, 카테고리는 스
 pub struct TestServer {
     pub app: Arc<App>,
     router: Router,
-    _engine: Engine,
+    engine: Engine,
     _folder: tempfile::TempDir,
 }
 
@@ -59,7 +60,7 @@ impl TestServer {
         Self {
             router: http::router(Arc::clone(&app)),
             app,
-            _engine: engine,
+            engine,
             _folder: folder,
         }
     }
@@ -67,6 +68,12 @@ impl TestServer {
     /// A server with everything at its defaults.
     pub async fn new() -> Self {
         Self::with(&[]).await
+    }
+
+    /// Takes no more work, as a server that was told to stop; does not wait for what is under way.
+    pub fn drain(&self) {
+        self.engine.greenroom.drain();
+        self.app.lifecycle.advance(Phase::Draining);
     }
 
     /// Sends a request as it is.

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use greenroom_actors::{Directory, Refused};
 use greenroom_protocol::SessionId;
-use greenroom_session::{Command, Receipt};
+use greenroom_session::{Command, CommandKind, Receipt};
 
 /// Pauses before a command whose answer was lost is sent again. A session comes back from its log within
 /// milliseconds; a journal that cannot be written says so itself, and is not waited for here.
 const RETRY_PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(500)];
 
-/// Sends a command. One with an id counts once, so it is sent again if nobody knows what became of it.
+/// Sends a command. One that counts once is sent again if nobody knows what became of it.
 pub async fn send(directory: &Directory, session: SessionId, command: Command) -> Result<Receipt, Refused> {
-    if command.id.is_some() {
+    if counts_once(&command) {
         for pause in RETRY_PAUSES {
             match directory.send(session, command.clone()).await {
                 Err(Refused::Lost) => tokio::time::sleep(pause).await,
@@ -21,4 +21,9 @@ pub async fn send(directory: &Directory, session: SessionId, command: Command) -
         }
     }
     directory.send(session, command).await
+}
+
+/// Whether a command counts once however often it is sent: one with an id, and what is told of a call, which has one end.
+fn counts_once(command: &Command) -> bool {
+    command.id.is_some() || matches!(command.kind, CommandKind::SettleCall { .. })
 }

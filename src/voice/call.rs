@@ -1,5 +1,8 @@
 //! Calls that are made beside a session: booked by it before they leave, settled with it after they came back.
 
+use std::panic::AssertUnwindSafe;
+
+use futures_util::FutureExt as _;
 use greenroom_actors::Directory;
 use greenroom_protocol::{
     AssetReady, CallId, CallOutcome, CommandId, ErrorBody, ErrorCode, Locale, Millis, SessionId,
@@ -30,7 +33,8 @@ impl Asking {
         self.send(directory, id, kind).await
     }
 
-    /// Settles a call. If the session has been lost meanwhile, it has booked the call as unknown itself.
+    /// Settles a call, again if the answer was lost. If the session was lost meanwhile it booked the call as unknown
+    /// itself, and what came of it counts all the same.
     pub(super) async fn settle(
         &self,
         directory: &Directory,
@@ -76,6 +80,22 @@ impl Asking {
     }
 }
 
+/// Makes a call. A panic in the provider's client costs that call and nothing else; what the provider made of it, nobody
+/// knows.
+pub(super) async fn made<T>(call: impl Future<Output = Result<T, CallFailure>>) -> Result<T, CallFailure> {
+    let made = AssertUnwindSafe(call).catch_unwind().await;
+    // The text of the panic may quote what people said. Where it panicked is in the server's log.
+    made.unwrap_or_else(|_| {
+        Err(CallFailure {
+            code: ErrorCode::SysInternal,
+            retryable: true,
+            retry_after: None,
+            reason: "the provider's client panicked".to_owned(),
+            receipt: None,
+        })
+    })
+}
+
 /// How a call that came back whole is settled.
 pub(super) fn settled(receipt: CallReceipt, asset: Option<AssetReady>) -> Settlement {
     Settlement {
@@ -90,7 +110,7 @@ pub(super) fn settled(receipt: CallReceipt, asset: Option<AssetReady>) -> Settle
 /// How a call that failed is settled; `error` is for everybody to see.
 pub(super) fn unsettled(failure: CallFailure, error: Option<ErrorCode>) -> Settlement {
     Settlement {
-        outcome: CallOutcome::Failed,
+        outcome: failure.outcome(),
         record: failure.receipt.map(CallRecord::from),
         error,
         reason: Some(failure.reason),

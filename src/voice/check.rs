@@ -5,7 +5,7 @@ use greenroom_session::OutsideCall;
 use greenroom_session::ports::{ModerationPolicy, ModerationRequest};
 
 use super::VoicePorts;
-use super::call::{Asking, settled, unsettled};
+use super::call::{Asking, made, settled, unsettled};
 use crate::http::Failure;
 
 /// What a check may take; its provider answers within a second.
@@ -27,7 +27,7 @@ pub(super) async fn check(ports: &VoicePorts, asking: &Asking, text: &str) -> Re
         texts: vec![text.to_owned()],
         timeout: CHECK_TIMEOUT,
     };
-    match providers.moderator.moderate(request).await {
+    match made(providers.moderator.moderate(request)).await {
         Ok(verdict) => {
             asking
                 .settle(directory, call_id, settled(verdict.receipt, None))

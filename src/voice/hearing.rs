@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
-use super::call::{Asking, settled, unsettled};
+use super::call::{Asking, made, settled, unsettled};
 use super::flights::Flights;
 use super::speech::{Mouth, Speech, SpokenText};
 use super::{Recording, VoicePorts, observe};
@@ -210,7 +210,7 @@ impl Shared {
             .ports
             .phase
             .clone()
-            .unless_reached(Phase::Draining, hearing)
+            .unless_reached(Phase::Closing, hearing)
             .await;
         let (heard, presence) = match heard {
             Some((heard, presence)) => (heard, Some(presence)),
@@ -346,7 +346,7 @@ impl Listening<'_> {
             vocabulary,
         };
         let started = Instant::now();
-        match ports.providers.transcriber.transcribe(request).await {
+        match made(ports.providers.transcriber.transcribe(request)).await {
             Ok(transcription) => {
                 let nothing = transcription.text.trim().is_empty();
                 observe::transcribed(started.elapsed(), if nothing { "nothing" } else { "ok" });

@@ -20,7 +20,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
-use super::call::{Asking, settled, unsettled};
+use super::call::{Asking, made, settled, unsettled};
 use super::check::check;
 use super::flights::Flights;
 use super::hearing::lost;
@@ -229,7 +229,7 @@ impl Shared {
         progress: watch::Sender<Option<Result<SpokenText, Failure>>>,
     ) {
         let phase = self.ports.phase.clone();
-        let spoken = phase.unless_reached(Phase::Draining, self.say(&speech, &identity, &place));
+        let spoken = phase.unless_reached(Phase::Closing, self.say(&speech, &identity, &place));
         let spoken = spoken
             .await
             .unwrap_or_else(|| Err(Failure::new(ErrorCode::SysDraining)));
@@ -269,7 +269,7 @@ impl Shared {
             Failure::new(ErrorCode::SysInternal)
         })?;
         let started = Instant::now();
-        let made = self.make(speech, call_id).await;
+        let made = made(self.make(speech, call_id)).await;
         let outcome = made
             .as_ref()
             .map_or_else(|failure| failure.code.as_str(), |_| "ok");
@@ -340,7 +340,7 @@ impl Shared {
         };
         let decoding = spawn_blocking(move || {
             let _core = core;
-            decode(Upload::from(audio), &limits, &|| phase.phase() >= Phase::Draining)
+            decode(Upload::from(audio), &limits, &|| phase.phase() >= Phase::Closing)
         });
         let decoded = decoding.await.map_err(|error| error.to_string())?;
         let decoded = decoded.map_err(|error| format!("the provider's speech is none: {error}"))?;

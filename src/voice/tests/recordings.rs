@@ -327,13 +327,44 @@ async fn who_has_no_ears_says_so_and_takes_no_recording() {
 }
 
 #[tokio::test]
-async fn a_server_that_stops_does_not_wait_for_recognition() {
+async fn a_server_that_drains_hears_what_it_began_to_hear_and_begins_nothing() {
+    let let_through = Arc::new(Semaphore::new(0));
+    let server = server_that(&scripted::hears_when_let("루미세럼", Arc::clone(&let_through))).await;
+    let session = server.session().await;
+    let (heard, refused) = tokio::join!(voice_turn(&server, &session, None, &[("audio", WAV)]), async {
+        wait_for(&server, &session, "call.reserved").await;
+        server.drain();
+        let refused = voice_turn(&server, &session, None, &[("audio", MP3)]).await;
+        let_through.add_permits(1);
+        refused
+    });
+    assert_eq!(refusal(&refused), (503, "SYS_DRAINING"));
+    assert_eq!((heard.0, heard.1["transcript"].as_str()), (200, Some("루미세럼")));
+    assert_eq!(told(&server, &session, &CALLS).await, CALLS);
+}
+
+#[tokio::test]
+async fn a_server_that_closes_does_not_wait_for_recognition() {
     let never = Arc::new(Semaphore::new(0));
     let server = server_that(&scripted::hears_when_let("never", never)).await;
     let session = server.session().await;
     let (refused, ()) = tokio::join!(voice_turn(&server, &session, None, &[("audio", WAV)]), async {
         wait_for(&server, &session, "call.reserved").await;
-        server.app.lifecycle.advance(Phase::Draining);
+        server.app.lifecycle.advance(Phase::Closing);
     });
     assert_eq!(refusal(&refused), (503, "SYS_DRAINING"));
+}
+
+#[tokio::test]
+async fn a_recogniser_that_panics_costs_its_call_and_nothing_else() {
+    let ears: Arc<Ears> = Scripted::new(|_| async { panic!("as the test wants it") });
+    let server = server_that(&ears).await;
+    let session = server.session().await;
+    let failed = voice_turn(&server, &session, None, &[("audio", WAV)]).await;
+    assert_eq!(refusal(&failed), (500, "SYS_INTERNAL"));
+    let types = ["call.reserved", "call.settled", "error", "turn.started"];
+    assert_eq!(told(&server, &session, &types).await, types[..3]);
+    let events = log(&server, &session).await;
+    let settled = events.iter().find(|(found, _)| found == "call.settled").unwrap();
+    assert_eq!(settled.1["outcome"], "unknown", "nobody knows what it cost");
 }

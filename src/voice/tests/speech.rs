@@ -1,6 +1,7 @@
 //! Texts are spoken once, checked where they must be, and never taken for more than they are.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use greenroom_protocol::ErrorCode;
@@ -279,7 +280,7 @@ async fn while_nobody_can_check_the_policy_decides() {
 }
 
 #[tokio::test]
-async fn a_server_that_stops_does_not_wait_for_speech() {
+async fn a_server_that_closes_does_not_wait_for_speech() {
     let mouth = Scripted::new(|_: SpeechRequest| std::future::pending());
     let server = server_that(&mouth).await;
     let session = server.session().await;
@@ -287,8 +288,54 @@ async fn a_server_that_stops_does_not_wait_for_speech() {
         speak(&server, &session, json!({ "text": "Launch day." })),
         async {
             wait_for(&server, &session, "call.reserved").await;
-            server.app.lifecycle.advance(Phase::Draining);
+            server.app.lifecycle.advance(Phase::Closing);
         }
     );
     assert_eq!(refusal(&refused), (503, "SYS_DRAINING"));
+}
+
+#[tokio::test]
+async fn a_server_that_drains_speaks_what_it_began_to_speak() {
+    let let_through = Arc::new(Semaphore::new(0));
+    let gate = Arc::clone(&let_through);
+    let mouth = Scripted::new(move |_: SpeechRequest| {
+        let gate = Arc::clone(&gate);
+        async move {
+            gate.acquire().await.unwrap().forget();
+            Ok(Bytes::from_static(MP3))
+        }
+    });
+    let server = server_that(&mouth).await;
+    let session = server.session().await;
+    let (spoken, refused) = tokio::join!(
+        speak(&server, &session, json!({ "text": "Launch day." })),
+        async {
+            wait_for(&server, &session, "call.reserved").await;
+            server.drain();
+            let refused = speak(&server, &session, json!({ "text": "Another day." })).await;
+            let_through.add_permits(1);
+            refused
+        }
+    );
+    assert_eq!(refusal(&refused), (503, "SYS_DRAINING"));
+    assert_eq!(spoken.0, 200, "{}", spoken.1);
+    assert_eq!(told(&server, &session, &CALLS).await, SPOKEN);
+}
+
+#[tokio::test]
+async fn a_voice_that_panics_costs_its_call_and_the_next_text_is_spoken() {
+    let fails_first = AtomicBool::new(true);
+    let mouth = Scripted::new(move |_: SpeechRequest| {
+        let fails = fails_first.swap(false, Ordering::Relaxed);
+        async move {
+            assert!(!fails, "as the test wants it");
+            Ok(Bytes::from_static(MP3))
+        }
+    });
+    let server = server_that(&mouth).await;
+    let session = server.session().await;
+    let say = || speak(&server, &session, json!({ "text": "Launch day." }));
+    assert_eq!(refusal(&say().await), (500, "SYS_INTERNAL"));
+    assert_eq!(told(&server, &session, &CALLS).await, CALLS[..3]);
+    assert_eq!(say().await.0, 200);
 }
