@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::english;
 use super::korean;
-use super::labels::asks_reason;
+use super::labels::{asks_name, asks_reason};
 use super::mood::{is_filler, tokens};
 use super::speech_act::{SpeechAct, classify};
 use super::text::{Sentence, Span, Text, ends_with_any, equals, is_hangul, is_one_of};
@@ -56,7 +56,15 @@ pub(super) fn read(
             )
         }
         SlotKind::Text if asks_reason(slot) => reason(text, sentences, runs_on),
-        SlotKind::Text => thing(text, the_statement(text, sentences)?, runs_on),
+        SlotKind::Text => {
+            let statement = the_statement(text, sentences)?;
+            if english::described(text, statement.span).is_some_and(|what| {
+                english::evaluates(text, what) || (asks_name(slot) && is_lowercase(text, what))
+            }) {
+                return None;
+            }
+            thing(text, statement, runs_on)
+        }
     }
 }
 
@@ -190,6 +198,17 @@ fn thing(text: &Text<'_>, sentence: Sentence, runs_on: bool) -> Option<Reading> 
     (!talks && is_thing(text, reading.span, WORDS_MAX)).then_some(reading)
 }
 
+/// `it is gentle and vegan`, said of a thing whose name was asked for, is no name: English writes names with capitals.
+fn is_lowercase(text: &Text<'_>, span: Span) -> bool {
+    let opening = english::without_opening(text, span);
+    let is_named = opening.start > span.start;
+    !is_named
+        && text
+            .raw(span)
+            .chars()
+            .all(|char| !char.is_alphabetic() || char.is_ascii_lowercase())
+}
+
 /// `네, 루미세럼, 스킨케어 브랜드예요` names the thing first.
 fn first_member(text: &Text<'_>, span: Span) -> Span {
     let is_social = |part: Span| classify(text, part, false) == SpeechAct::Social;
@@ -241,6 +260,8 @@ pub(super) fn is_thing(text: &Text<'_>, span: Span, words_max: usize) -> bool {
     words.len() <= words_max
         && !(unfinished || tells || starts_badly || predicate || links > 1)
         && !(words.len() == 1 && VAGUE.begins(first) && first.len() <= 4)
+        // `오 좋다 그걸로 할게요` takes up what somebody else said.
+        && !is_one_of(last, &["그거", "그걸", "이거", "이걸", "그것", "이것"])
         && text.at(span).iter().any(|char| char.is_alphabetic())
 }
 

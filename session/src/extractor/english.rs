@@ -21,9 +21,9 @@ const OPENINGS: [&str; 79] = ["our product is", "my product is", "the product is
 
 /// What stands after a value, with no meaning for it.
 #[rustfmt::skip]
-const CLOSINGS: [&str; 16] = [
+const CLOSINGS: [&str; 17] = [
     "would be fine", "would be good", "would be great", "sounds good", "sounds right", "is fine", "for now",
-    "i think", "i guess", "thank you", "thanks", "please", "instead", "or so", "now", "too",
+    "i think", "i guess", "thank you", "thanks", "please", "instead", "or so", "now", "too", "actually",
 ];
 
 /// A range without what people say before a value.
@@ -64,6 +64,28 @@ pub(crate) fn without_closing(text: &Text<'_>, span: Span) -> Span {
         span = text.trim(Span::new(span.start, start));
     }
     span
+}
+
+/// What is said of a thing that was spoken of: `it's really easy to use`, `this is vegan`.
+pub(crate) fn described(text: &Text<'_>, span: Span) -> Option<Span> {
+    const DESCRIBING: [&str; 7] = ["it is", "it's", "its", "this is", "that is", "that's", "they're"];
+    let first = text.words(span).find(|word| !is_filler(text.at(*word)))?;
+    let end = DESCRIBING
+        .iter()
+        .find_map(|opening| phrase_at(text.chars(), first.start, opening))?;
+    (end < span.end).then(|| text.trim(Span::new(end, span.end)))
+}
+
+/// Whether words say how something is and not what it is: `always right`, `really easy to use`.
+pub(crate) fn evaluates(text: &Text<'_>, value: Span) -> bool {
+    #[rustfmt::skip]
+    static EVALUATIONS: WordSet<26> = WordSet::new([
+        "always", "never", "usually", "often", "very", "too", "really", "quite", "so", "important", "great", "good",
+        "bad", "hard", "difficult", "easy", "clear", "unclear", "fine", "ready", "done", "missing", "wrong", "right",
+        "high", "low",
+    ]);
+    text.first_word(value)
+        .is_some_and(|word| EVALUATIONS.contains(text.at(word)))
 }
 
 /// Whether a word opens a sentence about somebody, which is then no name of anything.

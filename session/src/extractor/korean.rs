@@ -45,8 +45,8 @@ const TAILS: [&str; 17] = [
 
 /// Endings of a word that says that something happens or is, other than `…이다`.
 #[rustfmt::skip]
-static PREDICATE_ENDINGS: WordSet<57> = WordSet::new([
-    "해요", "돼요", "아요", "어요", "여요", "워요", "와요", "려요", "져요", "겨요", "켜요", "쳐요", "춰요", "봐요", "줘요", "써요", "커요",
+static PREDICATE_ENDINGS: WordSet<58> = WordSet::new([
+    "해요", "돼요", "아요", "어요", "여요", "워요", "와요", "려요", "져요", "겨요", "켜요", "쳐요", "춰요", "봐요", "줘요", "써요", "커요", "싸요",
     "나요", "까요", "죠", "습니다", "합니다", "됩니다", "십니다", "립니다", "납니다", "갑니다", "옵니다", "싶다", "한다", "했다", "된다", "됐다",
     "겠다", "있다", "없다", "는데요", "군요", "거예요", "게요", "했어", "됐어", "났어", "었어", "았어", "였어", "겠어", "싶어", "있어", "없어",
     "같아", "할래", "할게", "거야", "었다", "았다", "는다",
@@ -64,8 +64,8 @@ pub(crate) fn is_whole_noun(word: &[char]) -> bool {
 
 /// Nouns that end like a predicate once `요` follows: `스킨케어요`, `헤어요`, `인테리어요`, `영어요`.
 #[rustfmt::skip]
-static NOUNS_AS_PREDICATES: WordSet<13> = WordSet::new([
-    "케어요", "헤어요", "웨어요", "리어요", "니어요", "디어요", "푸어요", "영어요", "언어요", "용어요", "단어요", "연어요", "문어요",
+static NOUNS_AS_PREDICATES: WordSet<15> = WordSet::new([
+    "케어요", "헤어요", "웨어요", "리어요", "니어요", "디어요", "푸어요", "영어요", "언어요", "용어요", "단어요", "연어요", "문어요", "토어요", "투어요",
 ]);
 
 /// Whether a word says that something happens or is: `늘어났어요`, `촉촉합니다`, and not `루미예요`.
@@ -221,16 +221,20 @@ pub(crate) fn without_item_particle(text: &Text<'_>, span: Span) -> Span {
 pub(crate) fn joined_noun_end(word: &[char]) -> Option<usize> {
     #[rustfmt::skip]
     static KNOWN: WordSet<9> = WordSet::new(["결과", "성과", "학과", "통과", "경과", "한과", "안과", "신랑", "광고"]);
+    #[rustfmt::skip]
+    static ENDING_WITH_I: WordSet<8> = WordSet::new(["고양이", "어린이", "멍멍이", "젊은이", "떡볶이", "목걸이", "귀걸이", "길잡이"]);
     if is_whole_noun(word) || KNOWN.contains(word) {
         return None;
     }
     let length = match word {
-        [.., before, '이', '랑'] if has_final(*before) == Some(true) => 2,
+        [noun @ .., '랑'] if ENDING_WITH_I.ends(noun) => 1,
+        // After a digit or a Latin letter either form is used: `TikTok이랑`, `MZ랑`.
+        [.., before, '이', '랑'] if has_final(*before) != Some(false) => 2,
         [.., before, '랑'] if has_final(*before) != Some(true) => 1,
         [.., before, '와'] if has_final(*before) != Some(true) => 1,
         [.., before, '과'] if has_final(*before) != Some(false) => 1,
         [.., _, '하' | '되', '고'] => 2,
-        [.., before, '이', '고' | '며'] if has_final(*before) == Some(true) => 2,
+        [.., before, '이', '고' | '며'] if has_final(*before) != Some(false) => 2,
         _ => return None,
     };
     // A joined noun of one syllable is more often no noun at all.

@@ -77,6 +77,17 @@ pub(crate) fn asks_reason(slot: &SlotSpec) -> bool {
             .any(|label| REASON_LABELS.contains(&label.as_str()))
 }
 
+/// Whether a slot asks what something is called, which every word can be.
+pub(crate) fn asks_name(slot: &SlotSpec) -> bool {
+    const NAME_LABELS: [&str; 2] = ["name", "이름"];
+    matches!(slot.kind, SlotKind::Text)
+        && slot
+            .labels
+            .values()
+            .flatten()
+            .any(|label| NAME_LABELS.contains(&label.as_str()))
+}
+
 /// Finds the explicit answers of a text. `asked` is the slot that was asked for.
 pub(crate) fn segments(
     text: &Text<'_>,

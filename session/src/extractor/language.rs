@@ -11,12 +11,12 @@ const WORDS_MIN: usize = 5;
 
 /// Words that tell English from a name in Latin letters.
 #[rustfmt::skip]
-const COMMON_WORDS: [&str; 62] = [
+const COMMON_WORDS: [&str; 60] = [
     "a", "an", "the", "and", "or", "but", "of", "for", "in", "on", "to", "with", "is", "are", "am", "was",
     "be", "it", "it's", "its", "i", "i'm", "we", "you", "they", "my", "our", "your", "their", "this",
     "that", "what", "who", "why", "how", "not", "no", "yes", "don't", "do", "does", "can", "please",
     "thanks", "hello", "hi", "because", "should", "would", "want", "skip", "sure", "about", "name", "price",
-    "called", "people", "women", "men", "seconds", "dollars", "have",
+    "called", "people", "women", "men", "have",
 ];
 
 /// The language of an utterance; none when it cannot be told: a number, a name in Latin letters, another language.
@@ -28,11 +28,14 @@ pub fn language_of(text: &str) -> Option<Locale> {
         text.split(|char: char| !char.is_alphabetic() && char != '\'')
             .filter(|word| !word.is_empty())
     };
-    let common = words().any(|word| {
-        COMMON_WORDS
-            .iter()
-            .any(|common| word.eq_ignore_ascii_case(common))
-    });
+    // `The Face Shop` is a name, whatever language its owner speaks.
+    let is_title = words().count() > 1 && words().all(|word| word.starts_with(char::is_uppercase));
+    let common = !is_title
+        && words().any(|word| {
+            COMMON_WORDS
+                .iter()
+                .any(|common| word.eq_ignore_ascii_case(common))
+        });
     if (syllables + latin) * 2 < letters {
         return None;
     }
@@ -60,6 +63,10 @@ mod tests {
             ("Gentle, Fast absorbing, Vegan, Cruelty free", Some(Locale::En)),
             ("Lumi Serum", None),
             ("iPhone 15 Pro", None),
+            ("The Face Shop", None),
+            ("the Face Shop", Some(Locale::En)),
+            ("Hello", Some(Locale::En)),
+            ("39 dollars", None),
             ("39,000", None),
             ("$25", None),
             ("", None),

@@ -50,7 +50,6 @@ use posed::own_sentences;
 use speech_act::{SpeechAct, classify};
 use text::{Sentence, Span, Text};
 use values::{Reading, first_comma, read_items, read_text, read_typed, unit_end, without_further_clause};
-use word_set::WordSet;
 
 /// The confidence of a value that the user named the slot for.
 const EXPLICIT: f64 = 0.95;
@@ -111,7 +110,12 @@ pub fn extract(
             found[segment.slot] = Some(reading);
         }
     }
-    if let Some(asked) = asked.filter(|asked| found[*asked].is_none()) {
+    // `수제 쿠키예요. 이름은 추천해줘요` speaks of the name, and leaves it open.
+    let speaks_of = |slot: &usize| {
+        let mut named = segments.iter();
+        named.any(|segment| segment.slot == *slot && segment.link != Link::Adjacent)
+    };
+    if let Some(asked) = asked.filter(|asked| found[*asked].is_none() && !speaks_of(asked)) {
         found[asked] = reader.bare(asked, segments.first());
     }
     for (index, found) in found.iter_mut().enumerate().filter(|(_, found)| found.is_none()) {
@@ -230,20 +234,9 @@ impl Reader<'_, '_> {
         let short = reading.span.len() <= VALUE_CHARS_MAX;
         let commands = inner == SpeechAct::Command && segment.link != Link::Colon;
         let answers = !commands && !matches!(inner, SpeechAct::Question | SpeechAct::Refusal);
-        (says && fits && short && answers && (reason || !self.evaluates(reading.span))).then_some(reading)
-    }
-
-    /// `the customer is always right` says something about the customer, and not who it is.
-    fn evaluates(&self, value: Span) -> bool {
-        #[rustfmt::skip]
-        static EVALUATIONS: WordSet<26> = WordSet::new([
-            "always", "never", "usually", "often", "very", "too", "really", "quite", "so", "important", "great", "good",
-            "bad", "hard", "difficult", "easy", "clear", "unclear", "fine", "ready", "done", "missing", "wrong", "right",
-            "high", "low",
-        ]);
-        self.text
-            .first_word(value)
-            .is_some_and(|word| EVALUATIONS.contains(self.text.at(word)))
+        // `the customer is always right` says something about the customer, and not who it is.
+        let names = reason || !english::evaluates(self.text, reading.span);
+        (says && fits && short && answers && names).then_some(reading)
     }
 
     /// `제품명은 중요해요` says something about the name, and names nothing.
@@ -377,11 +370,11 @@ impl Reader<'_, '_> {
         });
         let start = opening.last().map_or(span.start, |token| token.span.end);
         let inner = values::strip_openings(self.text, self.text.trim(Span::new(start, span.end)));
-        let inner = korean::trim_ending(self.text, inner, false);
+        let inner = english::without_closing(self.text, korean::trim_ending(self.text, inner, false));
         let has_sign = match &slot.kind {
             SlotKind::PriceBand { .. } => {
                 let amounts = price::amounts(self.text, inner, self.price_table?);
-                matches!(amounts.as_slice(), [amount] if amount.marked && amount.span == inner)
+                matches!(amounts.as_slice(), [amount] if amount.marked && price::is_whole(self.text, amount.span, inner))
             }
             SlotKind::Number { units, .. } => number::numeral_at(self.text, inner.start, inner.end)
                 .is_some_and(|numeral| unit_end(self.text, numeral.span.end, units) == Some(inner.end)),

@@ -72,8 +72,8 @@ pub(crate) fn is_filler(word: &[char]) -> bool {
 /// Whether a word takes back what was said before it: `아니 5만원이야`, `actually …`.
 pub(crate) fn is_correction(word: &[char]) -> bool {
     #[rustfmt::skip]
-    static CORRECTIONS: WordSet<13> = WordSet::new([
-        "아니", "아니요", "아뇨", "아니다", "아니아니", "잠깐", "정정", "no", "nope", "wait", "actually", "sorry",
+    static CORRECTIONS: WordSet<19> = WordSet::new([
+        "아니", "아니요", "아뇨", "아니다", "아니아니", "잠깐", "정정", "죄송", "죄송해요", "죄송합니다", "미안", "미안해요", "미안합니다", "no", "nope", "wait", "actually", "sorry",
         "correction",
     ]);
     CORRECTIONS.contains(word)

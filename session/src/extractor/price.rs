@@ -1,7 +1,7 @@
 //! Amounts of money in a text, and the band that the playbook's table gives them.
 
 use super::number::{Numeral, Style, numerals};
-use super::text::{Span, Text, ends_with_any, is_hangul, phrase_at, starts_with_any};
+use super::text::{Span, Text, ends_with_any, is_hangul, is_one_of, phrase_at, starts_with_any};
 use super::word_set::WordSet;
 use crate::playbook::{CurrencyBands, PriceTable};
 
@@ -83,6 +83,28 @@ pub(crate) fn is_measure_without_letters(text: &Text<'_>, table: Option<&PriceTa
         matches!(amounts(text, whole, table).as_slice(), [amount] if amount.marked && amount.span == whole)
     });
     priced || !text.chars().iter().any(|char| char.is_alphabetic())
+}
+
+/// Whether a range says nothing but an amount, by itself or for one piece: `한 봉지에 만이천원`, `개당 3천원`, `$24 each`.
+pub(crate) fn is_whole(text: &Text<'_>, amount: Span, span: Span) -> bool {
+    const PIECE_WORDS_MAX: usize = 2;
+    let before: Vec<&[char]> = words(text, Span::new(span.start, amount.start));
+    let after: Vec<&[char]> = words(text, Span::new(amount.end, span.end));
+    let for_piece = before.len() <= PIECE_WORDS_MAX
+        && before
+            .last()
+            .is_none_or(|word| word.len() > 1 && ends_with_any(word, &["에", "당"]));
+    let piece = match after.as_slice() {
+        [] => true,
+        [word] => is_one_of(word, &["each", "apiece"]),
+        [article, _] => is_one_of(article, &["a", "an", "per"]),
+        [_, _, _, ..] => false,
+    };
+    for_piece && piece
+}
+
+fn words<'t>(text: &'t Text<'_>, span: Span) -> Vec<&'t [char]> {
+    text.words(span).map(|word| text.at(word)).collect()
 }
 
 /// The band of all these amounts; none if there is no amount, or they lie in different bands.

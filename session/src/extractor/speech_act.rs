@@ -1,7 +1,7 @@
 //! What a sentence does when it is no answer: it asks, refuses, greets or commands.
 
 use super::korean::{self, is_interrogative};
-use super::mood::is_filler;
+use super::mood::{is_correction, is_filler};
 use super::text::{Span, Text, equals, is_hangul, is_one_of, phrase_at, starts_with, starts_with_any};
 use super::word_set::WordSet;
 
@@ -27,7 +27,9 @@ pub(crate) fn classify(text: &Text<'_>, span: Span, question_mark: bool) -> Spee
     if text.get(text.trim(span).start.wrapping_sub(1)) == Some('/') {
         return SpeechAct::Command;
     }
-    if words.iter().all(|word| is_filler(word) || is_social(word)) {
+    // `wait, no` takes back, and puts nothing in its place.
+    let says_nothing = |word: &&[char]| is_filler(word) || is_social(word) || is_correction(word);
+    if words.iter().all(says_nothing) {
         return SpeechAct::Social;
     }
     let phrase = Phrase {

@@ -333,26 +333,29 @@ pub(crate) fn read_items(text: &Text<'_>, span: Span, tokens: &[Token], runs_on:
     items
 }
 
-/// `it absorbs quickly, smells great`: every item speaks of the product.
+/// `it absorbs quickly, smells great, and then it dries`: every item speaks of the product.
 fn without_pronoun(text: &Text<'_>, span: Span) -> Span {
     match text.first_word(span) {
-        Some(word) if is_one_of(text.at(word), &["it", "they"]) && word.end < span.end => {
+        Some(word) if is_one_of(text.at(word), &["it", "they", "then", "also"]) && word.end < span.end => {
             text.trim(Span::new(word.end, span.end))
         }
         Some(_) | None => span,
     }
 }
 
-/// `파라벤 없음`, `no parabens` is a value of its own.
+/// `파라벤 없음`, `no parabens`, `cruelty-free` is a value of its own.
 fn is_denial(word: &[char]) -> bool {
-    starts_with_any(word, &["없", "않"]) || is_one_of(word, &["no", "non", "free", "without"])
+    starts_with_any(word, &["없", "않"])
+        || ends_with_any(word, &["-free"])
+        || is_one_of(word, &["no", "non", "free", "without"])
 }
 
 /// Splits at commas and the like, at `and`, and after nouns that Korean joins to the next.
 fn split_items(text: &Text<'_>, span: Span) -> Vec<Span> {
     let mut parts = Vec::new();
     let mut start = span.start;
-    let last_comma = (span.start..span.end).rfind(|at| is_comma(text, *at));
+    let lists = |at: &usize| is_comma(text, *at) && !adds_doubtfully(text, Span::new(*at + 1, span.end));
+    let last_comma = (span.start..span.end).rfind(lists);
     let enumerators = text.enumerators();
     let mut at = span.start;
     while at < span.end {
@@ -387,6 +390,16 @@ fn split_items(text: &Text<'_>, span: Span) -> Vec<Span> {
     parts.push(Span::new(start, span.end));
     parts.retain(|part| !text.trim(*part).is_empty());
     parts
+}
+
+/// `Instagram and TikTok, not YouTube`: what is added is no further member that an `and` would have joined.
+fn adds_doubtfully(text: &Text<'_>, span: Span) -> bool {
+    text.first_word(span).is_some_and(|word| {
+        is_one_of(
+            text.at(word),
+            &["not", "but", "maybe", "perhaps", "possibly", "probably"],
+        )
+    })
 }
 
 fn is_comma(text: &Text<'_>, at: usize) -> bool {
