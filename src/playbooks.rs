@@ -48,7 +48,9 @@ pub enum PlaybooksError {
         faults: Vec<PlaybookFault>,
     },
     /// `playbook.default` names none.
-    #[error("playbook.default: there is no playbook `{name}`; there are {present}")]
+    #[error(
+        "playbook.default: there is no playbook `{name}`; write one of {present}, or name the folder that holds it in playbook.dir"
+    )]
     NoDefault {
         /// What it names.
         name: String,
@@ -177,6 +179,10 @@ fn built_in() -> Bundle {
 }
 
 fn folders(dir: &Path) -> Result<Vec<PathBuf>, PlaybooksError> {
+    if !dir.is_dir() {
+        let reason = "is no folder; name one that holds a folder for each playbook, or leave the setting out";
+        return Err(unreadable(dir, reason));
+    }
     let mut folders: Vec<PathBuf> = entries(dir)?.into_iter().filter(|path| path.is_dir()).collect();
     folders.sort();
     Ok(folders)
@@ -278,7 +284,22 @@ mod tests {
         let faults = Playbooks::load(&settings(None, "lunch")).unwrap_err();
         assert_eq!(
             told(&faults),
-            ["playbook.default: there is no playbook `lunch`; there are launch"]
+            [
+                "playbook.default: there is no playbook `lunch`; write one of launch, or name the folder that \
+              holds it in playbook.dir"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_folder_that_is_none_is_told_with_what_to_name() {
+        let faults = Playbooks::load(&settings(Some(Path::new("/nonexistent")), "launch")).unwrap_err();
+        assert_eq!(
+            told(&faults),
+            [
+                "playbook.dir: /nonexistent: is no folder; name one that holds a folder for each playbook, or \
+              leave the setting out"
+            ]
         );
     }
 

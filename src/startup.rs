@@ -21,12 +21,20 @@ pub fn prepare(config: &Config) -> Result<(Playbooks, Providers), ConfigFaults> 
     let playbooks = match Playbooks::load(&config.playbook) {
         Ok(playbooks) => Some(playbooks),
         Err(errors) => {
-            faults.extend(errors.iter().map(ConfigFault::told));
+            faults.extend(
+                errors
+                    .iter()
+                    .map(|error| ConfigFault::told(error, &config.places)),
+            );
             None
         }
     };
     let (providers, errors) = Providers::from_settings(config);
-    faults.extend(errors.iter().map(ConfigFault::told));
+    faults.extend(
+        errors
+            .iter()
+            .map(|error| ConfigFault::told(error, &config.places)),
+    );
     let required = config.server.require.iter().copied();
     // Of a provider that cannot be made it has been said why.
     let is_told = |dependency: Dependency| {
@@ -38,9 +46,8 @@ pub fn prepare(config: &Config) -> Result<(Playbooks, Providers), ConfigFaults> 
     faults.extend(unmet.map(|dependency| {
         let name = dependency.name();
         let hint = hint_for(dependency, config, &providers);
-        ConfigFault::told(&format!(
-            "server.require: names `{name}`, which is not configured; {hint}"
-        ))
+        let told = format!("server.require: names `{name}`, which is not configured; {hint}");
+        ConfigFault::told(&told, &config.places)
     }));
     match playbooks {
         Some(playbooks) if faults.is_empty() => Ok((playbooks, providers)),
@@ -256,6 +263,10 @@ mod tests {
         assert_eq!(told.len(), starts.len(), "{told:?}");
         for (fault, start) in told.iter().zip(starts) {
             assert!(fault.starts_with(start), "{start} is not in {fault}");
+        }
+        for (fault, (variable, _)) in told.iter().zip(missing) {
+            let place = format!("(environment variable {variable})");
+            assert!(fault.ends_with(&place), "{place} is not in {fault}");
         }
         let address = faults(&[("OPENAI_BASE_URL", "ftp://x")]);
         assert!(address[0].starts_with("llm.base_url: "), "{address:?}");

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use greenroom_session::playbook::{CheckedPlaybook, PlaybookFault, Severity};
 use serde_json::json;
 
-use crate::playbooks;
+use crate::playbooks::{self, PlaybooksError};
 
 /// Nothing can be said of the playbook: it cannot be read.
 const UNREADABLE: u8 = 2;
@@ -18,7 +18,7 @@ pub fn run(folder: &Path, as_json: bool) -> ExitCode {
     let CheckedPlaybook { playbook, faults } = match playbooks::check_folder(folder) {
         Ok(checked) => checked,
         Err(error) => {
-            eprintln!("greenroom: {error}");
+            eprintln!("greenroom: {}", unreadable(&error));
             return ExitCode::from(UNREADABLE);
         }
     };
@@ -32,6 +32,18 @@ pub fn run(folder: &Path, as_json: bool) -> ExitCode {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
+    }
+}
+
+/// Why the folder cannot be read. It comes from the command line, not from a setting.
+fn unreadable(error: &PlaybooksError) -> String {
+    match error {
+        PlaybooksError::Unreadable { path, reason } => {
+            format!("{}: {reason}; name a playbook's folder", path.display())
+        }
+        PlaybooksError::Invalid { .. } | PlaybooksError::NoDefault { .. } | PlaybooksError::NotStored(_) => {
+            error.to_string()
+        }
     }
 }
 

@@ -17,9 +17,9 @@ const OPENAI_HOST: &str = "api.openai.com";
 /// What the names of a simulator's models start with.
 const SIMULATED_PREFIX: &str = "sim-";
 
-/// What turns speech into words unless another model is chosen. OpenAI has announced its end for 2027-02-26, and names
-/// `gpt-transcribe` in its place.
-pub const TRANSCRIPTION_MODEL: &str = "gpt-4o-mini-transcribe";
+/// What turns speech into words unless another model is chosen. OpenAI has announced the end of all its other models for
+/// this (`whisper-1`, `gpt-4o-transcribe`, `gpt-4o-mini-transcribe`) for 2027-02-26, and names this one in their place.
+pub const TRANSCRIPTION_MODEL: &str = "gpt-transcribe";
 /// What turns words into speech unless another model is chosen. OpenAI has announced its end for 2027-01-06, and that
 /// of every other model that it serves by `POST /audio/speech`; other servers go on speaking that protocol.
 pub const SPEECH_MODEL: &str = "gpt-4o-mini-tts";

@@ -314,6 +314,7 @@ mod tests {
         check("gpt-5", usage(2_000, 1_000, 100, 3), 1_250 + 125 + 1_000 + 30_000);
         check("o4-mini", usage(10, 0, 10, 0), 11 + 44);
         check("sim-large", usage(1_000, 0, 1_000, 1), 10 + 40 + 100);
+        check("gpt-6.1-terra", usage(2_000, 1_000, 100, 0), 1_000 + 50 + 500);
         check("gpt-5-nano", usage(0, 0, 0, 0), 0);
     }
 

@@ -11,7 +11,7 @@ use greenroom_session::playbook::CheckedPlaybook;
 use greenroom_store::{DataDirState, inspect};
 
 use crate::cli::CheckArgs;
-use crate::config::{self, Config, ConfigFaults, PlaybookSettings};
+use crate::config::{self, Config, ConfigFault, ConfigFaults};
 use crate::playbooks::{Playbooks, PlaybooksError};
 use crate::providers::{Providers, ProvidersError};
 use report::{Report, Row, State};
@@ -47,12 +47,16 @@ fn refused(ConfigFaults(faults): ConfigFaults) -> Report {
 async fn checked(config: &Config) -> Report {
     let (providers, errors) = Providers::from_settings(config);
     let mut rows = vec![Row::new("configuration", State::Ok)];
-    rows.extend(errors.iter().map(|error| Row {
-        detail: Some(error.to_string()),
-        ..Row::new("configuration", State::Fault)
+    rows.extend(errors.iter().map(|error| {
+        let told = ConfigFault::told(error, &config.places);
+        Row {
+            place: told.source,
+            detail: Some(told.message),
+            ..Row::new("configuration", State::Fault)
+        }
     }));
     rows.push(data_row(&config.server.data_dir).await);
-    rows.extend(playbook_rows(&config.playbook));
+    rows.extend(playbook_rows(config));
     let told: Vec<&str> = errors.iter().filter_map(ProvidersError::section).collect();
     rows.extend(probes::rows(config, &providers, &told).await);
     Report { rows }
@@ -76,9 +80,9 @@ async fn data_row(data_dir: &Path) -> Row {
 }
 
 /// A row for each playbook, and one for each of its faults.
-fn playbook_rows(settings: &PlaybookSettings) -> Vec<Row> {
+fn playbook_rows(config: &Config) -> Vec<Row> {
     let mut rows = Vec::new();
-    for (place, checked) in Playbooks::check(settings) {
+    for (place, checked) in Playbooks::check(&config.playbook) {
         match checked {
             Ok(CheckedPlaybook { playbook, faults }) => {
                 let state = if playbook.is_some() {
@@ -91,28 +95,31 @@ fn playbook_rows(settings: &PlaybookSettings) -> Vec<Row> {
                     |playbook| format!("playbook {}", playbook.reference.name),
                 );
                 rows.push(Row {
-                    place: Some(place),
+                    place: Some(place.clone()),
                     ..Row::new(&name, state)
                 });
                 let told = faults.iter().map(|fault| Row {
+                    place: Some(place.clone()),
                     detail: Some(fault.to_string()),
                     ..Row::new(&name, State::of(fault.severity))
                 });
                 rows.extend(told);
             }
-            Err(error) => rows.push(Row {
-                place: Some(place),
-                detail: Some(error.to_string()),
-                ..Row::new("playbook", State::Fault)
-            }),
+            Err(error) => rows.push(unusable_row(&error, config)),
         }
     }
     // Of playbooks that cannot be read it has been said why.
-    let missing = Playbooks::load(settings).err().into_iter().flatten();
+    let missing = Playbooks::load(&config.playbook).err().into_iter().flatten();
     let missing = missing.filter(|error| matches!(error, PlaybooksError::NoDefault { .. }));
-    rows.extend(missing.map(|error| Row {
-        detail: Some(error.to_string()),
-        ..Row::new("playbook", State::Fault)
-    }));
+    rows.extend(missing.map(|error| unusable_row(&error, config)));
     rows
+}
+
+fn unusable_row(error: &PlaybooksError, config: &Config) -> Row {
+    let told = ConfigFault::told(error, &config.places);
+    Row {
+        place: told.source,
+        detail: Some(told.message),
+        ..Row::new("playbook", State::Fault)
+    }
 }

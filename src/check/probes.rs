@@ -112,7 +112,9 @@ fn missing_row(dependency: Dependency, config: &Config, providers: &Providers) -
     } else {
         (State::Note, format!("not configured; {hint}"))
     };
+    let place = config.places.of_setting("server.require");
     Row {
+        place: place.filter(|_| state == State::Fault).map(str::to_owned),
         detail: Some(detail),
         ..Row::new(dependency.name(), state)
     }

@@ -170,7 +170,7 @@ impl Layers {
             }
             Err(error) => {
                 self.faults.push(ConfigFault::new(
-                    format!("cannot be read: {error}"),
+                    format!("cannot be read: {error}; name a file that can be, or leave --config out"),
                     path.display(),
                 ));
             }

@@ -3,6 +3,7 @@
 mod file;
 mod layers;
 mod origin;
+mod places;
 mod reader;
 mod services;
 mod settings;
@@ -17,6 +18,7 @@ use crate::cli::ServeArgs;
 
 pub use layers::Layers;
 pub use origin::{Origin, host_of as origin_host};
+pub use places::Places;
 pub use services::{ServiceServer, ServiceSettings};
 pub use settings::{
     Config, Dependency, LimitSettings, LlmSettings, LogFormat, LogSettings, PlaybookSettings, ServerSettings,
@@ -43,11 +45,10 @@ impl ConfigFault {
     }
 
     /// What an error tells that begins with its setting.
-    pub fn told(error: &impl fmt::Display) -> Self {
-        Self {
-            message: error.to_string(),
-            source: None,
-        }
+    pub fn told(error: &impl fmt::Display, places: &Places) -> Self {
+        let message = error.to_string();
+        let source = places.told_by(&message).map(str::to_owned);
+        Self { message, source }
     }
 }
 

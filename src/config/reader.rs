@@ -4,8 +4,8 @@ use std::str::FromStr;
 
 use secrecy::SecretString;
 
-use super::ConfigFault;
 use super::layers::{Entry, Layers, Raw, Source, environment_name};
+use super::{ConfigFault, Places};
 
 /// How alike two names must be for one to be a guess at the other (Jaro-Winkler, 0 to 1).
 const LIKENESS_MIN: f64 = 0.75;
@@ -126,6 +126,11 @@ impl Reader {
                 self.faults.push(ConfigFault::new(message, &entry.source));
             }
         }
+    }
+
+    /// Where the settings were made.
+    pub(super) fn places(&self) -> Places {
+        Places::of(&self.entries)
     }
 
     /// All faults, those of unknown keys included.

@@ -13,7 +13,7 @@ use tracing_subscriber::EnvFilter;
 use super::layers::Layers;
 use super::reader::Reader;
 use super::services::{ModerationSettings, ServiceSettings};
-use super::{ConfigFaults, Origin};
+use super::{ConfigFaults, Origin, Places};
 
 /// The name of the default provider, and where it is.
 pub(super) const OPENAI: &str = "openai";
@@ -40,6 +40,8 @@ pub struct Config {
     pub log: LogSettings,
     /// Which playbooks it offers.
     pub playbook: PlaybookSettings,
+    /// Where the settings were made.
+    pub places: Places,
     /// Panics to provoke, for tests of the built server.
     #[cfg(debug_assertions)]
     pub faults: greenroom_actors::Faults,
@@ -189,6 +191,7 @@ impl Config {
             limits: LimitSettings::read(&mut reader),
             log: LogSettings::read(&mut reader),
             playbook: PlaybookSettings::read(&mut reader),
+            places: reader.places(),
             #[cfg(debug_assertions)]
             faults: greenroom_actors::Faults {
                 panic_session_on: reader.text("faults.panic_session_on"),
@@ -290,7 +293,7 @@ impl LlmSettings {
             model: reader.text("llm.model").unwrap_or_else(|| "gpt-5.1".to_owned()),
             small_model: reader
                 .text("llm.small_model")
-                .unwrap_or_else(|| "gpt-5-mini".to_owned()),
+                .unwrap_or_else(|| "gpt-6.1-terra".to_owned()),
             api: reader.choice("llm.api", &styles).unwrap_or_default(),
             prices: reader.text("llm.prices").map(PathBuf::from),
         };

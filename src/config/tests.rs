@@ -218,7 +218,8 @@ fn a_named_file_must_exist() {
     given.args.config = Some(given.folder.path().join("other.toml"));
     let faults = given.faults();
     assert!(
-        faults[0].starts_with("cannot be read: ") && faults[0].ends_with("(other.toml)"),
+        faults[0].starts_with("cannot be read: ")
+            && faults[0].ends_with("or leave --config out (other.toml)"),
         "{faults:?}"
     );
 }
@@ -343,9 +344,12 @@ fn all_faults_come_in_one_message() {
 
 #[test]
 fn the_example_file_is_valid_and_says_the_defaults() {
-    let example = Given::file(include_str!("../../greenroom.example.toml"))
+    let mut example = Given::file(include_str!("../../greenroom.example.toml"))
         .load()
         .unwrap();
+    let place = example.places.of_setting("llm.model").unwrap();
+    assert!(place.contains("greenroom.toml:"), "{place}");
+    example.places = Places::default();
     let defaults = Given::nothing().load().unwrap();
     assert_eq!(format!("{example:?}"), format!("{defaults:?}"));
 }
@@ -370,7 +374,7 @@ fn services(config: &Config) -> [String; 3] {
 fn a_key_of_openai_alone_configures_ears_voice_and_checks() {
     let config = Given::nothing().variable("OPENAI_API_KEY", "sk").load().unwrap();
     let expected = [
-        "openai at OpenAI with sk: gpt-4o-mini-transcribe",
+        "openai at OpenAI with sk: gpt-transcribe",
         "openai at OpenAI with sk: gpt-4o-mini-tts",
         "openai at OpenAI with sk: omni-moderation-latest",
     ];

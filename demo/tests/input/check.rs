@@ -90,6 +90,10 @@ async fn what_is_optional_and_missing_is_a_note_and_what_is_required_a_fault() -
         llm["state"] == "fault" && detail(llm).contains("server.require"),
         "{report}"
     );
+    ensure!(
+        llm["where"] == "environment variable GREENROOM_SERVER__REQUIRE",
+        "{report}"
+    );
 
     let faulty = [
         ("GREENROOM_SERVER__DATADIR", "x"),
