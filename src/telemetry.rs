@@ -146,7 +146,32 @@ fn describe() {
         "greenroom_journal_writable",
         "Whether appends are being committed."
     );
+    describe_providers();
     crate::voice::observe::describe();
+}
+
+/// What each kind of provider counts, each by provider and model.
+fn describe_providers() {
+    for (calls, seconds) in [
+        ("greenroom_llm_calls_total", "greenroom_llm_call_seconds"),
+        ("greenroom_stt_calls_total", "greenroom_stt_call_seconds"),
+        ("greenroom_tts_calls_total", "greenroom_tts_call_seconds"),
+        (
+            "greenroom_moderation_calls_total",
+            "greenroom_moderation_call_seconds",
+        ),
+    ] {
+        metrics::describe_counter!(calls, "Calls, by provider, model and outcome.");
+        metrics::describe_histogram!(seconds, "Time of a call, whatever came of it.");
+    }
+    metrics::describe_histogram!(
+        "greenroom_llm_first_token_seconds",
+        "Time to a reply's first words."
+    );
+    metrics::describe_histogram!(
+        "greenroom_tts_first_byte_seconds",
+        "Time to the first sound of a speech."
+    );
 }
 
 #[cfg(test)]
