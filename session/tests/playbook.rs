@@ -137,6 +137,7 @@ fn the_launch_playbook_is_as_the_product_says() {
     assert_eq!(playbook.conversation.asks_in_a_row_max, 2);
     assert_eq!(playbook.conversation.turns_before_offer, 20);
     assert_eq!(playbook.run_budget.0, 600_000);
+    assert_eq!(playbook.check_budget.0, 10_000);
     assert_eq!(playbook.title_slot.as_ref().unwrap().as_str(), "product.name");
     assert_eq!(playbook.reference.hash, launch_bundle().hash());
 }
@@ -252,6 +253,11 @@ fn launch_phrases_speak_their_language() {
 
 #[test]
 fn the_second_playbook_is_unlike_the_first() {
+    assert_eq!(
+        load(&concierge_bundle()).check_budget.0,
+        10_000,
+        "it says nothing of it"
+    );
     let launch = load(&launch_bundle());
     let concierge = load(&concierge_bundle());
 
@@ -647,6 +653,12 @@ fn how_an_agent_calls_its_model_is_checked() {
         "stall_timeout_ms = 90_000",
         "^id = \"creative\"",
         "longer than `budget_ms` 60000",
+    );
+    check_toml(
+        "[moderation]\nbudget_ms = 10_000",
+        "[moderation]\nbudget_ms = 0",
+        "budget_ms = 0",
+        "a whole number from 1 to 60000",
     );
     check_toml("[states]", "[states", "[states", "this is not TOML");
 }

@@ -14,8 +14,6 @@ use crate::ports::{CallReceipt, ModerationPolicy, Verdict};
 use crate::state::{CheckedReply, CheckedStage, PlanProgress, StageProgress};
 use crate::{CallRecord, Checked, Held, Private};
 
-/// What a check may take (PRODUCT.md, reference behaviour: 10 s, no retry).
-const CHECK_BUDGET: Millis = Millis(10_000);
 /// Names of what a provider found that are kept.
 const CATEGORIES_KEPT: usize = 16;
 /// Characters of such a name.
@@ -33,7 +31,7 @@ impl Decider<'_, '_> {
     pub(super) fn check_words(&mut self, turn_id: TurnId, resumed: bool) {
         // What was said belongs to the first attempt at an answer, however often it is checked.
         let scope = CallScope::Turn { turn_id, attempt: 1 };
-        self.reserve_check(scope, CHECK_BUDGET, None, resumed);
+        self.reserve_check(scope, self.context.playbook.check_budget, None, resumed);
     }
 
     /// Has a reply checked, if replies are; answers whether it waits for that now.
@@ -61,7 +59,11 @@ impl Decider<'_, '_> {
             reply: Box::new(reply.clone()),
             provenance: provenance.clone(),
         };
-        let budget = CHECK_BUDGET.min(attempt.time_left(self.context.now));
+        let budget = self
+            .context
+            .playbook
+            .check_budget
+            .min(attempt.time_left(self.context.now));
         self.reserve_check(scope, budget, Some(held), false);
         true
     }
@@ -88,7 +90,7 @@ impl Decider<'_, '_> {
         let completed = Box::new(completed);
         self.reserve_check(
             scope,
-            CHECK_BUDGET.min(left),
+            self.context.playbook.check_budget.min(left),
             Some(Held::Output { completed }),
             false,
         );
@@ -130,7 +132,9 @@ impl Decider<'_, '_> {
             }
             ModerationPolicy::Required | ModerationPolicy::BestEffort => {
                 self.settle(stamp.call_id, CallOutcome::Unknown, Private::none());
-                let budget = self.attempt_budget(&stamp.scope).min(CHECK_BUDGET);
+                let budget = self
+                    .attempt_budget(&stamp.scope)
+                    .min(self.context.playbook.check_budget);
                 self.reserve_check(stamp.scope.clone(), budget, None, true);
             }
         }
@@ -329,7 +333,7 @@ impl Decider<'_, '_> {
             CallScope::Stage { stage, .. } => self.state.active_run().and_then(|run| run.attempt(stage)),
             CallScope::Turn { .. } | CallScope::Session {} => None,
         };
-        attempt.map_or(CHECK_BUDGET, |attempt| attempt.budget)
+        attempt.map_or(self.context.playbook.check_budget, |attempt| attempt.budget)
     }
 
     fn input(&self) -> Direction {

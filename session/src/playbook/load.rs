@@ -19,6 +19,10 @@ pub(super) const PLAYBOOK_FILE: &str = "playbook.toml";
 
 /// The planner's prompt, unless `[planner]` names another file.
 const PLANNER_PROMPT_FILE: &str = "prompts/planner.md";
+/// What a check of texts may take, unless `[moderation]` says otherwise (PRODUCT.md, reference behaviour).
+const CHECK_BUDGET_MS: u64 = 10_000;
+/// The most that it may take: somebody waits for what is being checked.
+const CHECK_BUDGET_MS_MAX: u64 = 60_000;
 
 /// What a check of a playbook found.
 #[derive(Debug)]
@@ -95,6 +99,7 @@ fn read_playbook(bundle: &Bundle, faults: &Faults) -> Option<Playbook> {
     };
     let conversation = read_conversation(&root, &reading);
     let run_budget = root.section("run").and_then(read_run_budget);
+    let check_budget = read_check_budget(&root);
     let surroundings = stages::Surroundings {
         reading: &reading,
         states: names.as_ref(),
@@ -118,6 +123,7 @@ fn read_playbook(bundle: &Bundle, faults: &Faults) -> Option<Playbook> {
         gate_min_confidence: gate_min_confidence?,
         conversation: conversation?,
         run_budget: run_budget?,
+        check_budget: check_budget?,
         stages,
         phrases,
         title_slot,
@@ -380,6 +386,15 @@ fn read_conversation(root: &Section<'_>, reading: &Reading<'_>) -> Option<Conver
 
 fn read_run_budget(section: Section<'_>) -> Option<Millis> {
     let budget = section.integer("budget_ms", 1..=u64::MAX);
+    section.close();
+    budget.map(Millis)
+}
+
+fn read_check_budget(root: &Section<'_>) -> Option<Millis> {
+    let Some(section) = root.optional_section("moderation") else {
+        return Some(Millis(CHECK_BUDGET_MS));
+    };
+    let budget = section.integer_or("budget_ms", 1..=CHECK_BUDGET_MS_MAX, CHECK_BUDGET_MS);
     section.close();
     budget.map(Millis)
 }

@@ -49,6 +49,8 @@ pub struct Playbook {
     pub conversation: ConversationSpec,
     /// How long a run may take in all.
     pub run_budget: Millis,
+    /// How long a check of texts may take; it is not made again.
+    pub check_budget: Millis,
     /// The stages, in the order of the file; dependencies come before dependents.
     pub stages: Vec<StageSpec>,
     /// Questions and notices, by key, in each language.

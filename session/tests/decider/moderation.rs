@@ -61,6 +61,19 @@ fn checks(play: &Play) -> Vec<(CallOutcome, Option<Checked>)> {
 // ---------------------------------------------------------------- what users say
 
 #[test]
+fn a_check_has_the_time_that_the_playbook_gives_it() {
+    let mut play = input(Required);
+    let mut playbook = play.playbook.as_ref().clone();
+    playbook.check_budget = Millis(2_500);
+    play.playbook = playbook.into();
+    play.say("안녕하세요");
+    assert_eq!(play.check_request(&play.check_stamp()).timeout, Millis(2_500));
+    play.crash_and_return(1_000);
+    let again = play.check_request(&play.check_stamp());
+    assert_eq!(again.timeout, Millis(2_500), "the time away is not the check's");
+}
+
+#[test]
 fn nothing_reads_what_the_user_said_before_it_passed() {
     let mut play = input(Required);
     let from = play.log.len();
