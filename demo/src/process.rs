@@ -40,6 +40,15 @@ pub struct Launch {
     pub log: PathBuf,
 }
 
+/// What a started program keeps of this one's environment: what it takes to run, and where an instrumented one counts
+/// which lines ran. Settings of the server are none of it.
+pub fn inherited_env() -> impl Iterator<Item = (&'static str, OsString)> {
+    let names = ["PATH", "HOME", "LD_LIBRARY_PATH", "LLVM_PROFILE_FILE"];
+    names
+        .into_iter()
+        .filter_map(|name| std::env::var_os(name).map(|value| (name, value)))
+}
+
 /// A running process. Dropping it kills it.
 #[derive(Debug)]
 pub struct Process {
@@ -56,14 +65,11 @@ impl Process {
             .append(true)
             .open(&launch.log)
             .with_context(|| format!("cannot write {}", launch.log.display()))?;
-        let inherited = ["PATH", "HOME", "LD_LIBRARY_PATH"]
-            .into_iter()
-            .filter_map(|name| std::env::var_os(name).map(|value| (name, value)));
         let child = Command::new(&launch.program.path)
             .args(&launch.program.args)
             .args(&launch.args)
             .env_clear()
-            .envs(inherited)
+            .envs(inherited_env())
             .envs(launch.env.iter().cloned())
             .current_dir(&launch.folder)
             .stdin(Stdio::null())

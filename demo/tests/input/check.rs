@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use greenroom_demo::built;
-use greenroom_demo::process::free_address;
+use greenroom_demo::process::{free_address, inherited_env};
 use greenroom_demo::session_play::{Stage, StageSpec, within};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -16,13 +16,14 @@ use tokio::process::Command;
 /// Every command answers within this, on a busy machine too.
 const ANSWER: Duration = Duration::from_secs(30);
 
-/// Runs the server's program in a folder, with nothing in its environment but this.
+/// Runs the server's program in a folder, with no setting in its environment but this.
 async fn run(folder: &Path, args: &[&str], env: &[(&str, &str)]) -> Result<Output> {
     let mut command = Command::new(built::programs().server.path);
     command
         .args(args)
         .current_dir(folder)
         .env_clear()
+        .envs(inherited_env())
         .envs(env.iter().copied())
         .kill_on_drop(true);
     within(ANSWER, async { Ok(command.output().await?) }).await

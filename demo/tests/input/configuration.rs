@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use greenroom_demo::built;
-use greenroom_demo::process::free_address;
+use greenroom_demo::process::{free_address, inherited_env};
 use greenroom_demo::session_play::{Stage, StageSpec, within};
 use loadtest::client::CreateSession;
 use sqlx::Connection as _;
@@ -57,6 +57,7 @@ impl<'a> Attempt<'a> {
             .args(self.args)
             .current_dir(self.folder)
             .env_clear()
+            .envs(inherited_env())
             .envs(self.env)
             .kill_on_drop(true);
         let output = within(REFUSAL, async { Ok(command.output().await?) });
