@@ -30,6 +30,9 @@ const RATE_GRACE: Duration = Duration::from_secs(10);
 /// The rate that an upload must keep on the whole: recorded speech in Opus then takes no longer to send than it took to
 /// say. Whoever is slower would hold the memory of others.
 const RATE_BYTES_PER_SECOND_MIN: u64 = 4 * 1024;
+/// How long an upload may take in all, at whatever rate: five minutes of speech over a connection half as fast as one
+/// speaks.
+const UPLOAD_MAX: Duration = Duration::from_mins(10);
 /// Bytes of the form around the recording: headings, boundaries, short fields.
 const AROUND_BYTES_MAX: usize = 64 * 1024;
 /// Bytes that the form is handed at once: as many as a connection reads.
@@ -136,6 +139,8 @@ enum BodyFault {
     Stalled,
     #[error("it came at less than {RATE_BYTES_PER_SECOND_MIN} bytes a second")]
     Slow,
+    #[error("it took longer than {} s", UPLOAD_MAX.as_secs())]
+    Late,
     #[error("the body broke off")]
     Broken,
     #[error("a heading of the form never ends")]
@@ -176,10 +181,28 @@ impl PacedBody {
         self.began + RATE_GRACE + earned
     }
 
+    /// What is wrong when the deadline has passed.
+    fn overdue(&self) -> BodyFault {
+        let now = Instant::now();
+        if now >= self.began + UPLOAD_MAX {
+            BodyFault::Late
+        } else if now >= self.rate_deadline() {
+            BodyFault::Slow
+        } else {
+            BodyFault::Stalled
+        }
+    }
+
     fn receive(&mut self, data: Bytes) {
         self.received_bytes += data.len() as u64;
-        let deadline = (Instant::now() + STALL_MAX).min(self.rate_deadline());
-        self.deadline.as_mut().reset(deadline);
+        let deadlines = [
+            Instant::now() + STALL_MAX,
+            self.rate_deadline(),
+            self.began + UPLOAD_MAX,
+        ];
+        if let Some(deadline) = deadlines.into_iter().min() {
+            self.deadline.as_mut().reset(deadline);
+        }
         self.rest = data;
     }
 
@@ -209,9 +232,7 @@ impl Stream for PacedBody {
                 Poll::Ready(None) => return Poll::Ready(None),
                 Poll::Pending => {
                     ready!(self.deadline.as_mut().poll(context));
-                    let slow = Instant::now() >= self.rate_deadline();
-                    let fault = if slow { BodyFault::Slow } else { BodyFault::Stalled };
-                    return Poll::Ready(Some(Err(fault)));
+                    return Poll::Ready(Some(Err(self.overdue())));
                 }
             }
         }
@@ -335,7 +356,7 @@ fn failure(error: &multer::Error) -> Failure {
             field => invalid(field.unwrap_or_default(), "it is too long"),
         },
         StreamReadFailed(cause) => match body_fault(cause.as_ref()) {
-            Some(fault @ (BodyFault::Stalled | BodyFault::Slow)) => {
+            Some(fault @ (BodyFault::Stalled | BodyFault::Slow | BodyFault::Late)) => {
                 Failure::with_details(ErrorCode::InputTimeout, fault.to_string())
             }
             Some(fault) => Failure::with_details(ErrorCode::InputInvalid, fault.to_string()),
@@ -418,6 +439,14 @@ mod tests {
             "bytes a second",
         );
         assert!(began.elapsed() < RATE_GRACE + STALL_MAX);
+
+        // Quick enough, for ever.
+        let pieces = [HEADING].map(Vec::from).into_iter();
+        let pieces = pieces.chain(vec![vec![b'x'; 2 * 4_096]; 1_000]);
+        let began = Instant::now();
+        let endless = paced(pieces.collect(), Duration::from_secs(1));
+        check_refused(&read(endless, &[]).await, ErrorCode::InputTimeout, "longer than");
+        assert_eq!(began.elapsed(), UPLOAD_MAX);
     }
 
     #[tokio::test(start_paused = true)]

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use greenroom_actors::Cursor;
-use greenroom_audio::{DecodeError, DecodeLimits, Decoded, Upload, decode, pcm};
+use greenroom_audio::{DecodeError, DecodeLimits, Decoded, UPLOAD_BYTES_MAX, Upload, decode, pcm};
 use greenroom_protocol::{CallId, CommandId, ErrorCode, Locale, Millis, Seq, SessionId, Timestamp, TurnId};
 use greenroom_session::playbook::{Playbook, VoicePreset};
 use greenroom_session::ports::{SpeechAudio, SpeechFormat, Transcription, TranscriptionRequest};
@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use super::call::{Asking, made, settled, unsettled};
 use super::flights::Flights;
+use super::room::Room;
 use super::speech::{Mouth, Speech, SpokenText};
 use super::{Recording, VoicePorts, observe};
 use crate::http::{Failure, TurnEvents, gather_within};
@@ -98,6 +99,8 @@ pub struct Ears {
 struct Shared {
     ports: Arc<VoicePorts>,
     decoders: Arc<Semaphore>,
+    /// As much for what was decoded as for what comes in.
+    room: Room,
     mouth: Arc<Mouth>,
 }
 
@@ -133,6 +136,7 @@ impl Ears {
             shared: Arc::new(Shared {
                 ports,
                 decoders,
+                room: Room::of_bytes(uploads_max * UPLOAD_BYTES_MAX),
                 mouth,
             }),
             places: Arc::new(Semaphore::new(uploads_max)),
@@ -241,7 +245,8 @@ impl Shared {
             ..
         } = utterance;
         let heard = async {
-            let audio = self.decode(recording.upload, place).await?;
+            let (audio, place) = self.decode(recording.upload, place).await?;
+            let _room = self.room.exchange(audio.pcm.len(), place).await?;
             let listening = Listening {
                 asking,
                 ports: &self.ports,
@@ -256,21 +261,25 @@ impl Shared {
     }
 
     /// Decodes on a thread of its own. The recording leaves memory before the place is given back.
-    async fn decode(&self, upload: Upload, place: OwnedSemaphorePermit) -> Result<SpeechAudio, Failure> {
+    async fn decode(
+        &self,
+        upload: Upload,
+        place: OwnedSemaphorePermit,
+    ) -> Result<(SpeechAudio, OwnedSemaphorePermit), Failure> {
         let core = Arc::clone(&self.decoders).acquire_owned().await;
         let core = core.map_err(|_| Failure::new(ErrorCode::SysDraining))?;
         let phase = self.ports.phase.clone();
         let decoding = spawn_blocking(move || {
-            let _held = (core, place);
+            let _core = core;
             let started = Instant::now();
             let should_stop = || phase.phase() >= Phase::Draining;
             let decoded = decode(upload, &DecodeLimits::default(), &should_stop);
             observe::decoded(started.elapsed(), decoded.as_ref().map(Decoded::duration));
-            decoded.map(|decoded| pcm::to_le_bytes(&decoded.pcm))
+            decoded.map(|decoded| (pcm::to_le_bytes(&decoded.pcm), place))
         });
         let decoded = decoding.await.map_err(|_| Failure::new(ErrorCode::SysInternal))?;
         match decoded {
-            Ok(pcm) => Ok(SpeechAudio { pcm: pcm.into() }),
+            Ok((pcm, place)) => Ok((SpeechAudio { pcm: pcm.into() }, place)),
             Err(error) => Err(undecodable(&error)),
         }
     }

@@ -8,6 +8,7 @@ mod check;
 mod flights;
 mod hearing;
 pub mod observe;
+mod room;
 mod speech;
 mod speech_cache;
 #[cfg(test)]
