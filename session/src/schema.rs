@@ -66,8 +66,12 @@ pub struct OutputValidator {
 
 /// The schema itself is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("not a JSON Schema: {0}")]
-pub struct SchemaError(String);
+#[error("not a JSON Schema: {what}")]
+pub struct SchemaError {
+    /// Where in the schema, as a JSON pointer.
+    pub pointer: String,
+    what: String,
+}
 
 impl OutputValidator {
     /// Reads the schema. References may only lead to places within it.
@@ -78,7 +82,10 @@ impl OutputValidator {
             .offline()
             .build(schema)
             .map(|validator| Self { validator })
-            .map_err(|error| SchemaError(violation(&error)))
+            .map_err(|error| SchemaError {
+                pointer: error.instance_path().to_string(),
+                what: violation(&error),
+            })
     }
 
     /// What is wrong with the document, in words that a model can act on: where (a JSON pointer), then what. Empty if

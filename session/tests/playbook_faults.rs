@@ -41,6 +41,12 @@ const ERRORS: &[Row] = &[
         "\"type\" \"array\"",
         "schemas/scout.json:5:14: this is not JSON: expected `:` at line 5 column 14",
     ),
+    Row(
+        SCOUT,
+        "\"type\": \"string\"",
+        "\"type\": \"strng\"",
+        "schemas/scout.json:10:21: not a JSON Schema: /properties/places/items/properties/name/type: ",
+    ),
     // Keys
     Row(
         TOML,
@@ -284,6 +290,21 @@ fn what_was_hardly_meant_is_a_warning_and_keeps_nobody_from_using_the_playbook()
         "prompts/old.md: warning: nothing reads this file; remove it, or name it in playbook.toml"
     );
     assert!(checked.playbook.is_some() && Playbook::from_bundle(&bundle).is_ok());
+}
+
+#[test]
+fn what_cannot_be_read_leaves_no_doubt_about_what_it_may_have_named() {
+    let mut bundle = bundle();
+    bundle.files.insert(SCOUT.to_owned(), "{".to_owned());
+    let told: Vec<String> = Playbook::check(&bundle)
+        .faults
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(
+        told,
+        ["schemas/scout.json:1:1: this is not JSON: EOF while parsing an object at line 1 column 1"]
+    );
 }
 
 #[test]

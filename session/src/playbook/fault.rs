@@ -155,6 +155,14 @@ impl Faults {
         self.found.borrow().iter().any(is_error)
     }
 
+    /// Whether any file has errors so far.
+    pub(super) fn any(&self) -> bool {
+        self.found
+            .borrow()
+            .iter()
+            .any(|fault| fault.severity == Severity::Error)
+    }
+
     /// What was found, in the order of files and places.
     pub(super) fn into_sorted(self) -> Vec<PlaybookFault> {
         let mut found = self.found.into_inner();

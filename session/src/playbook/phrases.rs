@@ -159,8 +159,8 @@ fn read_language(
     let root = document.root();
     let known: Vec<&str> = named.iter().copied().collect();
     let texts: BTreeMap<String, Located<String>> = root.flat_texts().into_iter().collect();
-    // A faulty playbook may have meant to name them.
-    let all_named = !faults.any_in(PLAYBOOK_FILE);
+    // What cannot be read may have named them.
+    let all_named = !faults.any();
     for (key, text) in &texts {
         if all_named && !named.contains(key.as_str()) {
             let told = (format!("nothing speaks the phrase `{key}`"), hint(key, &known));

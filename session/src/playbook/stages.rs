@@ -175,7 +175,8 @@ fn read_schema(section: &Section<'_>, usual_file: &str, reading: &Reading<'_>) -
     let schema = match serde_json::from_str::<Value>(text) {
         Ok(schema) => schema,
         Err(error) => {
-            let at = Place::at(error.line(), error.column());
+            // At the end of the text the parser counts columns from 0.
+            let at = Place::at(error.line(), error.column().max(1));
             reading
                 .faults
                 .error(&file, Some(at), format!("this is not JSON: {error}"));
@@ -198,7 +199,8 @@ fn read_schema(section: &Section<'_>, usual_file: &str, reading: &Reading<'_>) -
     if breaches.is_empty()
         && let Err(error) = OutputValidator::new(&schema)
     {
-        reading.faults.error(&file, None, error.to_string());
+        let at = place_of(text, &error.pointer);
+        reading.faults.error(&file, at, error.to_string());
     }
     Some(schema)
 }
