@@ -8,6 +8,8 @@ use greenroom_protocol::{CallPurpose, CheckNote, Delta, DeltaChange, Locale, Mil
 use serde_json::{Map, Value, json};
 
 use self::evidence::{PageKey, Pages};
+
+pub use self::evidence::is_same_page;
 use crate::agent::{AgentStep, Stamp};
 use crate::moderation::texts_of;
 use crate::partial_json::{PartialJson, PartialJsonOptions, Step};

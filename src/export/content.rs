@@ -2,6 +2,7 @@
 
 use greenroom_protocol::{Locale, SupportingSource, push_pointer_token};
 use greenroom_session::playbook::{Check, Playbook, StageSpec};
+use greenroom_session::stage::is_same_page;
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -166,7 +167,12 @@ impl Reader<'_> {
         let address = found(&[ADDRESS_FIELD])
             .map(|(_, address)| address)
             .unwrap_or_default();
-        let source = self.sources.iter().find(|source| source.url == address);
+        let source = self
+            .sources
+            .iter()
+            .find(|source| is_same_page(&source.url, &address));
+        let link = safe_link(&address);
+        let host = link.as_ref().and_then(Url::host_str);
         let (title, passage, date) = (found(&TITLE_FIELDS), found(&PASSAGE_FIELDS), found(&DATE_FIELDS));
         let shown: Vec<&str> = [&title, &passage, &date]
             .into_iter()
@@ -177,7 +183,9 @@ impl Reader<'_> {
         let details = self
             .in_order(element, page)
             .into_iter()
-            .filter(|name| !shown.contains(&name.as_str()));
+            .filter(|name| !shown.contains(&name.as_str()))
+            // The address says as much.
+            .filter(|name| host.is_none() || page.get(name).and_then(Value::as_str) != host);
         let of_search = |text: Option<&String>| text.map(|text| clean(text)).filter(|text| !text.is_empty());
         Page {
             title: title
@@ -187,9 +195,9 @@ impl Reader<'_> {
             passage: passage
                 .map(|(_, passage)| passage)
                 .or_else(|| of_search(source?.passage.as_ref())),
-            link: safe_link(&address),
             date: date.map(|(_, date)| date).filter(|date| date != "unknown"),
             details: details.map(|name| self.field(element, page, &name)).collect(),
+            link,
             address,
         }
     }

@@ -376,7 +376,7 @@ fn a_draft_names_its_gaps_at_the_top() {
 fn a_passage_of_the_search_stands_below_its_page() {
     let mut completed = output("research", false, &research("x"));
     completed.sources = serde_json::from_value(json!([
-        { "url": "https://example.com/a?b=1&c=2", "title": "t", "passage": "The very words." },
+        { "url": "https://Example.com/a?b=1&c=2&utm_source=openai", "title": "t", "passage": "The very words." },
     ]))
     .unwrap();
     let files = exported(&launch(), &started(Locale::En, false, &[]), &[completed]);

@@ -78,6 +78,12 @@ impl Pages {
     }
 }
 
+/// Whether two addresses lead to the same page, however each is spelled. Evidence keeps the spelling of who wrote it, a
+/// search result that of the search.
+pub fn is_same_page(one: &str, other: &str) -> bool {
+    one == other || PageKey::of(one).is_some_and(|key| PageKey::of(other) == Some(key))
+}
+
 fn without_tracking(query: &str) -> String {
     let kept: Vec<&str> = query
         .split('&')
@@ -101,6 +107,23 @@ mod tests {
             url: url.to_owned(),
             title: title.map(str::to_owned),
             passage: passage.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn a_page_is_the_same_however_its_address_is_spelled() {
+        for (one, other, same) in [
+            (
+                "https://example.com/a",
+                "https://EXAMPLE.com/a/?utm_source=x#y",
+                true,
+            ),
+            ("https://example.com/a", "https://example.com/b", false),
+            ("http://example.com/a", "http://example.com/a", true),
+            ("http://example.com/a", "https://example.com/a", false),
+            ("", "https://example.com/a", false),
+        ] {
+            assert_eq!(is_same_page(one, other), same, "{one} {other}");
         }
     }
 
