@@ -30,7 +30,9 @@ pub enum HealthError {
     #[error("--url: `{0}` is not an address such as http://127.0.0.1:8080")]
     Address(String),
     /// Nobody answers, or not in HTTP.
-    #[error("{address} does not answer: {reason}")]
+    #[error(
+        "{address} does not answer: {reason}; start it by `greenroom serve`, or name its address by --url"
+    )]
     NoAnswer {
         /// Who was asked.
         address: String,
@@ -38,7 +40,9 @@ pub enum HealthError {
         reason: String,
     },
     /// Somebody answers something else.
-    #[error("{address} answers {status}, and not that it is well")]
+    #[error(
+        "{address} answers {status}, and not that it is well; is it this server? Name its address by --url"
+    )]
     Unwell {
         /// Who was asked.
         address: String,

@@ -39,7 +39,10 @@ pub fn run(folder: &Path, as_json: bool) -> ExitCode {
 fn unreadable(error: &PlaybooksError) -> String {
     match error {
         PlaybooksError::Unreadable { path, reason } => {
-            format!("{}: {reason}; name a playbook's folder", path.display())
+            format!(
+                "{}: {reason}; name a playbook's folder, whose files are UTF-8",
+                path.display()
+            )
         }
         PlaybooksError::Invalid { .. } | PlaybooksError::NoDefault { .. } | PlaybooksError::NotStored(_) => {
             error.to_string()
