@@ -1,0 +1,348 @@
+//! Whatever happens in whatever order: nothing hangs, nothing is paid for twice, and flagged words are read by nothing.
+
+use std::collections::BTreeSet;
+
+use greenroom_protocol::{CallId, CallOutcome, CallPurpose, CallScope, ErrorCode, Event, Locale, Timestamp};
+use greenroom_session::ports::{ModerationPolicy, SearchSource, Verdict};
+use greenroom_session::state::Turn;
+use greenroom_session::{
+    AgentOutput, AgentReport, AgentTask, CallCost, CallRecord, CommandKind, OutsideCall, Receipt, Settlement,
+    Spoken, Stamp, agent_task, due,
+};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::outputs;
+use crate::play::{Play, plan_reply, receipt, scripted};
+
+const BAD: &str = "나쁜말";
+const RECORDING: &str = "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef";
+
+/// What happens next.
+#[derive(Debug, Clone, Copy)]
+enum Move {
+    Says {
+        is_bad: bool,
+    },
+    Listens,
+    Hears {
+        is_bad: bool,
+    },
+    HearsNothing,
+    Edits,
+    Generates {
+        draft: bool,
+    },
+    CancelsRun,
+    CancelsResponse,
+    Retries,
+    /// One of the calls that are due ends.
+    Ends {
+        which: usize,
+        how: End,
+    },
+    Waits {
+        ms: u64,
+    },
+    Crashes {
+        away_ms: u64,
+    },
+}
+
+/// How a call ends.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    Well,
+    Badly,
+    Crashed,
+    Failed { retryable: bool },
+}
+
+fn moves() -> impl Strategy<Value = Move> {
+    let end = prop_oneof![
+        6 => Just(End::Well),
+        1 => Just(End::Badly),
+        1 => Just(End::Crashed),
+        1 => any::<bool>().prop_map(|retryable| End::Failed { retryable }),
+    ];
+    let away_ms = prop_oneof![Just(1_000_u64), Just(60_000), Just(400_000)];
+    prop_oneof![
+        4 => any::<bool>().prop_map(|is_bad| Move::Says { is_bad }),
+        1 => Just(Move::Listens),
+        1 => any::<bool>().prop_map(|is_bad| Move::Hears { is_bad }),
+        1 => Just(Move::HearsNothing),
+        1 => Just(Move::Edits),
+        2 => any::<bool>().prop_map(|draft| Move::Generates { draft }),
+        1 => Just(Move::CancelsRun),
+        1 => Just(Move::CancelsResponse),
+        1 => Just(Move::Retries),
+        12 => (0_usize..4, end).prop_map(|(which, how)| Move::Ends { which, how }),
+        2 => (0_u64..15_000).prop_map(|ms| Move::Waits { ms }),
+        2 => away_ms.prop_map(|away_ms| Move::Crashes { away_ms }),
+    ]
+}
+
+struct Story {
+    play: Play,
+    heard: Vec<Receipt>,
+    said: usize,
+}
+
+impl Story {
+    fn begin(input: ModerationPolicy, output: ModerationPolicy) -> Self {
+        let mut play = Play::launch_checked(input, output);
+        play.capabilities.stt = Some(scripted("sim-ear"));
+        play.fill_launch_brief();
+        Self {
+            play,
+            heard: Vec::new(),
+            said: 0,
+        }
+    }
+
+    fn words(&mut self, is_bad: bool) -> String {
+        self.said += 1;
+        let mark = if is_bad { BAD } else { "좋은말" };
+        format!("이름은 루미{}{mark}", self.said)
+    }
+
+    fn happens(&mut self, what: Move) {
+        // A refusal is an answer like any other.
+        match what {
+            Move::Says { is_bad } => {
+                let text = self.words(is_bad);
+                self.command(CommandKind::UserMessage { text, spoken: None });
+            }
+            Move::Listens => {
+                let audio_digest = RECORDING.to_owned();
+                let call = OutsideCall::Transcribe { audio_digest };
+                self.heard
+                    .extend(self.play.send(CommandKind::ReserveCall { call }));
+            }
+            Move::Hears { is_bad } => self.hears(is_bad),
+            Move::HearsNothing => {
+                if let Some(call_id) = self.heard.pop().and_then(|receipt| receipt.call_id) {
+                    let settlement = Box::new(Settlement {
+                        outcome: CallOutcome::Failed,
+                        record: None,
+                        error: Some(ErrorCode::SttFailed),
+                        reason: None,
+                        asset: None,
+                    });
+                    self.command(CommandKind::SettleCall { call_id, settlement });
+                }
+            }
+            Move::Edits => {
+                let _refused_during_a_run = self.play.set("target.who", json!(format!("고객{}", self.said)));
+            }
+            Move::Generates { draft } => self.command(CommandKind::Generate {
+                draft,
+                background: true,
+            }),
+            Move::CancelsRun => self.command(CommandKind::CancelRun { run_id: None }),
+            Move::CancelsResponse => self.command(CommandKind::CancelResponse),
+            Move::Retries => self.command(CommandKind::RetryRun { run_id: None }),
+            Move::Ends { which, how } => {
+                let calls = due(&self.play.state).calls;
+                if let Some(call) = calls.get(which % calls.len().max(1)) {
+                    self.ends(&call.stamp.clone(), how);
+                }
+            }
+            Move::Waits { ms } => {
+                self.play.wait(ms);
+            }
+            Move::Crashes { away_ms } => {
+                self.play.crash_and_return(away_ms);
+            }
+        }
+        self.check();
+    }
+
+    fn command(&mut self, kind: CommandKind) {
+        let _refused = self.play.send(kind);
+    }
+
+    fn hears(&mut self, is_bad: bool) {
+        let text = self.words(is_bad);
+        let Some(reserved) = self.heard.pop() else { return };
+        let record = CallRecord {
+            provider: "scripted".into(),
+            model: "sim-ear".into(),
+            response_id: None,
+            request_id: None,
+            usage: None,
+            cost: CallCost::Known(3),
+        };
+        let spoken = Spoken {
+            turn_id: reserved.turn_id.expect("a turn"),
+            call_id: reserved.call_id.expect("a call"),
+            record,
+            audio_digest: RECORDING.to_owned(),
+            ended_at: self.play.now,
+        };
+        let spoken = Some(Box::new(spoken));
+        self.command(CommandKind::UserMessage { text, spoken });
+    }
+
+    fn ends(&mut self, stamp: &Stamp, how: End) {
+        match (how, stamp.purpose) {
+            (End::Failed { retryable }, _) => {
+                self.play.fail(stamp, ErrorCode::LlmTimeout, retryable);
+            }
+            (End::Crashed, _) => {
+                let reason = "panicked".to_owned();
+                self.play.report(stamp, AgentReport::Crashed { reason });
+            }
+            (End::Well | End::Badly, CallPurpose::Moderate) => {
+                let texts = self.play.check_request(stamp).texts.concat();
+                let is_flagged = texts.contains(BAD) || matches!(how, End::Badly);
+                let flagged = is_flagged.then(|| vec!["violence".to_owned()]);
+                let verdict = Verdict {
+                    flagged,
+                    receipt: receipt(),
+                };
+                self.play.report(stamp, AgentReport::Checked(verdict));
+            }
+            (End::Well, CallPurpose::Plan) => {
+                let reply = plan_reply("네, 알겠어요.", None, "").to_string();
+                self.play.reply(stamp, &reply, &[]);
+            }
+            (End::Badly, CallPurpose::Plan) => {
+                self.play.stream(stamp, r#"{"answer":"네, 그런데"#, &[]);
+            }
+            (End::Well, _) => self.finishes(stamp, &output(stamp)),
+            (End::Badly, _) => self.finishes(stamp, &json!({ "evidence": 3 })),
+        }
+    }
+
+    fn finishes(&mut self, stamp: &Stamp, output: &Value) {
+        let source = SearchSource {
+            url: "https://news.example/serum".to_owned(),
+            title: None,
+            passage: None,
+        };
+        let output = AgentOutput {
+            reply: output.to_string(),
+            sources: vec![source],
+            receipt: receipt(),
+        };
+        self.play.report(stamp, AgentReport::Finished(output));
+    }
+
+    /// What holds at any time.
+    fn check(&self) {
+        let state = &self.play.state;
+        let due = due(state);
+        let is_due = |call_id: &CallId| due.calls.iter().any(|call| call.stamp.call_id == *call_id);
+        for (call_id, call) in &state.open_calls {
+            assert!(call.is_outside() || is_due(call_id), "nobody makes {call:?}");
+        }
+        for call in &due.calls {
+            assert!(state.open_calls.contains_key(&call.stamp.call_id));
+            let task = agent_task(state, &self.play.playbook, &call.stamp, self.play.now);
+            let task = task.expect("what is due can be done");
+            if let AgentTask::Model(task) = task
+                && self.play.capabilities.moderate_input == ModerationPolicy::Required
+            {
+                let said = task.request.messages.iter().map(|message| message.text.as_str());
+                let read: Vec<&str> = said.chain([task.request.instructions.as_str()]).collect();
+                assert!(!read.concat().contains(BAD), "a model reads what was flagged");
+            }
+        }
+        let has_call = |of_turn: bool| {
+            let mut calls = due.calls.iter();
+            calls.any(|call| matches!(call.stamp.scope, CallScope::Turn { .. }) == of_turn)
+        };
+        let turn_moves = state.turn == Turn::Idle || has_call(true) || due.wake_at.is_some();
+        assert!(turn_moves, "a turn waits for nothing: {:?}", state.turn);
+        let run_moves = state.active_run().is_none() || has_call(false) || due.wake_at.is_some();
+        assert!(run_moves, "a run waits for nothing: {:?}", state.phase);
+    }
+
+    /// Lets everything that is under way come to its end.
+    fn comes_to_rest(&mut self) {
+        for _ in 0..100 {
+            let due = due(&self.play.state);
+            match (due.calls.first(), due.wake_at) {
+                (Some(call), _) => self.ends(&call.stamp.clone(), End::Well),
+                (None, Some(wake_at)) => {
+                    let ms = wake_at.since(self.play.now).0;
+                    self.play.wait(ms);
+                }
+                (None, None) => return,
+            }
+            self.check();
+        }
+        panic!("it never comes to rest: {:?}", due(&self.play.state));
+    }
+
+    /// What the log may never say.
+    fn check_log(&self) {
+        let (mut reserved, mut settled, mut completed) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
+        let mut before = Timestamp::from_unix_ms(0);
+        for fact in &self.play.log {
+            assert!(fact.at >= before, "time runs on");
+            before = fact.at;
+            match &fact.event {
+                Event::CallReserved(call) => {
+                    assert!(reserved.insert(call.call_id), "reserved twice");
+                    if let CallScope::Stage { run_id, stage, .. } = &call.scope {
+                        let is_over = completed.contains(&(*run_id, stage.clone()));
+                        assert!(!is_over, "{stage} is complete, and is paid for again");
+                    }
+                }
+                Event::CallSettled(call) => {
+                    assert!(reserved.contains(&call.call_id), "never reserved");
+                    assert!(settled.insert(call.call_id), "settled twice");
+                }
+                Event::StageCompleted(stage) => completed.push((stage.run_id, stage.stage.clone())),
+                _ => {}
+            }
+        }
+        assert_eq!(reserved, settled, "every call has an end");
+    }
+}
+
+fn output(stamp: &Stamp) -> Value {
+    let CallScope::Stage { stage, .. } = &stamp.scope else {
+        panic!("a stage's call: {stamp:?}");
+    };
+    match stage.as_str() {
+        "research" => outputs::research(),
+        "strategy" => outputs::strategy(),
+        "creative" => outputs::creative(),
+        _ => outputs::voice(),
+    }
+}
+
+fn policy() -> impl Strategy<Value = ModerationPolicy> {
+    prop_oneof![
+        1 => Just(ModerationPolicy::Off),
+        1 => Just(ModerationPolicy::BestEffort),
+        3 => Just(ModerationPolicy::Required),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_happens_everything_has_an_end(
+        input in policy(),
+        output in policy(),
+        moves in prop::collection::vec(moves(), 1..40),
+    ) {
+        let mut story = Story::begin(input, output);
+        for what in moves {
+            story.happens(what);
+        }
+        story.comes_to_rest();
+        // Whoever listened and went away without a word is noticed at the latest when the session lives again.
+        story.play.crash_and_return(400_000);
+        story.comes_to_rest();
+        story.check_log();
+        prop_assert_eq!(&story.play.state.turn, &Turn::Idle);
+        prop_assert!(story.play.state.active_run().is_none());
+        prop_assert_eq!(story.play.state.locale, Locale::Ko);
+    }
+}
