@@ -111,7 +111,7 @@ async fn assets(app: &App, row: &RunRow) -> Result<Vec<ExportedAsset>, Failure> 
         after = last.seq;
         for frame in page.iter().filter(|frame| frame.event_type() == "asset.ready") {
             let ready: AssetReady =
-                serde_json::from_str(frame.data_json()).map_err(|error| internal(&error))?;
+                serde_json::from_str(frame.data_json()).map_err(|error| unreadable(&error))?;
             if ready.run_id != Some(row.run_id) {
                 continue;
             }
@@ -142,7 +142,15 @@ async fn asset_bytes(app: &App, ready: &AssetReady) -> Result<Option<Bytes>, Fai
 }
 
 fn stored<T: DeserializeOwned>(data: &Value) -> Result<T, Failure> {
-    T::deserialize(data).map_err(|error| internal(&error))
+    T::deserialize(data).map_err(|error| unreadable(&error))
+}
+
+/// What is stored is not what it should be. The error itself may quote it, and so what people said.
+fn unreadable(error: &serde_json::Error) -> Failure {
+    let (category, line, column) = (error.classify(), error.line(), error.column());
+    internal(&format_args!(
+        "what is stored is malformed ({category:?} error at {line}:{column})"
+    ))
 }
 
 fn internal(error: &impl std::fmt::Display) -> Failure {
