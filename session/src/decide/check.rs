@@ -59,12 +59,7 @@ impl Decider<'_, '_> {
             reply: Box::new(reply.clone()),
             provenance: provenance.clone(),
         };
-        let budget = self
-            .context
-            .playbook
-            .check_budget
-            .min(attempt.time_left(self.context.now));
-        self.reserve_check(scope, budget, Some(held), false);
+        self.reserve_check(scope, self.context.playbook.check_budget, Some(held), false);
         true
     }
 
@@ -77,11 +72,8 @@ impl Decider<'_, '_> {
         let Some(run) = self.state.active_run() else {
             return;
         };
-        let left = run.attempt(&completed.stage).map_or(Millis(0), |attempt| {
-            attempt
-                .time_left(self.context.now)
-                .min(run.deadline.since(self.context.now))
-        });
+        // A check has a budget of its own, so that a whole output is not lost to the time that its making took.
+        let left = run.deadline.since(self.context.now);
         let scope = CallScope::Stage {
             run_id: completed.run_id,
             stage: completed.stage.clone(),
