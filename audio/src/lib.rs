@@ -4,6 +4,7 @@
 //! whoever waits for a long decode runs it on a thread of its own and stops it by `should_stop`.
 
 mod decode;
+pub mod ear;
 pub mod ogg_opus;
 pub mod pcm;
 mod resample;

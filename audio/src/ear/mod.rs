@@ -1,0 +1,131 @@
+//! Listens to one microphone: frames in, utterances out.
+
+mod denoise;
+mod detector;
+mod endpoint;
+mod event;
+mod frame;
+mod gate;
+mod history;
+mod pace;
+mod settings;
+
+pub use detector::DetectorKind;
+pub use event::{DropReason, EarEvent, EndReason, SamplePosition, Utterance};
+pub use frame::{
+    FRAME_DURATION_MAX, FRAME_DURATION_MIN, FormatError, FrameError, FrameFormat, FrameReader,
+    OPUS_PACKET_BYTES_MAX, OPUS_RATES_HZ, PCM_RATES_HZ,
+};
+pub use pace::SpeakerPace;
+pub use settings::{
+    DELAY_MS, EarSettings, Endpointing, MAX_UTTERANCE_MS, MIN_SPEECH_MS, PRE_ROLL_MS, SettingsError,
+    TurnDetection,
+};
+
+use denoise::NoiseSuppressor;
+use detector::Detector;
+use endpoint::Endpointer;
+
+/// What the detector looks at: 16 ms.
+const WINDOW_SAMPLES: usize = 256;
+
+/// Listens to one stream of frames. Synchronous, and without a clock: time is what was heard.
+pub struct Ear {
+    reader: FrameReader,
+    suppressor: Option<NoiseSuppressor>,
+    detector: Detector,
+    endpointer: Endpointer,
+    /// What was read and has not gone through the suppressor.
+    raw: Vec<i16>,
+    /// What is to be heard: between two calls less than a window.
+    speech: Vec<i16>,
+}
+
+impl Ear {
+    /// An ear for a speaker of whom nothing is known.
+    pub fn new(format: FrameFormat, settings: EarSettings) -> Result<Self, SettingsError> {
+        Self::with_pace(format, settings, SpeakerPace::default())
+    }
+
+    /// An ear for a speaker whose pauses are known from an ear before ([`Ear::pace`]).
+    pub fn with_pace(
+        format: FrameFormat,
+        settings: EarSettings,
+        pace: SpeakerPace,
+    ) -> Result<Self, SettingsError> {
+        settings.endpointing.check()?;
+        Ok(Self {
+            reader: FrameReader::new(format),
+            suppressor: settings.noise_suppression.then(NoiseSuppressor::new),
+            detector: Detector::new(settings.detector),
+            endpointer: Endpointer::new(settings.turn_detection, settings.endpointing, pace),
+            raw: Vec::new(),
+            speech: Vec::new(),
+        })
+    }
+
+    /// Hears a frame and appends to `events` what was noticed. A frame that is refused is as if it had not been sent, but
+    /// for [`FrameError::Damaged`], after which there may be events too.
+    pub fn push_frame(&mut self, frame: &[u8], events: &mut Vec<EarEvent>) -> Result<(), FrameError> {
+        let result = self.reader.push(frame, &mut self.raw);
+        self.hear(events);
+        result
+    }
+
+    /// Hears what stands in for a frame that was thrown away before it came here, so that places stay true to the time of
+    /// the speaker.
+    pub fn push_lost_frame(&mut self, events: &mut Vec<EarEvent>) {
+        self.reader.push_lost(&mut self.raw);
+        self.hear(events);
+    }
+
+    /// Ends the utterance now, whatever the turn detection. Always answered by exactly one [`EarEvent::Utterance`] or
+    /// [`EarEvent::Dropped`], the last one appended; whatever sounded like speech makes an utterance, however short.
+    pub fn commit(&mut self, events: &mut Vec<EarEvent>) {
+        self.flush(events);
+        self.endpointer.commit(&self.speech, events);
+        self.speech.clear();
+    }
+
+    /// Forgets what was heard and not yet told; an utterance under way is [`EarEvent::Dropped`].
+    pub fn discard(&mut self, events: &mut Vec<EarEvent>) {
+        self.flush(events);
+        self.endpointer.discard(&self.speech, events);
+        self.speech.clear();
+    }
+
+    /// The samples of the utterance under way, from its pre-roll on, and the place of the first one: for recognisers that
+    /// listen while somebody speaks. At its end there may be more silence than in the [`Utterance`].
+    pub fn speech_so_far(&self) -> Option<(SamplePosition, &[i16])> {
+        self.endpointer.speech_so_far()
+    }
+
+    /// What is known of the speaker's pauses, for the next ear of the same session.
+    pub fn pace(&self) -> &SpeakerPace {
+        self.endpointer.pace()
+    }
+
+    fn flush(&mut self, events: &mut Vec<EarEvent>) {
+        self.reader.flush(&mut self.raw);
+        self.hear(events);
+        if let Some(suppressor) = &mut self.suppressor {
+            suppressor.flush(&mut self.speech);
+            self.hear(events);
+        }
+    }
+
+    fn hear(&mut self, events: &mut Vec<EarEvent>) {
+        match &mut self.suppressor {
+            Some(suppressor) => suppressor.push(&self.raw, &mut self.speech),
+            None => self.speech.extend_from_slice(&self.raw),
+        }
+        self.raw.clear();
+        let (windows, rest) = self.speech.as_chunks::<WINDOW_SAMPLES>();
+        let rest = rest.len();
+        for window in windows {
+            let is_speech = self.detector.hear(window);
+            self.endpointer.hear(window, is_speech, events);
+        }
+        self.speech.drain(..self.speech.len() - rest);
+    }
+}
