@@ -83,17 +83,17 @@ impl Asking {
 /// Makes a call. A panic in the provider's client costs that call and nothing else; what the provider made of it, nobody
 /// knows.
 pub(super) async fn made<T>(call: impl Future<Output = Result<T, CallFailure>>) -> Result<T, CallFailure> {
-    let made = AssertUnwindSafe(call).catch_unwind().await;
-    // The text of the panic may quote what people said. Where it panicked is in the server's log.
-    made.unwrap_or_else(|_| {
-        Err(CallFailure {
+    match AssertUnwindSafe(call).catch_unwind().await {
+        Ok(made) => made,
+        // The text of the panic may quote what people said. Where it panicked is in the server's log.
+        Err(_) => Err(CallFailure {
             code: ErrorCode::SysInternal,
             retryable: true,
             retry_after: None,
             reason: "the provider's client panicked".to_owned(),
             receipt: None,
-        })
-    })
+        }),
+    }
 }
 
 /// How a call that came back whole is settled.
