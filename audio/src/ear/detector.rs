@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 use super::WINDOW_SAMPLES;
 use super::gate::EnergyGate;
 
-/// How far above the room a sound is before the network looks at it, in decibels. Speech at 5 dB above noise has its
-/// vowels well above that.
-const GATE_MARGIN_DB: f32 = 3.0;
+/// How far above the room a sound is before the network looks at it, in decibels. The room is its quietest moment: a steady
+/// noise comes 5 dB above that now and then, and speech 5 dB above the noise has all its vowels higher.
+const GATE_MARGIN_DB: f32 = 7.0;
 /// How long the network goes on looking after the last loud window: 320 ms, more than the quiet part of a word.
 const GATE_HOLD_WINDOWS: u32 = 20;
 /// How far above the room speech is for the detector that knows nothing else.

@@ -389,3 +389,123 @@ impl Speech {
 fn to_ms(samples: u64) -> u32 {
     u32::try_from(samples / SAMPLES_PER_MS).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 25 windows, and 31: less and more than the pauses below.
+    const FLOOR_MS: u32 = 400;
+    const CEILING_MS: u32 = 496;
+
+    fn endpointer(turn_detection: TurnDetection) -> Endpointer {
+        let settings = Endpointing {
+            delay_floor_ms: FLOOR_MS,
+            delay_initial_ms: CEILING_MS,
+            delay_ceiling_ms: CEILING_MS,
+            max_utterance_ms: 5_000,
+            ..Endpointing::default()
+        };
+        Endpointer::new(turn_detection, settings, SpeakerPace::default())
+    }
+
+    /// What is told of windows that are speech (`#`) or not, in words: what, and at which window it was certain.
+    fn told(turn_detection: TurnDetection, windows: &str) -> Vec<String> {
+        let mut endpointer = endpointer(turn_detection);
+        let mut events = Vec::new();
+        for window in windows.chars() {
+            endpointer.hear(&[0; WINDOW_SAMPLES], window == '#', &mut events);
+        }
+        let window = |position: SamplePosition| position.samples() / WINDOW;
+        let in_words = |event: &EarEvent| match event {
+            EarEvent::SpeechStarted { at, began_at } => {
+                format!("{} started at {}", window(*at), window(*began_at))
+            }
+            EarEvent::SpeechPaused { at, ended_at } => {
+                format!("{} paused at {}", window(*at), window(*ended_at))
+            }
+            EarEvent::SpeechResumed { at, resumed_at } => {
+                format!("{} resumed at {}", window(*at), window(*resumed_at))
+            }
+            EarEvent::Dropped { at, reason, .. } => format!("{} {reason:?}", window(*at)),
+            EarEvent::Utterance(utterance) => {
+                let (at, ended_at) = (window(utterance.at), window(utterance.ended_at));
+                format!("{at} {:?} since {ended_at}", utterance.reason)
+            }
+        };
+        events.iter().map(in_words).collect()
+    }
+
+    #[test]
+    fn windows_become_utterances_by_these_rules() {
+        let word = "#".repeat(20);
+        let long = ".".repeat(40);
+        for (what, windows, expected) in [
+            ("four windows are a click", format!("####{long}"), vec![]),
+            ("five of eight are none", format!("##.#.#.#{long}"), vec![]),
+            (
+                "five of seven are speech, but too little; it is dropped as soon as that may be",
+                format!("...#.#.###{long}"),
+                vec!["10 started at 3", "20 paused at 10", "35 TooShort"],
+            ),
+            (
+                "a word",
+                format!("...{word}{long}"),
+                vec!["8 started at 3", "33 paused at 23", "54 Silence since 23"],
+            ),
+            (
+                "a gap shorter than the hangover is in the word",
+                format!("{word}........{word}{long}"),
+                vec!["5 started at 0", "58 paused at 48", "79 Silence since 48"],
+            ),
+            (
+                "a pause, and on it goes",
+                format!("{word}{}{word}{long}", ".".repeat(24)),
+                vec![
+                    "5 started at 0",
+                    "30 paused at 20",
+                    "47 resumed at 44",
+                    "74 paused at 64",
+                    "95 Silence since 64",
+                ],
+            ),
+            (
+                "lone windows in a pause do not prolong it",
+                format!("{word}..........#.....#....#.#{long}"),
+                vec!["5 started at 0", "30 paused at 20", "51 Silence since 20"],
+            ),
+            (
+                "what is mostly no speech is noise",
+                format!("#####{}{long}", "....##".repeat(8)),
+                vec!["5 started at 0", "63 paused at 53", "78 Noise"],
+            ),
+        ] {
+            assert_eq!(
+                told(TurnDetection::ServerVad, &windows),
+                expected,
+                "{what}: {windows}"
+            );
+        }
+    }
+
+    #[test]
+    fn by_hand_a_silence_ends_only_what_is_too_long() {
+        let windows = format!("{}{}", "#".repeat(20), ".".repeat(400));
+        // 5 s are 312.5 windows.
+        let expected = ["5 started at 0", "30 paused at 20", "313 TooLong since 20"];
+        assert_eq!(told(TurnDetection::Manual, &windows), expected);
+    }
+
+    #[test]
+    fn while_nobody_speaks_little_is_held() {
+        for (turn_detection, samples_max) in
+            [(TurnDetection::ServerVad, 8_500), (TurnDetection::Manual, 82_000)]
+        {
+            let mut endpointer = endpointer(turn_detection);
+            for _ in 0..2_000 {
+                endpointer.hear(&[0; WINDOW_SAMPLES], false, &mut Vec::new());
+                assert!(endpointer.history.since(0).len() <= samples_max);
+            }
+        }
+    }
+}

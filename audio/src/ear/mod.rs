@@ -1,4 +1,32 @@
 //! Listens to one microphone: frames in, utterances out.
+//!
+//! A frame is read ([`FrameReader`]: PCM at five rates or Opus, to mono at 16 kHz), cleaned if that is wanted, and heard in
+//! windows of 16 ms. Of each the detector says whether it is speech: what is no louder than the room is not, of the rest a
+//! small network decides. Quorums of windows begin, pause and resume an utterance; a silence ends it that is as long as
+//! this speaker's pauses demand ([`SpeakerPace`] has the rule). Memory is bounded: half a second of samples while nobody
+//! speaks (five when ends are told by hand), the longest utterance while somebody does.
+//!
+//! # How well
+//!
+//! `cargo bench -p greenroom-audio --bench ear`: 20 recorded sentences of three synthetic voices, 2.5 s apart, in milliseconds
+//! from the real first and last sounds. The thresholds were chosen on the same recordings. Noise suppression in brackets.
+//!
+//! | room | found | false, cut | onset p50/p95 | endpoint delay p50/p95 |
+//! |---|---|---|---|---|
+//! | digital silence | 20 of 20 | 0, 0 | 93/119 | 461/647 (461/647) |
+//! | white noise at 20, 10, 5 dB | 20 each | 0, 0 | 95/124, 102/140, 103/247 | 479/692, 508/679, 527/727 (459/660, 479/660, 495/664) |
+//! | pink noise at 20, 10, 5 dB | 20 each | 0, 0 | 93/124, 105/147, 107/140 | 477/680, 492/695, 525/695 (459/660, 461/648, 475/660) |
+//! | hum, clicks at 10 dB | 20 each | 0, 0 | 95/119, 115/195 | 575/740, 507/679 (461/663, 527/679) |
+//! | music at 20, 10 dB | ends: 16, 0 | 9, 1 false onsets | | speech and music run together, suppressed or not |
+//!
+//! Half a minute of each noise alone and five coughs make no event; music alone is taken for speech. Two sentences 0.6 s
+//! apart stay one utterance. The plain energy detector has one false utterance in each steady noise from 20 dB on, takes each
+//! cough for a word, and cuts four sentences in white noise at 5 dB, but does not mind the music; the network without the gate
+//! finds what it finds behind it.
+//!
+//! CPU-ms per second of audio, of talk and of a quiet room: 0.18 and 0.02 (PCM), 0.65 and 0.43 (Opus), 4.2 and 3.9 with
+//! noise suppression; without the gate 0.33. KiB held while nobody speaks: 46 (PCM at 16 kHz), 93 (at 48 kHz), 117 (Opus),
+//! 182 with noise suppression.
 
 mod denoise;
 mod detector;
