@@ -22,6 +22,7 @@ pub enum Phase {
 pub struct Lifecycle {
     phase: watch::Sender<Phase>,
     connections: TaskTracker,
+    answers: TaskTracker,
 }
 
 impl Default for Lifecycle {
@@ -29,6 +30,7 @@ impl Default for Lifecycle {
         Self {
             phase: watch::Sender::new(Phase::Serving),
             connections: TaskTracker::new(),
+            answers: TaskTracker::new(),
         }
     }
 }
@@ -61,6 +63,17 @@ impl Lifecycle {
     /// How many connections there are.
     pub fn connections(&self) -> usize {
         self.connections.len()
+    }
+
+    /// Counts a request that waits for work under way and is yet to be answered, until the token is dropped.
+    pub fn answer(&self) -> TaskTrackerToken {
+        self.answers.token()
+    }
+
+    /// Waits until those who waited for work have their answers, but not for long.
+    pub async fn answers_given(&self, within: Duration) -> bool {
+        self.answers.close();
+        tokio::time::timeout(within, self.answers.wait()).await.is_ok()
     }
 
     /// Waits until every connection has ended, but not for long. Says whether all have.

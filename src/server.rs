@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::admin::{AdminSocket, AdminSocketError};
 use crate::cli::ServeArgs;
@@ -18,6 +19,8 @@ use crate::signals::{Signal, Signals};
 use crate::startup;
 use crate::telemetry::{Telemetry, TelemetryError};
 
+/// How long it may take to answer those who waited for work that has ended.
+const ANSWERS_END: Duration = Duration::from_secs(2);
 /// How long connections may take to end after everything that they waited for is over. A socket whose client takes
 /// nothing needs its whole patience.
 const CONNECTIONS_END: Duration = Duration::from_secs(5);
@@ -125,7 +128,15 @@ impl Server {
         // Before anybody is told, so that nothing is accepted from those who know already.
         self.engine.greenroom.drain();
         lifecycle.advance(Phase::Draining);
-        self.engine.greenroom.shutdown(drain).await;
+        let began = Instant::now();
+        // What ended just now is told while the sessions can still be asked about it.
+        let answered =
+            !self.engine.greenroom.quiet(drain).await || lifecycle.answers_given(ANSWERS_END).await;
+        if !answered {
+            tracing::warn!("somebody who waited for work was not answered");
+        }
+        let left = drain.saturating_sub(began.elapsed());
+        self.engine.greenroom.shutdown(left).await;
         lifecycle.advance(Phase::Closing);
         if let Err(error) = self.accepting.await {
             tracing::error!(%error, "the listener did not end well");

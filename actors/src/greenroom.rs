@@ -60,12 +60,17 @@ impl Greenroom {
         self.shared.draining.store(true, Ordering::Relaxed);
     }
 
-    /// Drains, waits until nothing is under way, calls made outside among it, or the deadline has passed, and stops.
-    /// What is cut off then is taken up again at the next start.
-    pub async fn shutdown(&self, deadline: Duration) {
+    /// Drains, and waits until nothing is under way, calls made outside among it, or the deadline has passed.
+    /// Says whether all is quiet. Sessions still answer questions afterwards.
+    pub async fn quiet(&self, deadline: Duration) -> bool {
         self.drain();
         lock(&self.recovery).take();
-        if timeout(deadline, self.shared.quiet()).await.is_err() {
+        timeout(deadline, self.shared.quiet()).await.is_ok()
+    }
+
+    /// Waits like [`Self::quiet`], and stops. What is cut off then is taken up again at the next start.
+    pub async fn shutdown(&self, deadline: Duration) {
+        if !self.quiet(deadline).await {
             tracing::warn!("shutting down with sessions that have something under way");
         }
         self.sessions

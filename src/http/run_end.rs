@@ -29,6 +29,7 @@ pub(super) async fn wait_for_end(
     session_id: SessionId,
     run_id: RunId,
 ) -> Result<RunReceipt, Failure> {
+    let _answering = app.lifecycle.answer();
     // The cursor first: whatever the row does not show yet, the cursor will.
     let (cursor, view) = app.directory.cursor(session_id, &asker.caller, None).await?;
     let row = app.models.run(&app.tenant, run_id).await?;

@@ -35,6 +35,7 @@ pub(super) async fn message(
     key: IdempotencyKey,
     InBody(Object(body)): InBody<Object<MessageBody>>,
 ) -> Result<Json<TurnDocument>, Failure> {
+    let _answering = app.lifecycle.answer();
     let turn = begin(&app, &asker, session, key, body.message).await?;
     let (summary, view) = complete(&app, &asker, turn).await?;
     Ok(Json(TurnDocument {

@@ -58,6 +58,7 @@ pub(super) async fn voice_turn(
     request: Request,
 ) -> Result<Json<VoiceTurnDocument>, Failure> {
     let Begun { mut turn, speaks } = begin(&app, &asker, session, key, request).await?;
+    let _answering = app.lifecycle.answer();
     let heard = turn.heard().await?;
     let mut document = match heard {
         Heard::Turn { turn_id, before } => {
