@@ -41,8 +41,8 @@ const PIECE_BYTES_MAX: usize = 64 * 1024;
 const UNPARSED_BYTES_MAX: usize = 256 * 1024;
 
 /// What is read on of a body that was refused, so that its sender comes to read why: a connection that is closed while
-/// it sends loses the answer.
-const LINGER_BYTES_MAX: usize = UPLOAD_BYTES_MAX;
+/// it sends loses the answer. Reading what nobody keeps costs little, so that time bounds it sooner than size.
+const LINGER_BYTES_MAX: usize = 10 * UPLOAD_BYTES_MAX;
 const LINGER_MAX: Duration = Duration::from_secs(5);
 
 const AUDIO: &str = "audio";
