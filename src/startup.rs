@@ -121,7 +121,7 @@ fn announcement(address: SocketAddr, config: &Config, providers: &Providers, pla
             "open, on this machine only"
         },
     );
-    announce_llm(&mut line, providers);
+    announce_llm(&mut line, config, providers);
     let missing = |dependency, without: &str| {
         let hint = hint_for(dependency, config, providers);
         [
@@ -154,7 +154,7 @@ fn announcement(address: SocketAddr, config: &Config, providers: &Providers, pla
     text
 }
 
-fn announce_llm(line: &mut impl FnMut(&str, &str), providers: &Providers) {
+fn announce_llm(line: &mut impl FnMut(&str, &str), config: &Config, providers: &Providers) {
     if let Some(provider) = providers.status(Dependency::Llm) {
         let small_model = provider.small_model.as_deref().unwrap_or(&provider.model);
         let models = format!("{} and {small_model}", provider.model);
@@ -163,6 +163,12 @@ fn announce_llm(line: &mut impl FnMut(&str, &str), providers: &Providers) {
             "llm",
             &format!("{}: {models}, by {}{simulated}", provider.name, provider.api),
         );
+        if config.llm.borrows_model_names {
+            line(
+                "",
+                "names of OpenAI's models: if this server has others, name them by llm.model and llm.small_model",
+            );
+        }
         let search = if providers.meets(Dependency::Search) {
             "by the language model"
         } else {
@@ -270,6 +276,21 @@ mod tests {
         }
         let address = faults(&[("OPENAI_BASE_URL", "ftp://x")]);
         assert!(address[0].starts_with("llm.base_url: "), "{address:?}");
+    }
+
+    #[test]
+    fn a_server_of_somebody_elses_is_said_to_be_called_by_openais_names_until_it_has_both_of_its_own() {
+        let ollama = ("OPENAI_BASE_URL", "http://127.0.0.1:11434/v1");
+        let large = ("GREENROOM_LLM__MODEL", "llama");
+        let small = ("GREENROOM_LLM__SMALL_MODEL", "llama");
+        let check = |variables: &[(&str, &str)], said| {
+            let text = announced(variables);
+            assert_eq!(text.contains("names of OpenAI's models"), said, "{text}");
+        };
+        check(&[ollama], true);
+        check(&[ollama, large], true);
+        check(&[ollama, large, small], false);
+        check(&[("OPENAI_API_KEY", "sk-x")], false);
     }
 
     #[test]

@@ -88,6 +88,8 @@ pub struct LlmSettings {
     pub model: String,
     /// The quick and cheap one.
     pub small_model: String,
+    /// Whether somebody else's server is called by the names of OpenAI's models, because none were given.
+    pub borrows_model_names: bool,
     /// Which of OpenAI's two protocols it speaks.
     pub api: ApiStyle,
     /// A price table that takes the place of the one that ships with the server.
@@ -286,14 +288,16 @@ impl LlmSettings {
             ("chat", ApiStyle::ChatCompletions),
         ];
         reader.refuse_in_file("llm.api_key");
+        let base_url = reader.text("llm.base_url");
+        let (model, small_model) = (reader.text("llm.model"), reader.text("llm.small_model"));
+        let is_foreign = base_url.as_deref().is_some_and(|url| !is_openai(url));
         let settings = Self {
+            borrows_model_names: is_foreign && (model.is_none() || small_model.is_none()),
             provider: reader.text("llm.provider").unwrap_or_else(|| OPENAI.to_owned()),
-            base_url: reader.text("llm.base_url"),
+            base_url,
             api_key: reader.secret("llm.api_key"),
-            model: reader.text("llm.model").unwrap_or_else(|| "gpt-5.1".to_owned()),
-            small_model: reader
-                .text("llm.small_model")
-                .unwrap_or_else(|| "gpt-6.1-terra".to_owned()),
+            model: model.unwrap_or_else(|| "gpt-5.1".to_owned()),
+            small_model: small_model.unwrap_or_else(|| "gpt-6.1-terra".to_owned()),
             api: reader.choice("llm.api", &styles).unwrap_or_default(),
             prices: reader.text("llm.prices").map(PathBuf::from),
         };
