@@ -16,6 +16,7 @@ use super::asker::IdempotencyKey;
 use super::extract::{InBody, InPath};
 use super::object::Object;
 use super::recording_form::FormBody;
+use super::recording_refusals::RecordingRefusals;
 use super::sse;
 use super::turn::TurnEvents;
 use super::turns::{BegunTurn, complete, take_turn};
@@ -41,13 +42,7 @@ const VOCABULARY_CHARS_MAX: usize = 60;
     request_body(content = VoiceTurnForm, content_type = "multipart/form-data"),
     responses(
         (status = 200, description = "The turn", body = VoiceTurnDocument),
-        (status = 408, description = "`INPUT_TIMEOUT`: the upload stalled"),
-        (status = 413, description = "`INPUT_TOO_LARGE`: above 25 MiB, or longer than 5 minutes"),
-        (status = 415, description = "`INPUT_UNSUPPORTED_MEDIA`: the format is none that is taken; `details` names those"),
-        (status = 422, description = "`INPUT_INVALID`: the form or the recording is damaged, or there is no such voice; `SAFETY_INPUT`"),
-        (status = 502, description = "`STT_FAILED`"),
-        (status = 503, description = "`STT_NOT_CONFIGURED`, `SYS_OVERLOADED`"),
-        (status = 504, description = "`STT_TIMEOUT`"),
+        RecordingRefusals,
     ),
 )]
 pub(super) async fn voice_turn(
@@ -90,7 +85,10 @@ pub(super) async fn voice_turn(
     post, path = "/api/chat/session/{session_id}/voice-turn/stream", tag = "turns",
     params(("session_id" = String, Path, description = "The session"), IdempotencyKey),
     request_body(content = VoiceTurnForm, content_type = "multipart/form-data"),
-    responses((status = 200, description = "The turn's events", body = String, content_type = "text/event-stream")),
+    responses(
+        (status = 200, description = "The turn's events", body = String, content_type = "text/event-stream"),
+        RecordingRefusals,
+    ),
 )]
 pub(super) async fn voice_turn_stream(
     State(app): State<Arc<App>>,
