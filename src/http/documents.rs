@@ -103,10 +103,15 @@ fn describe() -> Value {
             name(&operation["operationId"])
         );
         operation["operationId"] = id.into();
-        operation["responses"]["default"] = json!({
-            "description": "The error; the status is its code's own, see docs/errors.md",
-            "content": { "application/json": { "schema": { "$ref": "#/components/schemas/ApiError" } } },
-        });
+        let error = json!({ "application/json": { "schema": { "$ref": "#/components/schemas/ApiError" } } });
+        let description = "The error; the status is its code's own, see docs/errors.md";
+        operation["responses"]["default"] = json!({ "description": description, "content": error });
+        for (status, response) in operation["responses"].as_object_mut().into_iter().flatten() {
+            // A range that is not there is told by its status and header alone.
+            if status.starts_with(['4', '5']) && status != "416" {
+                response["content"] = error.clone();
+            }
+        }
         let user_key = json!({ "$ref": "#/components/parameters/UserKey" });
         match operation["parameters"].as_array_mut() {
             Some(parameters) => parameters.push(user_key),
