@@ -88,6 +88,14 @@ pub async fn send(wire: &Wire, session: SessionId, body: Vec<u8>) -> Result<Answ
     answer(request).await
 }
 
+/// Recognition takes long enough from now on for something to happen meanwhile.
+async fn slow_recognition(stage: &Stage) -> Result<()> {
+    let slow = json!([{
+        "match": { "purpose": "transcription" }, "fault": { "kind": "slow", "first_token_ms": 1500 },
+    }]);
+    stage.simulate(&slow).await
+}
+
 /// The events of a session of these types, in their order.
 pub async fn told(stage: &Stage, session: SessionId, types: &[&str]) -> Result<Vec<SeenEvent>> {
     let journal = stage.journal(session).await?.into_iter();
@@ -365,10 +373,7 @@ async fn who_goes_away_amid_recognition_has_said_it_all_the_same() -> Result<()>
     let scene = async |stage: &mut Stage| {
         let client = stage.client()?;
         let session = english_session(&client).await?;
-        let slow = json!([{
-            "match": { "purpose": "transcription" }, "fault": { "kind": "slow", "first_token_ms": 1500 },
-        }]);
-        stage.simulate(&slow).await?;
+        slow_recognition(stage).await?;
         let options = VoiceTurnOptions::default();
         tokio::select! {
             turn = client.voice_turn(session, utterance(NAME)?, &options) => bail!("too quick: {turn:?}"),
@@ -422,10 +427,7 @@ async fn a_server_that_is_stopped_amid_recognition_hears_it_to_the_end() -> Resu
     let scene = async |stage: &mut Stage| {
         let client = stage.client()?;
         let session = english_session(&client).await?;
-        let slow = json!([{
-            "match": { "purpose": "transcription" }, "fault": { "kind": "slow", "first_token_ms": 1500 },
-        }]);
-        stage.simulate(&slow).await?;
+        slow_recognition(stage).await?;
         let options = VoiceTurnOptions::default();
         let recording = utterance(NAME)?;
         let mut turn = Box::pin(client.voice_turn(session, recording, &options));
