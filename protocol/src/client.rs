@@ -30,7 +30,7 @@ pub enum TurnDetection {
     Manual,
 }
 
-/// The audio that the client wants to hear.
+/// The audio that the client wants to hear: one channel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AudioOutput {
@@ -38,6 +38,33 @@ pub struct AudioOutput {
     pub codec: AudioCodec,
     /// Samples a second.
     pub sample_rate: u32,
+    /// One of the playbook's voices; none means its first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voice_preset: Option<String>,
+}
+
+/// How the beginning and the end of an utterance are found, in milliseconds; what is left out keeps its default.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Endpointing {
+    /// A silence shorter than this never ends an utterance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay_floor_ms: Option<u32>,
+    /// The silence that ends an utterance while nothing is known of the speaker's pauses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay_initial_ms: Option<u32>,
+    /// A silence as long as this always ends an utterance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay_ceiling_ms: Option<u32>,
+    /// With less speech than this in it, a sound is no utterance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_speech_ms: Option<u32>,
+    /// An utterance is cut here, and goes on as another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_utterance_ms: Option<u32>,
+    /// How much is kept from before the first sound that was taken for speech.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pre_roll_ms: Option<u32>,
 }
 
 /// One message of a client.
@@ -64,9 +91,12 @@ pub enum ClientMessage {
         /// Who decides that an utterance is over.
         #[serde(default)]
         turn_detection: TurnDetection,
-        /// Settings of the endpoint detector.
+        /// How the beginning and the end of an utterance are found.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        endpointing: Option<Value>,
+        endpointing: Option<Endpointing>,
+        /// Whether steady noise is taken out first.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        noise_suppression: bool,
         /// The audio that the client wants to hear; none means text alone.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         output: Option<AudioOutput>,

@@ -16,7 +16,9 @@ mod signal;
 mod time;
 
 pub use brief::{BriefSlots, Gate, SlotPath, SlotPathError, SlotSource, SlotUpdate};
-pub use client::{AudioCodec, AudioOutput, ClientFrame, ClientMessage, ClientParseError, TurnDetection};
+pub use client::{
+    AudioCodec, AudioOutput, ClientFrame, ClientMessage, ClientParseError, Endpointing, TurnDetection,
+};
 pub use delta::{Delta, DeltaChange, DeltaError, push_pointer_token};
 pub use envelope::{Envelope, EnvelopeError, Frame};
 pub use error::{ApiError, ErrorBody};
@@ -27,5 +29,5 @@ pub use id::{
     StageId, TurnId,
 };
 pub use schema::protocol_schema;
-pub use signal::Signal;
+pub use signal::{Signal, SpeechDiscardReason};
 pub use time::{Millis, Timestamp};

@@ -3,7 +3,26 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{BriefSlots, ErrorBody, Gate, Locale, MessageAdded, Millis, Mode, RunId, Seq, SessionId, TurnId};
+use crate::{
+    AudioCodec, BriefSlots, ErrorBody, Gate, Locale, MessageAdded, MessageHeard, Millis, Mode, RunId, Seq,
+    SessionId, TurnId,
+};
+
+/// Why what was heard makes no turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SpeechDiscardReason {
+    /// It was no speech, or too little of it.
+    Noise,
+    /// No words were understood.
+    NothingUnderstood,
+    /// It only showed that somebody listens.
+    Backchannel,
+    /// It could not be turned into words; a `notice` says why.
+    Failed,
+    /// The client did not want it, or lost the microphone.
+    Cancelled,
+}
 
 /// One signal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -34,6 +53,9 @@ pub enum Signal {
         /// The newest run, if any.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         run_id: Option<RunId>,
+        /// How much of those of the messages was heard that were spoken.
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        heard: Vec<MessageHeard>,
     },
     /// All that was missed has been sent.
     #[serde(rename = "replay.done")]
@@ -72,6 +94,12 @@ pub enum Signal {
     /// The person stopped speaking.
     #[serde(rename = "speech.stopped")]
     SpeechStopped {},
+    /// What was heard makes no turn.
+    #[serde(rename = "speech.discarded")]
+    SpeechDiscarded {
+        /// Why.
+        reason: SpeechDiscardReason,
+    },
     /// What has been understood so far.
     #[serde(rename = "transcript.partial")]
     TranscriptPartial {
@@ -83,29 +111,36 @@ pub enum Signal {
     AudioBegin {
         /// The reply.
         reply_id: String,
+        /// The turn that it answers; a notice of the playbook has none.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        turn_id: Option<TurnId>,
+        /// Encoding of the frames to come.
+        codec: AudioCodec,
+        /// Samples a second.
+        sample_rate: u32,
     },
-    /// Stop playing, keep the place.
+    /// Stop playing, keep the place and what is there to be played.
     #[serde(rename = "audio.pause")]
     AudioPause {
         /// The reply.
         reply_id: String,
-        /// Where.
+        /// How much of it has been sent.
         at_ms: Millis,
     },
-    /// Go on playing.
+    /// Go on playing; the next frame follows what has been sent.
     #[serde(rename = "audio.resume")]
     AudioResume {
         /// The reply.
         reply_id: String,
-        /// Where.
+        /// How much of it has been sent.
         at_ms: Millis,
     },
-    /// Throw away what is queued.
+    /// Throw away what has not been played; nothing more of it comes.
     #[serde(rename = "audio.cancel")]
     AudioCancel {
         /// The reply.
         reply_id: String,
-        /// Where.
+        /// How much of it has been sent.
         at_ms: Millis,
     },
     /// The audio of a reply is complete.

@@ -5,8 +5,8 @@ mod calls;
 use std::sync::Arc;
 
 use greenroom_protocol::{
-    AssetReady, DeltaChange, Event, Gate, MessageAdded, Millis, PlannerDelta, Provenance, Role, RunId,
-    RunStarted, Seq, SessionId, SlotSource, SlotUpdated, StageChanged, StageCompleted, StageStarted,
+    AssetReady, DeltaChange, Event, Gate, MessageAdded, MessageHeard, Millis, PlannerDelta, Provenance, Role,
+    RunId, RunStarted, Seq, SessionId, SlotSource, SlotUpdated, StageChanged, StageCompleted, StageStarted,
     Timestamp, TurnId, TurnOutcome, TurnStarted, limits,
 };
 
@@ -61,6 +61,7 @@ impl State {
         match &fact.event {
             Event::TurnStarted(started) => self.turn_started(started, &fact.private, at),
             Event::MessageAdded(message) => self.message_added(message),
+            Event::MessageHeard(heard) => self.conversation.message_heard(heard),
             Event::PlannerDelta(delta) => self.planner_delta(delta, at),
             Event::SlotUpdated(updated) => self.slot_updated(updated),
             Event::GateReady(judged) | Event::GateChanged(judged) => self.gate.clone_from(&judged.gate),
@@ -83,7 +84,6 @@ impl State {
             // These tell clients something and change nothing that is decided by.
             Event::SessionStarted(_)
             | Event::SessionRestarted(_)
-            | Event::MessageHeard(_)
             | Event::StageDelta(_)
             | Event::JobUpdated(_)
             | Event::BudgetWarning(_) => {}
@@ -178,10 +178,15 @@ impl State {
                 self.conversation.asked.clone_from(&message.asks);
             }
         }
-        if self.conversation.messages.len() == MESSAGES_KEPT {
-            self.conversation.messages.pop_front();
+        let conversation = &mut self.conversation;
+        if conversation.messages.len() == MESSAGES_KEPT
+            && let Some(oldest) = conversation.messages.pop_front()
+        {
+            conversation
+                .heard
+                .retain(|heard| heard.message_id != oldest.message_id);
         }
-        self.conversation.messages.push_back(Arc::new(message.clone()));
+        conversation.messages.push_back(Arc::new(message.clone()));
     }
 
     fn planner_delta(&mut self, delta: &PlannerDelta, at: Timestamp) {
@@ -337,6 +342,15 @@ impl State {
 }
 
 impl Conversation {
+    /// Keeps how much of a message was heard, as long as the message is kept.
+    fn message_heard(&mut self, heard: &MessageHeard) {
+        let is_of = |message: &Arc<MessageAdded>| message.message_id == heard.message_id;
+        if self.messages.iter().any(is_of) {
+            self.heard.retain(|known| known.message_id != heard.message_id);
+            self.heard.push_back(heard.clone());
+        }
+    }
+
     /// Keeps what the user said in turns that were interrupted, for the next planner to read.
     fn interrupt(&mut self, turns: impl IntoIterator<Item = (TurnId, String)>) {
         self.interrupted.extend(turns);

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use greenroom_protocol::{
     CallId, CallPurpose, CallScope, CommandId, ErrorBody, FrozenSlot, Gate, JobId, Locale, MessageAdded,
-    Millis, Mode, PlaybookRef, Provenance, RunId, Seq, SessionId, SlotPath, StageCompleted, StageId,
-    Timestamp, TurnId,
+    MessageHeard, Millis, Mode, PlaybookRef, Provenance, RunId, Seq, SessionId, SlotPath, StageCompleted,
+    StageId, Timestamp, TurnId,
 };
 use indexmap::IndexMap;
 use serde_json::Value;
@@ -117,6 +117,8 @@ pub struct Conversation {
     pub turns: u32,
     /// The latest messages, oldest first.
     pub messages: VecDeque<Arc<MessageAdded>>,
+    /// How much of those of [`Self::messages`] was heard that were spoken, oldest first.
+    pub heard: VecDeque<MessageHeard>,
     /// How often each unfilled slot was asked for.
     pub asks: BTreeMap<SlotPath, u32>,
     /// The slot that the last question asked for, until it is filled.

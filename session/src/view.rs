@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use greenroom_protocol::{
-    BriefSlots, Gate, Locale, MessageAdded, Mode, PlaybookRef, RunId, Seq, SessionId, Signal, StageId,
-    Timestamp, TurnId,
+    BriefSlots, Gate, Locale, MessageAdded, MessageHeard, Mode, PlaybookRef, RunId, Seq, SessionId, Signal,
+    StageId, Timestamp, TurnId,
 };
 use serde_json::Value;
 
@@ -33,6 +33,8 @@ pub struct SessionView {
     pub gate: Gate,
     /// The latest messages, oldest first.
     pub messages: Vec<Arc<MessageAdded>>,
+    /// How much of those of the messages was heard that were spoken.
+    pub heard: Vec<MessageHeard>,
     /// The turn under way.
     pub turn_id: Option<TurnId>,
     /// The newest run.
@@ -73,6 +75,7 @@ impl SessionView {
             brief_slots: brief_slots(state, playbook),
             gate: state.gate.clone(),
             messages: state.conversation.messages.iter().cloned().collect(),
+            heard: state.conversation.heard.iter().cloned().collect(),
             turn_id: match &state.turn {
                 Turn::Idle => None,
                 Turn::Planning(planning) => Some(planning.turn_id),
@@ -101,6 +104,7 @@ impl SessionView {
                 .collect(),
             turn_id: self.turn_id,
             run_id: self.run_id,
+            heard: self.heard,
         }
     }
 }

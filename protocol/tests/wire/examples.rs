@@ -348,6 +348,12 @@ fn of_state() -> Vec<Signal> {
             }],
             turn_id: Some(turn_id()),
             run_id: None,
+            heard: vec![MessageHeard {
+                message_id: message_id(),
+                turn_id: turn_id(),
+                heard_ms: Millis(400),
+                text: "어떤".to_owned(),
+            }],
         },
         Signal::ReplayDone { seq: Seq(124) },
         Signal::Accepted {
@@ -382,7 +388,15 @@ fn of_audio() -> Vec<Signal> {
         Signal::TranscriptPartial {
             text: "제품명은".to_owned(),
         },
-        Signal::AudioBegin { reply_id: reply_id() },
+        Signal::SpeechDiscarded {
+            reason: SpeechDiscardReason::Backchannel,
+        },
+        Signal::AudioBegin {
+            reply_id: reply_id(),
+            turn_id: Some(turn_id()),
+            codec: AudioCodec::PcmS16le,
+            sample_rate: 24_000,
+        },
         Signal::AudioPause {
             reply_id: reply_id(),
             at_ms: Millis(640),
@@ -416,10 +430,16 @@ pub fn messages() -> Vec<ClientFrame> {
             sample_rate: 16_000,
             channels: 1,
             turn_detection: TurnDetection::Manual,
-            endpointing: Some(json!({"silence_ms": 600})),
+            endpointing: Some(Endpointing {
+                delay_floor_ms: Some(300),
+                delay_ceiling_ms: Some(1_200),
+                ..Endpointing::default()
+            }),
+            noise_suppression: true,
             output: Some(AudioOutput {
                 codec: AudioCodec::Opus,
                 sample_rate: 24_000,
+                voice_preset: Some("warm".to_owned()),
             }),
             record: true,
         },

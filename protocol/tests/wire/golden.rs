@@ -210,6 +210,7 @@ fn what_may_be_left_out_of_a_message_has_its_default() {
             channels: 1,
             turn_detection: TurnDetection::ServerVad,
             endpointing: None,
+            noise_suppression: false,
             output: None,
             record: false,
         }

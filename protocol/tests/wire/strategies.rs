@@ -248,14 +248,7 @@ fn turn_event() -> impl Strategy<Value = Event> {
             }
         )),
         message_added().prop_map(Event::MessageAdded),
-        (message_id(), turn_id(), millis(), text()).prop_map(|(message_id, turn_id, heard_ms, text)| {
-            Event::MessageHeard(MessageHeard {
-                message_id,
-                turn_id,
-                heard_ms,
-                text,
-            })
-        }),
+        message_heard().prop_map(Event::MessageHeard),
         (turn_id(), any::<u32>(), of(slot_path()), delta()).prop_map(|(turn_id, attempt, asks, delta)| {
             Event::PlannerDelta(PlannerDelta {
                 turn_id,
@@ -493,6 +486,17 @@ pub fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
+fn message_heard() -> impl Strategy<Value = MessageHeard> {
+    (message_id(), turn_id(), millis(), text()).prop_map(|(message_id, turn_id, heard_ms, text)| {
+        MessageHeard {
+            message_id,
+            turn_id,
+            heard_ms,
+            text,
+        }
+    })
+}
+
 fn snapshot() -> impl Strategy<Value = Signal> {
     let brief_slots = vec((text(), json()), 0..3).prop_map(|slots| slots.into_iter().collect::<BriefSlots>());
     let about = (any::<u64>(), session_id(), text(), mode(), locale());
@@ -502,9 +506,10 @@ fn snapshot() -> impl Strategy<Value = Signal> {
         vec(message_added(), 0..3),
         of(turn_id()),
         of(run_id()),
+        vec(message_heard(), 0..2),
     );
     (about, now).prop_map(
-        |((seq, session_id, state, mode, locale), (brief_slots, gate, messages, turn_id, run_id))| {
+        |((seq, session_id, state, mode, locale), (brief_slots, gate, messages, turn_id, run_id, heard))| {
             let as_of_seq = Seq(seq);
             Signal::SessionSnapshot {
                 as_of_seq,
@@ -517,6 +522,7 @@ fn snapshot() -> impl Strategy<Value = Signal> {
                 messages,
                 turn_id,
                 run_id,
+                heard,
             }
         },
     )
@@ -528,7 +534,15 @@ fn audio_signal() -> impl Strategy<Value = Signal> {
         Just(Signal::SpeechStarted {}),
         Just(Signal::SpeechStopped {}),
         text().prop_map(|text| Signal::TranscriptPartial { text }),
-        text().prop_map(|reply_id| Signal::AudioBegin { reply_id }),
+        discard_reason().prop_map(|reason| Signal::SpeechDiscarded { reason }),
+        (text(), of(turn_id()), codec(), any::<u32>()).prop_map(|(reply_id, turn_id, codec, sample_rate)| {
+            Signal::AudioBegin {
+                reply_id,
+                turn_id,
+                codec,
+                sample_rate,
+            }
+        }),
         place().prop_map(|(reply_id, at_ms)| Signal::AudioPause { reply_id, at_ms }),
         place().prop_map(|(reply_id, at_ms)| Signal::AudioResume { reply_id, at_ms }),
         place().prop_map(|(reply_id, at_ms)| Signal::AudioCancel { reply_id, at_ms }),
@@ -559,28 +573,69 @@ pub fn signal() -> impl Strategy<Value = Signal> {
     ]
 }
 
+fn codec() -> impl Strategy<Value = AudioCodec> {
+    prop_oneof![Just(AudioCodec::PcmS16le), Just(AudioCodec::Opus)]
+}
+
+fn discard_reason() -> impl Strategy<Value = SpeechDiscardReason> {
+    proptest::sample::select(vec![
+        SpeechDiscardReason::Noise,
+        SpeechDiscardReason::NothingUnderstood,
+        SpeechDiscardReason::Backchannel,
+        SpeechDiscardReason::Failed,
+        SpeechDiscardReason::Cancelled,
+    ])
+}
+
+fn endpointing() -> impl Strategy<Value = Endpointing> {
+    let delays = (of(any::<u32>()), of(any::<u32>()), of(any::<u32>()));
+    let bounds = (of(any::<u32>()), of(any::<u32>()), of(any::<u32>()));
+    (delays, bounds).prop_map(|(delays, bounds)| Endpointing {
+        delay_floor_ms: delays.0,
+        delay_initial_ms: delays.1,
+        delay_ceiling_ms: delays.2,
+        min_speech_ms: bounds.0,
+        max_utterance_ms: bounds.1,
+        pre_roll_ms: bounds.2,
+    })
+}
+
 fn audio_start() -> impl Strategy<Value = ClientMessage> {
-    let codec = || prop_oneof![Just(AudioCodec::PcmS16le), Just(AudioCodec::Opus)];
     let turn_detection = prop_oneof![Just(TurnDetection::ServerVad), Just(TurnDetection::Manual)];
-    let output = (codec(), any::<u32>()).prop_map(|(codec, sample_rate)| AudioOutput { codec, sample_rate });
-    let not_null = json().prop_filter("null says nothing", |value| !value.is_null());
+    let output =
+        (codec(), any::<u32>(), of(text())).prop_map(|(codec, sample_rate, voice_preset)| AudioOutput {
+            codec,
+            sample_rate,
+            voice_preset,
+        });
     (
         codec(),
         any::<u32>(),
         1..=2_u8,
         turn_detection,
-        of(not_null),
+        of(endpointing()),
+        any::<bool>(),
         of(output),
         any::<bool>(),
     )
         .prop_map(
-            |(codec, sample_rate, channels, turn_detection, endpointing, output, record)| {
+            |(
+                codec,
+                sample_rate,
+                channels,
+                turn_detection,
+                endpointing,
+                noise_suppression,
+                output,
+                record,
+            )| {
                 ClientMessage::AudioStart {
                     codec,
                     sample_rate,
                     channels,
                     turn_detection,
                     endpointing,
+                    noise_suppression,
                     output,
                     record,
                 }

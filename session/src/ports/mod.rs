@@ -25,7 +25,8 @@ pub use read_models::{
     JobFilter, JobRow, Page, Paging, ReadModels, RunRow, RunStatus, SessionCost, SessionFilter, SessionRow,
 };
 pub use speech::{
-    Speaker, SpeechAudio, SpeechEvent, SpeechFormat, SpeechRequest, SpeechStream, Transcriber, Transcription,
+    LiveAudio, LiveTranscriber, LiveTranscription, LiveTranscriptionEvent, LiveTranscriptionRequest, Speaker,
+    SpeechAudio, SpeechEvent, SpeechFormat, SpeechRequest, SpeechStream, Transcriber, Transcription,
     TranscriptionRequest,
 };
 

@@ -64,6 +64,77 @@ pub trait Transcriber: Send + Sync + 'static {
     fn identity(&self) -> Option<ModelIdentity>;
 }
 
+/// A stream to a recogniser that listens while somebody speaks.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LiveTranscriptionRequest {
+    /// The language that is probably spoken; a hint only.
+    pub language: Option<Locale>,
+    /// Words that may occur; a hint only.
+    pub vocabulary: Vec<String>,
+}
+
+/// What such a stream tells. Of each utterance that was begun: any number of partials, then exactly one
+/// [`Self::Final`] or [`Self::Failed`], also after it was discarded.
+#[derive(Debug, Clone, PartialEq)]
+pub enum LiveTranscriptionEvent {
+    /// All words of the utterance so far.
+    Partial {
+        /// The call of the utterance.
+        call_id: CallId,
+        /// The words.
+        text: String,
+    },
+    /// The words are known. A discarded utterance has none, and its receipt says what it cost.
+    Final {
+        /// The call of the utterance.
+        call_id: CallId,
+        /// What was understood.
+        transcription: Transcription,
+    },
+    /// The utterance was not understood. The stream may go on.
+    Failed {
+        /// The call of the utterance.
+        call_id: CallId,
+        /// Why.
+        failure: CallFailure,
+    },
+}
+
+/// A recogniser's stream: what it is given, and what it tells. The events end when the stream can take no more
+/// utterances; the ones under way have failed by then. Dropping either half ends it.
+pub struct LiveTranscription {
+    /// Takes speech.
+    pub audio: Box<dyn LiveAudio>,
+    /// Tells words.
+    pub events: BoxStream<'static, LiveTranscriptionEvent>,
+}
+
+/// The half of a recogniser's stream that takes speech. Nothing here waits: what is sent faster than the provider takes
+/// it is queued up to a limit, beyond which the utterance fails.
+pub trait LiveAudio: Send {
+    /// An utterance begins, under the call that was reserved for it. At most one is open at a time.
+    fn begin(&mut self, call_id: CallId);
+
+    /// More of it: 16 kHz, one channel.
+    fn append(&mut self, pcm: &[i16]);
+
+    /// It is complete: its words are wanted.
+    fn commit(&mut self);
+
+    /// It was none: nothing more is wanted of it.
+    fn discard(&mut self);
+}
+
+/// Turns speech into words while it is spoken.
+#[async_trait]
+pub trait LiveTranscriber: Send + Sync + 'static {
+    /// Opens a stream for one speaker. Fails with `STT_FAILED`, `STT_TIMEOUT` or `STT_NOT_CONFIGURED`.
+    async fn open(&self, request: LiveTranscriptionRequest) -> Result<LiveTranscription, CallFailure>;
+
+    /// Which provider it is; none if none is configured that can.
+    fn identity(&self) -> Option<ModelIdentity>;
+}
+
 /// How speech is encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
