@@ -467,12 +467,12 @@ async fn connect_narrow(stage: &Stage, session: SessionId) -> Result<WebSocketSt
 /// for so long is what is tried; nobody waits for anything.
 async fn stand_still(socket: &WebSocketStream<TcpStream>) -> Result<()> {
     let patience = Duration::from(limits::WRITE_STALL_MAX) + Duration::from_millis(2_500);
-    let port = socket.get_ref().local_addr()?.port();
+    let (client, server) = (socket.get_ref().local_addr()?, socket.get_ref().peer_addr()?);
     let (mut moved_at, mut under_way) = (Instant::now(), 0);
     let mut pause = tokio::time::interval(LOOK);
     while moved_at.elapsed() < patience {
         pause.tick().await;
-        let now_under_way = bytes_under_way(port)?;
+        let now_under_way = bytes_under_way(server.port(), client.port())?;
         if now_under_way != under_way {
             (moved_at, under_way) = (Instant::now(), now_under_way);
         }
@@ -481,15 +481,16 @@ async fn stand_still(socket: &WebSocketStream<TcpStream>) -> Result<()> {
     Ok(())
 }
 
-/// What the server's side of a connection has sent and its client has not taken, by the client's port.
-fn bytes_under_way(client_port: u16) -> Result<u64> {
-    let remote_end = format!(":{client_port:04X}");
+/// What the server's side of a connection has sent and its client has not taken. Both ports tell which connection it is:
+/// the system gives one port to several clients, as long as they call different servers.
+fn bytes_under_way(server_port: u16, client_port: u16) -> Result<u64> {
+    let (local_end, remote_end) = (format!(":{server_port:04X}"), format!(":{client_port:04X}"));
     for line in std::fs::read_to_string("/proc/net/tcp")?.lines().skip(1) {
         let fields: Vec<&str> = line.split_whitespace().collect();
-        let [_, _local, remote, _state, queues, ..] = fields[..] else {
+        let [_, local, remote, _state, queues, ..] = fields[..] else {
             continue;
         };
-        if remote.ends_with(&remote_end) {
+        if local.ends_with(&local_end) && remote.ends_with(&remote_end) {
             let (sent, _received) = queues.split_once(':').context("two queues")?;
             return Ok(u64::from_str_radix(sent, 16)?);
         }
