@@ -5,7 +5,7 @@ use std::time::Duration;
 use ropus::{Channels, DecodeMode, Decoder};
 use thiserror::Error;
 
-use crate::pcm::{extend_i16, sample_to_f32};
+use crate::pcm::{duration_of, extend_i16, sample_to_f32};
 use crate::{MonoResampler, SPEECH_RATE_HZ};
 
 /// The rates of PCM that are taken, in samples per second: telephones, speech models, sound cards.
@@ -131,6 +131,18 @@ impl FrameFormat {
         Self::checked(Coding::Opus, rate_hz, OPUS_RATES_HZ, channels)
     }
 
+    /// How long a frame lasts, from its size or its first bytes alone; `None` for an Opus packet that is damaged and does
+    /// not say. What is an error here is refused by a reader too.
+    pub fn duration_of(&self, frame: &[u8]) -> Result<Option<Duration>, FrameError> {
+        match self.coding {
+            Coding::PcmS16Le { rate_hz } => {
+                let samples = pcm_samples(frame, usize::from(self.channels), rate_hz)?;
+                Ok(Some(duration_of(samples, rate_hz)))
+            }
+            Coding::Opus => opus_packet_duration(frame),
+        }
+    }
+
     fn checked(coding: Coding, rate_hz: u32, taken_hz: [u32; 5], channels: u32) -> Result<Self, FormatError> {
         if !taken_hz.contains(&rate_hz) {
             return Err(FormatError::Rate { rate_hz, taken_hz });
@@ -181,7 +193,7 @@ impl FrameReader {
                 pcm.push(frame, speech);
             }
             Source::Opus(opus) => {
-                check_opus_packet(frame)?;
+                opus_packet_duration(frame)?;
                 let Some(samples) = opus.decode(frame, FRAME_SAMPLES_MAX, speech) else {
                     let concealed_samples = self.push_lost(speech);
                     return Err(FrameError::Damaged { concealed_samples });
@@ -288,7 +300,7 @@ fn pcm_samples(frame: &[u8], channels: usize, rate_hz: u32) -> Result<usize, Fra
         });
     }
     let samples = frame.len() / unit_bytes;
-    check_duration(crate::pcm::duration_of(samples, rate_hz))?;
+    check_duration(duration_of(samples, rate_hz))?;
     Ok(samples)
 }
 
@@ -313,9 +325,9 @@ fn extend_mono_i16(speech: &mut Vec<i16>, frame: &[u8], channels: usize) {
     }
 }
 
-/// Refuses a packet before it is decoded for its size, or for how long its first bytes say that it lasts. One whose
+/// How long a packet lasts by its first bytes. Refuses it for that, or for its size, before it is decoded. One whose
 /// first bytes make no sense passes: it is damaged, not too long.
-fn check_opus_packet(packet: &[u8]) -> Result<(), FrameError> {
+fn opus_packet_duration(packet: &[u8]) -> Result<Option<Duration>, FrameError> {
     if packet.len() > OPUS_PACKET_BYTES_MAX {
         return Err(FrameError::TooLarge { bytes: packet.len() });
     }
@@ -330,9 +342,10 @@ fn check_opus_packet(packet: &[u8]) -> Result<(), FrameError> {
         (_, None) => 0,
     };
     if frames == 0 {
-        return Ok(());
+        return Ok(None);
     }
-    check_duration(Duration::from_micros(opus_frame_us(toc)) * frames)
+    let duration = Duration::from_micros(opus_frame_us(toc)) * frames;
+    check_duration(duration).map(|()| Some(duration))
 }
 
 /// How long each frame of a packet lasts, by the configuration in its first byte (RFC 6716, 3.1).
@@ -362,6 +375,19 @@ mod tests {
     fn read(reader: &mut FrameReader, frame: &[u8]) -> Result<Vec<i16>, FrameError> {
         let mut speech = Vec::new();
         reader.push(frame, &mut speech).map(|()| speech)
+    }
+
+    #[test]
+    fn a_frame_says_how_long_it_lasts_before_it_is_read() {
+        let ms = |ms| Ok(Some(Duration::from_millis(ms)));
+        let (pcm, opus) = (FrameFormat::pcm_s16le(24_000, 2), FrameFormat::opus(48_000, 1));
+        let (pcm, opus) = (pcm.unwrap(), opus.unwrap());
+        assert_eq!(pcm.duration_of(&[0; 24 * 20 * 4]), ms(20));
+        assert!(pcm.duration_of(&[0; 24 * 20 * 4 - 2]).is_err());
+        assert!(pcm.duration_of(&[0; 24 * 61 * 4]).is_err());
+        assert_eq!(opus.duration_of(&opus_packets(Channels::Mono, 1)[0]), ms(20));
+        assert_eq!(opus.duration_of(&[0b11]), Ok(None));
+        assert!(opus.duration_of(&[]).is_err());
     }
 
     /// Packets of 20 ms of a tone, of one channel or two.
