@@ -5,7 +5,9 @@
 
 mod decode;
 pub mod ear;
+pub mod mouth;
 pub mod ogg_opus;
+mod opus_voice;
 pub mod pcm;
 mod resample;
 mod upload;
