@@ -258,7 +258,7 @@ enum Effect {
     Begins,
     /// It changes what is there.
     Changes,
-    /// It tells what came of a call that was reserved, and is paid for.
+    /// It tells what came of a call that was reserved, and is paid for, or of a reply that was given.
     Finishes,
 }
 
@@ -272,7 +272,11 @@ fn effect_of(kind: &CommandKind) -> Effect {
             Effect::Changes
         }
         // Said before the server began to drain; the turn of it is taken up again at the next start.
-        CommandKind::UserMessage { spoken: Some(_), .. } | CommandKind::SettleCall { .. } => Effect::Finishes,
+        CommandKind::UserMessage { spoken: Some(_), .. }
+        | CommandKind::SettleCall { .. }
+        | CommandKind::ReplyHeard { .. }
+        | CommandKind::ReplyVoiced { .. }
+        | CommandKind::KeepRecording { .. } => Effect::Finishes,
     }
 }
 

@@ -24,6 +24,9 @@ pub(crate) fn command(kind: &CommandKind, outcome: CommandOutcome) {
         CommandKind::CancelRun { .. } => "cancel_run",
         CommandKind::RetryRun { .. } => "retry_run",
         CommandKind::CancelResponse => "cancel_response",
+        CommandKind::ReplyHeard { .. } => "reply_heard",
+        CommandKind::ReplyVoiced { .. } => "reply_voiced",
+        CommandKind::KeepRecording { .. } => "keep_recording",
     };
     let outcome = match outcome {
         CommandOutcome::Done => "done",

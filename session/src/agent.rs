@@ -12,7 +12,7 @@ use crate::playbook::Playbook;
 use crate::ports::{CallFailure, CallReceipt, ModelRequest, ModerationRequest, SearchSource, Verdict};
 use crate::stage::{self, StageReader};
 use crate::state::{
-    ActiveCall, Check, Conversation, Phase, PlanProgress, Planning, StageProgress, State, Turn,
+    ActiveCall, Check, Conversation, Phase, PlanProgress, Planning, StageProgress, State, Turn, VOICE_WAIT,
 };
 
 /// Steps of one reply that are shown as they come. A reply of the usual size has some hundreds; each may become an
@@ -273,6 +273,10 @@ pub fn due(state: &State) -> Due {
                 due.wake(backoff.retry_at);
                 backoff.failed_attempt
             }
+            PlanProgress::Voicing { since } => {
+                due.wake(since.after(VOICE_WAIT));
+                1
+            }
         };
         let turn_id = planning.turn_id;
         due.call(planning.progress.call(), CallScope::Turn { turn_id, attempt });
@@ -332,7 +336,7 @@ pub fn agent_task(state: &State, playbook: &Playbook, stamp: &Stamp, now: Timest
         CallScope::Turn { turn_id, .. } => {
             let planning = state.planning().filter(|planning| planning.turn_id == *turn_id)?;
             match &planning.progress {
-                PlanProgress::Begun | PlanProgress::Backoff(_) => None,
+                PlanProgress::Begun | PlanProgress::Backoff(_) | PlanProgress::Voicing { .. } => None,
                 PlanProgress::Calling(attempt) => {
                     let timeout = attempt.time_left(now);
                     let request = planner::request(state, playbook, stamp.call_id, timeout);

@@ -1,8 +1,8 @@
 //! What can be asked of a session, who asks, and what is answered.
 
 use greenroom_protocol::{
-    AssetReady, CallId, CallOutcome, CommandId, ErrorBody, ErrorCode, JobId, RunId, Seq, SlotPath, Timestamp,
-    TurnId,
+    AssetId, AssetReady, CallId, CallOutcome, CommandId, ErrorBody, ErrorCode, JobId, Millis, RunId, Seq,
+    SlotPath, Timestamp, TurnId,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -91,6 +91,53 @@ pub enum CommandKind {
     },
     /// End the reply that is under way.
     CancelResponse,
+    /// Say how much of a spoken reply was heard: when its playback ended, was cancelled, or nobody listens any more.
+    /// It is told once of each message; of a turn that is unknown, or has no text yet, there is nothing to tell.
+    ReplyHeard {
+        /// Whose reply.
+        turn_id: TurnId,
+        /// What was heard of the turn's messages, in their order; of those that are missing nothing was.
+        parts: Vec<HeardPart>,
+        /// End the reply as well, if it is still under way.
+        cancels: bool,
+    },
+    /// Say when a reply was first heard of: what a turn waits for that was begun [`Spoken::voiced`], once its text is
+    /// complete. Before that, and of any other turn, it changes nothing.
+    ReplyVoiced {
+        /// Whose reply.
+        turn_id: TurnId,
+        /// When the first of its speech was there; none if it could not be spoken.
+        first_byte_at: Option<Timestamp>,
+        /// When its first sound was on its way to the user; none if it could not be spoken.
+        first_sent_at: Option<Timestamp>,
+    },
+    /// Keep a recording of the conversation among the session's assets. `INPUT_INVALID` before the first turn.
+    KeepRecording {
+        /// The recording; its blob is durable already.
+        asset: KeptRecording,
+    },
+}
+
+/// How much was heard of one message.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct HeardPart {
+    /// How long it was played.
+    pub heard_ms: Millis,
+    /// Its words up to there.
+    pub text: String,
+}
+
+/// A recording of the conversation, as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeptRecording {
+    /// Which asset it becomes.
+    pub asset_id: AssetId,
+    /// Where it can be fetched.
+    pub url: String,
+    /// Its media type.
+    pub media_type: String,
+    /// Its size.
+    pub size_bytes: u64,
 }
 
 /// A call that routes, ear and mouth make themselves, because what it carries never enters the session.
@@ -100,8 +147,9 @@ pub enum OutsideCall {
     /// The words of an utterance. The answer names the turn that they will begin. Sent again under its key once that
     /// turn has begun, it is a duplicate: the answer names the turn and no call.
     Transcribe {
-        /// SHA-256 of the recording, hexadecimal; it stands for the words when the same command comes again.
-        audio_digest: String,
+        /// SHA-256 of the recording, hexadecimal; it stands for the words when the same command comes again. Live
+        /// speech has none: nobody sends it again.
+        audio_digest: Option<String>,
     },
     /// A text, spoken.
     Speak {
@@ -121,10 +169,14 @@ pub struct Spoken {
     pub call_id: CallId,
     /// What the provider says of it.
     pub record: CallRecord,
-    /// SHA-256 of the recording, hexadecimal.
-    pub audio_digest: String,
+    /// SHA-256 of the recording, hexadecimal; none for live speech.
+    pub audio_digest: Option<String>,
     /// When the user had finished speaking.
     pub ended_at: Timestamp,
+    /// When that was noticed, if it had to be noticed: live speech.
+    pub endpoint_at: Option<Timestamp>,
+    /// Whether somebody is there to speak the reply and to say when it was heard ([`CommandKind::ReplyVoiced`]).
+    pub voiced: bool,
 }
 
 /// How a call ended that was made outside the session.
@@ -159,10 +211,10 @@ impl CommandKind {
         let recording = match self {
             Self::UserMessage {
                 spoken: Some(spoken), ..
-            } => Some(&spoken.audio_digest),
+            } => spoken.audio_digest.as_ref(),
             Self::ReserveCall {
                 call: OutsideCall::Transcribe { audio_digest },
-            } => Some(audio_digest),
+            } => audio_digest.as_ref(),
             Self::UserMessage { spoken: None, .. }
             | Self::ReserveCall { .. }
             | Self::SettleCall { .. }
@@ -170,7 +222,10 @@ impl CommandKind {
             | Self::Generate { .. }
             | Self::CancelRun { .. }
             | Self::RetryRun { .. }
-            | Self::CancelResponse => None,
+            | Self::CancelResponse
+            | Self::ReplyHeard { .. }
+            | Self::ReplyVoiced { .. }
+            | Self::KeepRecording { .. } => None,
         };
         let text = match recording {
             Some(audio_digest) => format!("recording {audio_digest}").into_bytes(),

@@ -1,18 +1,19 @@
 //! Folding: how each fact changes the state. Reads no playbook, no clock and nothing but the fact.
 
 mod calls;
+mod conversation;
 
 use std::sync::Arc;
 
 use greenroom_protocol::{
-    AssetReady, DeltaChange, Event, Gate, MessageAdded, MessageHeard, Millis, PlannerDelta, Provenance, Role,
-    RunId, RunStarted, Seq, SessionId, SlotSource, SlotUpdated, StageChanged, StageCompleted, StageStarted,
+    AssetReady, DeltaChange, Event, Gate, MessageAdded, Millis, PlannerDelta, Provenance, Role, RunId,
+    RunStarted, Seq, SessionId, SlotSource, SlotUpdated, StageChanged, StageCompleted, StageStarted,
     Timestamp, TurnId, TurnOutcome, TurnStarted, limits,
 };
 
 use crate::state::{
-    Attempt, Conversation, INTERRUPTED_KEPT, MESSAGES_KEPT, Phase, PlanProgress, Planning, Remembered, Run,
-    RunEntry, StageProgress, State, Turn,
+    Attempt, Conversation, Phase, PlanProgress, Planning, Remembered, Run, RunEntry, StageProgress, State,
+    Turn,
 };
 use crate::{Brief, Fact, Private, Slot};
 
@@ -60,7 +61,7 @@ impl State {
         let at = fact.at;
         match &fact.event {
             Event::TurnStarted(started) => self.turn_started(started, &fact.private, at),
-            Event::MessageAdded(message) => self.message_added(message),
+            Event::MessageAdded(message) => self.message_added(message, at),
             Event::MessageHeard(heard) => self.conversation.message_heard(heard),
             Event::PlannerDelta(delta) => self.planner_delta(delta, at),
             Event::SlotUpdated(updated) => self.slot_updated(updated),
@@ -125,6 +126,8 @@ impl State {
             turn_id,
             words: String::new(),
             speech_ended_at: private.speech_ended_at,
+            endpoint_at: private.endpoint_at,
+            voiced: private.voiced,
             started_at: at,
             progress: PlanProgress::Begun,
             speaker: None,
@@ -143,10 +146,7 @@ impl State {
         };
         self.brief.set(updated.path.clone(), slot);
         let conversation = &mut self.conversation;
-        conversation.asks.remove(&updated.path);
-        if conversation.asked.as_ref() == Some(&updated.path) {
-            conversation.asked = None;
-        }
+        conversation.answered(&updated.path);
         // A spoken turn may begin after one that was typed while its words were made out.
         let newest_turn = conversation
             .messages
@@ -159,7 +159,7 @@ impl State {
         }
     }
 
-    fn message_added(&mut self, message: &MessageAdded) {
+    fn message_added(&mut self, message: &MessageAdded, at: Timestamp) {
         match message.role {
             Role::User => {
                 if let Some(locale) = message.locale {
@@ -169,24 +169,14 @@ impl State {
                     planning.words.clone_from(&message.text);
                 }
             }
-            // A reply that was cut off before it asked leaves the question before it open.
-            Role::Assistant if message.truncated && message.asks.is_none() => {}
             Role::Assistant => {
-                if let Some(path) = &message.asks {
-                    *self.conversation.asks.entry(path.clone()).or_default() += 1;
+                if let Turn::Planning(planning) = &mut self.turn {
+                    planning.replied(message, at);
                 }
-                self.conversation.asked.clone_from(&message.asks);
+                self.conversation.asked_by(message);
             }
         }
-        let conversation = &mut self.conversation;
-        if conversation.messages.len() == MESSAGES_KEPT
-            && let Some(oldest) = conversation.messages.pop_front()
-        {
-            conversation
-                .heard
-                .retain(|heard| heard.message_id != oldest.message_id);
-        }
-        conversation.messages.push_back(Arc::new(message.clone()));
+        self.conversation.keep(message);
     }
 
     fn planner_delta(&mut self, delta: &PlannerDelta, at: Timestamp) {
@@ -213,7 +203,8 @@ impl State {
                 PlanProgress::Begun
                 | PlanProgress::Calling(_)
                 | PlanProgress::Replied(_)
-                | PlanProgress::Backoff(_) => conversation.interrupt([(turn_id, planning.words)]),
+                | PlanProgress::Backoff(_)
+                | PlanProgress::Voicing { .. } => conversation.interrupt([(turn_id, planning.words)]),
             },
             (Turn::Planning(planning), TurnOutcome::Ok | TurnOutcome::Failed | TurnOutcome::Abandoned)
                 if matches!(planning.progress, PlanProgress::Checking(_)) =>
@@ -341,50 +332,14 @@ impl State {
     }
 }
 
-impl Conversation {
-    /// Keeps how much of a message was heard, as long as the message is kept.
-    fn message_heard(&mut self, heard: &MessageHeard) {
-        let is_of = |message: &Arc<MessageAdded>| message.message_id == heard.message_id;
-        if self.messages.iter().any(is_of) {
-            self.heard.retain(|known| known.message_id != heard.message_id);
-            self.heard.push_back(heard.clone());
+impl Planning {
+    /// A text of the reply stands. Where a voice is to follow, the turn waits for it from the first of them on.
+    fn replied(&mut self, message: &MessageAdded, at: Timestamp) {
+        let is_own = message.turn_id == Some(self.turn_id);
+        // What was cut off ends with its turn.
+        if self.voiced && is_own && !message.truncated && self.progress.voicing_since().is_none() {
+            self.progress = PlanProgress::Voicing { since: at };
         }
-    }
-
-    /// Keeps what the user said in turns that were interrupted, for the next planner to read.
-    fn interrupt(&mut self, turns: impl IntoIterator<Item = (TurnId, String)>) {
-        self.interrupted.extend(turns);
-        let surplus = self.interrupted.len().saturating_sub(INTERRUPTED_KEPT);
-        self.interrupted.drain(..surplus);
-    }
-
-    /// Keeps what the user said in a turn that was interrupted before its check had an end, for the next check.
-    fn leave_unchecked(&mut self, turn_id: TurnId, words: String) {
-        self.unchecked.push_back((turn_id, words));
-        if self.unchecked.len() > INTERRUPTED_KEPT
-            && let Some((oldest, _)) = self.unchecked.pop_front()
-        {
-            self.forget_words(oldest);
-        }
-    }
-
-    /// What was checked together with the turn under way has passed: it may be read like that of any other.
-    fn release_unchecked(&mut self) {
-        let turns = std::mem::take(&mut self.unchecked);
-        self.interrupt(turns);
-    }
-
-    /// The words of a turn, and those that were checked together with them, are read by nothing from now on.
-    fn withhold(&mut self, turn_id: TurnId) {
-        for (unchecked, _) in std::mem::take(&mut self.unchecked) {
-            self.forget_words(unchecked);
-        }
-        self.forget_words(turn_id);
-    }
-
-    fn forget_words(&mut self, turn_id: TurnId) {
-        self.messages
-            .retain(|message| message.role != Role::User || message.turn_id != Some(turn_id));
     }
 }
 
@@ -403,10 +358,10 @@ fn subject(event: &Event) -> (Option<TurnId>, Option<RunId>, bool) {
         // Taking a failed run up again pays for it again, so its key is kept like that of a start.
         Event::StageChanged(changed) => (None, changed.run_id, true),
         Event::TurnCompleted(completed) => (Some(completed.turn_id), None, false),
+        Event::MessageHeard(heard) => (Some(heard.turn_id), None, false),
         Event::SessionStarted(_)
         | Event::SessionRestarted(_)
         | Event::MessageAdded(_)
-        | Event::MessageHeard(_)
         | Event::PlannerDelta(_)
         | Event::SlotUpdated(_)
         | Event::GateReady(_)

@@ -53,6 +53,12 @@ pub struct Private {
     /// When the user had finished speaking (`turn.started` of a spoken turn).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub speech_ended_at: Option<Timestamp>,
+    /// When the end of speech was noticed (`turn.started` of a turn that was spoken live).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint_at: Option<Timestamp>,
+    /// Whether the turn waits for its reply to be heard of (`turn.started` of a turn that was spoken live).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub voiced: bool,
     /// What waits for the check (`call.reserved` of the first check of what a model wrote).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<Held>,

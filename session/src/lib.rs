@@ -28,7 +28,10 @@ pub use agent::{
     ProposedSlot, Stamp, agent_task, due,
 };
 pub use brief::{Brief, Slot};
-pub use command::{Answer, Caller, Command, CommandKind, OutsideCall, Receipt, Settlement, SlotEdit, Spoken};
+pub use command::{
+    Answer, Caller, Command, CommandKind, HeardPart, KeptRecording, OutsideCall, Receipt, Settlement, SlotEdit,
+    Spoken,
+};
 pub use decide::{Context, Decision, Input, NewSession, create, decide};
 pub use evolve::FoldError;
 pub use fact::{

@@ -1,12 +1,13 @@
 //! The state of a session: nothing but the fold of its facts. What folds it is in `evolve`.
 
+mod conversation;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use greenroom_protocol::{
-    CallId, CallPurpose, CallScope, CommandId, ErrorBody, FrozenSlot, Gate, JobId, Locale, MessageAdded,
-    MessageHeard, Millis, Mode, PlaybookRef, Provenance, RunId, Seq, SessionId, SlotPath, StageCompleted,
-    StageId, Timestamp, TurnId,
+    CallId, CallPurpose, CallScope, CommandId, ErrorBody, FrozenSlot, Gate, JobId, Locale, Millis, Mode,
+    PlaybookRef, Provenance, RunId, Seq, SessionId, SlotPath, StageCompleted, StageId, Timestamp, TurnId,
 };
 use indexmap::IndexMap;
 use serde_json::Value;
@@ -15,14 +16,16 @@ use crate::planner::PlannerOutput;
 use crate::ports::{ModelIdentity, SearchSource};
 use crate::{Breach, Brief, UserKey};
 
-/// Messages that a session keeps at hand for its planner and for snapshots.
-pub(crate) const MESSAGES_KEPT: usize = 40;
-/// Utterances of interrupted turns that the next planner reads again.
-pub(crate) const INTERRUPTED_KEPT: usize = 4;
+pub use conversation::Conversation;
+pub(crate) use conversation::{Asking, INTERRUPTED_KEPT, MESSAGES_KEPT};
+
 /// Search results that a run remembers.
 pub(crate) const SOURCES_KEPT: usize = 500;
 /// Outside calls that a session remembers after it gave them up; four of each kind may be open at once.
 pub(crate) const LATE_CALLS_KEPT: usize = 16;
+/// How long a turn whose text is complete waits to hear of its voice. A mouth makes the first sentence in a second or
+/// two and always says how that went, so whoever takes longer has gone.
+pub(crate) const VOICE_WAIT: Millis = Millis(10_000);
 /// A call that is made outside the session and not settled after this long was abandoned by who made it: speech of
 /// five minutes is heard, and a reply spoken, in well under that.
 const OUTSIDE_CALL_AGE_MAX: Millis = Millis(3 * 60 * 1_000);
@@ -110,30 +113,6 @@ pub(crate) struct Remembered {
     pub starts_run: bool,
 }
 
-/// What was said, as far as the planner needs it.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Conversation {
-    /// Turns begun.
-    pub turns: u32,
-    /// The latest messages, oldest first.
-    pub messages: VecDeque<Arc<MessageAdded>>,
-    /// How much of those of [`Self::messages`] was heard that were spoken, oldest first.
-    pub heard: VecDeque<MessageHeard>,
-    /// How often each unfilled slot was asked for.
-    pub asks: BTreeMap<SlotPath, u32>,
-    /// The slot that the last question asked for, until it is filled.
-    pub asked: Option<SlotPath>,
-    /// The newest turn.
-    pub last_turn: Option<TurnId>,
-    /// For each slot that the user edited or cleared, the newest turn then: words from up to it never undo that.
-    pub edited_after: BTreeMap<SlotPath, TurnId>,
-    /// What the user said in the turns that were interrupted just before.
-    pub interrupted: VecDeque<(TurnId, String)>,
-    /// What the user said in turns that were interrupted before their check had an end. The next check covers it;
-    /// until that has passed nothing reads it.
-    pub unchecked: VecDeque<(TurnId, String)>,
-}
-
 /// The turn under way.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Turn {
@@ -152,6 +131,10 @@ pub struct Planning {
     pub words: String,
     /// When the user had finished speaking; none for a typed turn.
     pub speech_ended_at: Option<Timestamp>,
+    /// When that was noticed; none unless it was spoken live.
+    pub endpoint_at: Option<Timestamp>,
+    /// Whether somebody speaks the reply and says when it was heard.
+    pub voiced: bool,
     /// When the turn began.
     pub started_at: Timestamp,
     /// The attempt under way or waited for.
@@ -181,6 +164,11 @@ pub enum PlanProgress {
     Replied(Box<CheckedReply>),
     /// An attempt failed; the next begins at a time.
     Backoff(Backoff),
+    /// The text of the reply is complete, and stands. The turn waits to hear of its voice.
+    Voicing {
+        /// When the text was complete.
+        since: Timestamp,
+    },
 }
 
 /// The check of texts that is under way.
@@ -375,10 +363,18 @@ impl PlanProgress {
     /// The call that is under way.
     pub fn call(&self) -> Option<&ActiveCall> {
         match self {
-            Self::Begun | Self::Backoff(_) => None,
+            Self::Begun | Self::Backoff(_) | Self::Voicing { .. } => None,
             Self::Checking(check) => check.call.as_ref(),
             Self::Calling(attempt) => attempt.call.as_ref(),
             Self::Replied(reply) => reply.check.call.as_ref(),
+        }
+    }
+
+    /// Since when the text of the reply is complete, if the turn waits to hear of its voice.
+    pub fn voicing_since(&self) -> Option<Timestamp> {
+        match self {
+            Self::Voicing { since } => Some(*since),
+            Self::Begun | Self::Checking(_) | Self::Calling(_) | Self::Replied(_) | Self::Backoff(_) => None,
         }
     }
 }

@@ -337,7 +337,7 @@ impl Listening<'_> {
     ) -> Result<Heard, Failure> {
         let Self { asking, ports, .. } = self;
         let call = OutsideCall::Transcribe {
-            audio_digest: self.digest.clone(),
+            audio_digest: Some(self.digest.clone()),
         };
         let receipt = asking.reserve(&ports.directory, self.key.clone(), call).await?;
         if receipt.duplicate {
@@ -394,8 +394,10 @@ impl Listening<'_> {
             turn_id,
             call_id,
             record: receipt.clone().into(),
-            audio_digest: self.digest.clone(),
+            audio_digest: Some(self.digest.clone()),
             ended_at: self.ended_at,
+            endpoint_at: None,
+            voiced: false,
         };
         let kind = CommandKind::UserMessage {
             text,

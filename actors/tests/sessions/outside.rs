@@ -15,7 +15,7 @@ const DRAIN: Duration = Duration::from_secs(30);
 fn transcribe() -> CommandKind {
     CommandKind::ReserveCall {
         call: OutsideCall::Transcribe {
-            audio_digest: RECORDING.to_owned(),
+            audio_digest: Some(RECORDING.to_owned()),
         },
     }
 }
@@ -39,8 +39,10 @@ fn heard(reserved: &Receipt) -> CommandKind {
             turn_id: reserved.turn_id.unwrap(),
             call_id: reserved.call_id.unwrap(),
             record: record(),
-            audio_digest: RECORDING.to_owned(),
+            audio_digest: Some(RECORDING.to_owned()),
             ended_at: greenroom_protocol::Timestamp::from_unix_ms(0),
+            endpoint_at: None,
+            voiced: false,
         })),
     }
 }

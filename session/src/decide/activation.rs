@@ -73,6 +73,8 @@ impl Decider<'_, '_> {
                 }
             }
             PlanProgress::Begun | PlanProgress::Backoff(_) if !is_old && has_model => {}
+            // Whoever was to speak the reply has gone; its text stands.
+            PlanProgress::Voicing { .. } => self.complete_turn(TurnOutcome::Ok),
             PlanProgress::Begun
             | PlanProgress::Checking(_)
             | PlanProgress::Calling(_)

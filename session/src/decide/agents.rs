@@ -2,7 +2,7 @@
 
 use greenroom_protocol::{
     CallId, CallOutcome, CallPurpose, CallScope, ErrorBody, ErrorCode, ErrorEvent, Event, Millis,
-    PlannerDelta, Provenance, Role, Timestamp, TurnId, TurnOutcome,
+    PlannerDelta, Provenance, Role, Timestamp, TurnId,
 };
 
 use super::{Decider, backoff};
@@ -176,7 +176,7 @@ impl Decider<'_, '_> {
         if !said_something || (!acts && wants_question && !asked) {
             self.reply_from_playbook();
         }
-        self.complete_turn(TurnOutcome::Ok);
+        self.reply_complete();
         match intent {
             Intent::None => {}
             Intent::Generate => self.run_as_asked(false),
@@ -195,10 +195,15 @@ impl Decider<'_, '_> {
         let words: Vec<&str> = std::iter::once(planning.words.as_str())
             .chain(interrupted)
             .collect();
-        let mut replies = conversation.messages.iter().rev();
-        let offer = replies
-            .find(|message| message.role == Role::Assistant && message.turn_id != Some(planning.turn_id));
-        if wishes(intent, &words, offer.map(|message| message.text.as_str())) {
+        // Of what was spoken, the user knows what was heard.
+        let mut replies = conversation
+            .messages
+            .iter()
+            .rev()
+            .filter(|message| message.role == Role::Assistant && message.turn_id != Some(planning.turn_id))
+            .map(|message| conversation.known_text(message));
+        let offer = replies.find(|text| !text.is_empty());
+        if wishes(intent, &words, offer) {
             intent
         } else {
             Intent::None
@@ -222,7 +227,7 @@ impl Decider<'_, '_> {
     pub(super) fn reply_given_up(&mut self, turn_id: TurnId, attempt: u32, failure: &Failure) {
         self.tell_reply_failed(turn_id, attempt, failure, None);
         self.reply_from_playbook();
-        self.complete_turn(TurnOutcome::Ok);
+        self.reply_complete();
     }
 
     fn tell_reply_failed(
@@ -328,6 +333,7 @@ impl Decider<'_, '_> {
                 },
             );
         }
+        self.tick_voice();
         self.tick_stages(resumed);
     }
 }

@@ -99,7 +99,12 @@ impl Decider<'_, '_> {
                     Some(PlanProgress::Replied(checked)) => {
                         self.reply_checked(*turn_id, &checked, stamp.call_id, report);
                     }
-                    Some(PlanProgress::Begun | PlanProgress::Calling(_) | PlanProgress::Backoff(_))
+                    Some(
+                        PlanProgress::Begun
+                        | PlanProgress::Calling(_)
+                        | PlanProgress::Backoff(_)
+                        | PlanProgress::Voicing { .. },
+                    )
                     | None => {}
                 }
             }

@@ -8,10 +8,12 @@ mod activation;
 mod agents;
 mod brief;
 mod check;
+mod latency;
 mod outside;
 mod run;
 mod stage;
 mod turn;
+mod voice;
 
 use greenroom_protocol::{
     CallId, CallOutcome, CallPurpose, CallReserved, CallScope, CallSettled, CommandId, ErrorBody, ErrorCode,
@@ -183,6 +185,17 @@ impl Decider<'_, '_> {
             CommandKind::CancelRun { run_id } => self.cancel_run(run_id),
             CommandKind::RetryRun { run_id } => self.retry_run(run_id),
             CommandKind::CancelResponse => Ok(self.cancel_response()),
+            CommandKind::ReplyHeard {
+                turn_id,
+                parts,
+                cancels,
+            } => Ok(self.reply_heard(turn_id, &parts, cancels)),
+            CommandKind::ReplyVoiced {
+                turn_id,
+                first_byte_at,
+                first_sent_at,
+            } => Ok(self.reply_voiced(turn_id, first_byte_at, first_sent_at)),
+            CommandKind::KeepRecording { asset } => self.keep_recording(asset),
         };
         let seq = self.began_at.unwrap_or(self.state.head);
         answer.map(|subject| Receipt { seq, ..subject })

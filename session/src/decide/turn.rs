@@ -1,17 +1,17 @@
 //! Turns: an utterance and the reply to it. A new turn ends the one under way.
 
 use greenroom_protocol::{
-    CallOutcome, CallPurpose, CallScope, ErrorCode, Event, MessageAdded, Modality, Provenance, Role, Segment,
-    SegmentLatency, SlotPath, Timestamp, TurnCompleted, TurnId, TurnLatency, TurnOutcome, TurnStarted,
-    limits,
+    CallOutcome, CallPurpose, CallScope, ErrorCode, Event, MessageAdded, Modality, Provenance, Role,
+    SlotPath, TurnCompleted, TurnId, TurnOutcome, TurnStarted, limits,
 };
 
 use super::Decider;
+use super::latency::{FirstSound, latency};
 use crate::Private;
 use crate::command::{Answer, Receipt, Spoken};
 use crate::planner;
 use crate::ports::ModerationPolicy;
-use crate::state::{Phase, Planning, Turn};
+use crate::state::{Phase, PlanProgress, Turn};
 
 impl Decider<'_, '_> {
     /// An utterance, typed or spoken.
@@ -70,7 +70,7 @@ impl Decider<'_, '_> {
             );
         } else {
             self.reply_from_playbook();
-            self.complete_turn(TurnOutcome::Ok);
+            self.reply_complete();
         }
     }
 
@@ -92,6 +92,8 @@ impl Decider<'_, '_> {
         };
         let private = Private {
             speech_ended_at: spoken.map(|spoken| spoken.ended_at),
+            endpoint_at: spoken.and_then(|spoken| spoken.endpoint_at),
+            voiced: spoken.is_some_and(|spoken| spoken.voiced),
             ..Private::none()
         };
         self.record_command_with(
@@ -132,12 +134,21 @@ impl Decider<'_, '_> {
         );
     }
 
-    /// Ends the turn under way before its reply is complete: what was shown becomes its message, unless nothing may
-    /// stand that was not checked.
+    /// Ends the turn under way, which something else takes the place of.
     pub(super) fn end_turn(&mut self, outcome: TurnOutcome, by_command: bool) {
+        self.cut_reply_off();
+        self.complete_cut_off_turn(outcome, by_command);
+    }
+
+    /// Ends the reply under way before it is complete: what was shown becomes its message, unless nothing may stand
+    /// that was not checked.
+    pub(super) fn cut_reply_off(&mut self) {
         let Some(planning) = self.state.planning() else {
             return;
         };
+        if planning.progress.voicing_since().is_some() {
+            return;
+        }
         let call = planning.progress.call().cloned();
         let (turn_id, reply) = (planning.turn_id, planning.reply.trim().to_owned());
         let (speaker, asks) = (planning.speaker.clone(), planning.asks.clone());
@@ -158,7 +169,16 @@ impl Decider<'_, '_> {
             let asks = asks.filter(|path| self.is_wanted(path));
             self.say(Some(turn_id), reply, provenance, true, asks);
         }
-        match self.turn_completed(outcome) {
+    }
+
+    /// Completes a turn whose reply was cut off. One whose text was complete is as good as any other.
+    pub(super) fn complete_cut_off_turn(&mut self, outcome: TurnOutcome, by_command: bool) {
+        let progress = self.state.planning().map(|planning| &planning.progress);
+        let outcome = match progress.and_then(PlanProgress::voicing_since) {
+            Some(_) => TurnOutcome::Ok,
+            None => outcome,
+        };
+        match self.turn_completed(outcome, None) {
             Some(completed) if by_command => self.record_command(completed),
             Some(completed) => self.record(completed),
             None => {}
@@ -240,19 +260,34 @@ impl Decider<'_, '_> {
         }));
     }
 
+    /// The text of the reply is complete, and with it the turn, unless that waits to hear of its voice.
+    pub(super) fn reply_complete(&mut self) {
+        let progress = self.state.planning().map(|planning| &planning.progress);
+        if progress.and_then(PlanProgress::voicing_since).is_none() {
+            self.complete_turn(TurnOutcome::Ok);
+        }
+    }
+
+    /// Completes a turn that has heard of its voice.
+    pub(super) fn complete_voiced_turn(&mut self, sound: Option<FirstSound>) {
+        if let Some(completed) = self.turn_completed(TurnOutcome::Ok, sound) {
+            self.record_command(completed);
+        }
+    }
+
     pub(super) fn complete_turn(&mut self, outcome: TurnOutcome) {
-        if let Some(completed) = self.turn_completed(outcome) {
+        if let Some(completed) = self.turn_completed(outcome, None) {
             self.record(completed);
         }
     }
 
-    fn turn_completed(&self, outcome: TurnOutcome) -> Option<Event> {
+    fn turn_completed(&self, outcome: TurnOutcome, sound: Option<FirstSound>) -> Option<Event> {
         match &self.state.turn {
             Turn::Idle => None,
             Turn::Planning(planning) => Some(Event::TurnCompleted(TurnCompleted {
                 turn_id: planning.turn_id,
                 outcome,
-                latency: latency(planning, self.context.now),
+                latency: latency(planning, self.context.now, sound),
             })),
         }
     }
@@ -275,35 +310,4 @@ fn is_visible(character: char) -> bool {
             | '\u{ffa0}'
     );
     !(fills_or_joins || character.is_whitespace() || character.is_control())
-}
-
-/// Where the time of a turn went: contiguous parts that sum to the whole. A spoken turn's time begins when the user
-/// had finished speaking; the check of what was said is part of the wait for the first words.
-fn latency(planning: &Planning, now: Timestamp) -> TurnLatency {
-    let now = now.max(planning.started_at);
-    let began_at = planning
-        .speech_ended_at
-        .unwrap_or(planning.started_at)
-        .min(planning.started_at);
-    let first_words_at = planning.first_words_at.unwrap_or(now);
-    let first_sentence_at = planning.first_sentence_at.unwrap_or(now).max(first_words_at);
-    let transcription = planning
-        .speech_ended_at
-        .map(|_| (Segment::Transcription, began_at, planning.started_at));
-    let bounds = [
-        (Segment::PlannerFirstToken, planning.started_at, first_words_at),
-        (Segment::FirstSentence, first_words_at, first_sentence_at),
-        (Segment::Delivery, first_sentence_at, now),
-    ];
-    TurnLatency {
-        total_ms: now.since(began_at),
-        segments: transcription
-            .into_iter()
-            .chain(bounds)
-            .map(|(segment, from, until)| SegmentLatency {
-                segment,
-                ms: until.since(from),
-            })
-            .collect(),
-    }
 }

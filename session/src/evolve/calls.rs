@@ -74,7 +74,8 @@ impl State {
             PlanProgress::Begun
             | PlanProgress::Checking(_)
             | PlanProgress::Calling(_)
-            | PlanProgress::Replied(_) => (0, 0),
+            | PlanProgress::Replied(_)
+            | PlanProgress::Voicing { .. } => (0, 0),
         };
         planning.reply.clear();
         (planning.asks, planning.first_words_at, planning.first_sentence_at) = (None, None, None);
@@ -124,7 +125,8 @@ impl State {
                 | PlanProgress::Checking(_)
                 | PlanProgress::Calling(_)
                 | PlanProgress::Replied(_)
-                | PlanProgress::Backoff(_)),
+                | PlanProgress::Backoff(_)
+                | PlanProgress::Voicing { .. }),
                 Some(Held::Reply { .. } | Held::Output { .. }) | None,
             ) => unchanged,
         };
@@ -219,7 +221,7 @@ impl State {
             return;
         };
         match &mut planning.progress {
-            PlanProgress::Begun | PlanProgress::Backoff(_) => {}
+            PlanProgress::Begun | PlanProgress::Backoff(_) | PlanProgress::Voicing { .. } => {}
             PlanProgress::Calling(attempt) => attempt.settle(settled, private),
             PlanProgress::Replied(checked) => checked.check.settle(settled),
             PlanProgress::Checking(check) => {

@@ -10,7 +10,7 @@ use crate::playbook::{Playbook, SlotKind, SlotSpec};
 use crate::ports::{ModelRequest, OutputSchema, PromptMessage, PromptRole};
 use crate::state::State;
 
-/// What follows a text of the assistant that the user did not let it finish.
+/// What follows a text of the assistant that the user did not let it finish, or did not hear to its end.
 const CUT_OFF: &str = " […]";
 
 /// The request of a planner's attempt.
@@ -32,7 +32,7 @@ pub(crate) fn request(state: &State, playbook: &Playbook, call_id: CallId, timeo
         .messages
         .iter()
         .skip(skip)
-        .map(|message| prompt_message(message))
+        .map(|message| prompt_message(message, state.conversation.known_text(message)))
         .collect();
     ModelRequest {
         call_id,
@@ -50,16 +50,17 @@ pub(crate) fn request(state: &State, playbook: &Playbook, call_id: CallId, timeo
     }
 }
 
-/// A message as the model reads it again.
-fn prompt_message(message: &MessageAdded) -> PromptMessage {
+/// A message as the model reads it again: what the user knows of it.
+fn prompt_message(message: &MessageAdded, known: &str) -> PromptMessage {
     let role = match message.role {
         Role::User => PromptRole::User,
         Role::Assistant => PromptRole::Assistant,
     };
-    let cut_off = if message.truncated { CUT_OFF } else { "" };
+    let is_whole = !message.truncated && known.len() >= message.text.trim_end().len();
+    let cut_off = if is_whole { "" } else { CUT_OFF };
     PromptMessage {
         role,
-        text: format!("{}{cut_off}", message.text),
+        text: format!("{known}{cut_off}").trim_start().to_owned(),
     }
 }
 

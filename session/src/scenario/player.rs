@@ -245,7 +245,7 @@ impl<'a> Player<'a> {
     fn transcribe(&mut self) -> Option<Spoken> {
         let reserved = self.send(CommandKind::ReserveCall {
             call: OutsideCall::Transcribe {
-                audio_digest: RECORDING.to_owned(),
+                audio_digest: Some(RECORDING.to_owned()),
             },
         })?;
         Some(Spoken {
@@ -259,8 +259,10 @@ impl<'a> Player<'a> {
                 usage: None,
                 cost: CallCost::Known(1),
             },
-            audio_digest: RECORDING.to_owned(),
+            audio_digest: Some(RECORDING.to_owned()),
             ended_at: self.now,
+            endpoint_at: None,
+            voiced: false,
         })
     }
 

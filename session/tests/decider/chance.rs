@@ -114,7 +114,7 @@ impl Story {
                 self.command(CommandKind::UserMessage { text, spoken: None });
             }
             Move::Listens => {
-                let audio_digest = RECORDING.to_owned();
+                let audio_digest = Some(RECORDING.to_owned());
                 let call = OutsideCall::Transcribe { audio_digest };
                 self.heard
                     .extend(self.play.send(CommandKind::ReserveCall { call }));
@@ -177,8 +177,10 @@ impl Story {
             turn_id: reserved.turn_id.expect("a turn"),
             call_id: reserved.call_id.expect("a call"),
             record,
-            audio_digest: RECORDING.to_owned(),
+            audio_digest: Some(RECORDING.to_owned()),
             ended_at: self.play.now,
+            endpoint_at: None,
+            voiced: false,
         };
         let spoken = Some(Box::new(spoken));
         self.command(CommandKind::UserMessage { text, spoken });

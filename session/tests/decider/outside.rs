@@ -23,7 +23,7 @@ fn listening() -> Play {
 fn transcribe() -> CommandKind {
     CommandKind::ReserveCall {
         call: OutsideCall::Transcribe {
-            audio_digest: RECORDING.into(),
+            audio_digest: Some(RECORDING.into()),
         },
     }
 }
@@ -52,8 +52,10 @@ fn spoken(play: &Play, reserved: &Receipt, text: &str) -> CommandKind {
             turn_id: reserved.turn_id.expect("a turn"),
             call_id: reserved.call_id.expect("a call"),
             record: record(),
-            audio_digest: RECORDING.into(),
+            audio_digest: Some(RECORDING.into()),
             ended_at: play.now,
+            endpoint_at: None,
+            voiced: false,
         })),
     }
 }
@@ -160,7 +162,7 @@ fn the_same_recording_under_the_same_key_is_the_same_turn_at_every_step() {
     assert!(known.duplicate && known.turn_id == first.turn_id && known.call_id.is_none());
     let other = CommandKind::ReserveCall {
         call: OutsideCall::Transcribe {
-            audio_digest: "another".into(),
+            audio_digest: Some("another".into()),
         },
     };
     assert_eq!(code(play.send_as(Some("k"), other)), ErrorCode::InputIdReused);
