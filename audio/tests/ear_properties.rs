@@ -155,9 +155,11 @@ proptest! {
         let mut ear = Ear::new(format, settings).unwrap();
         let mut reader = FrameReader::new(format);
         let (mut events, mut stream) = (Vec::new(), Vec::new());
+        let mut newly_read = Vec::new();
         for (index, frame) in frames.iter().enumerate() {
             let before = stream.len();
             let result = ear.push_frame(frame, &mut events);
+            newly_read.extend_from_slice(ear.newly_read());
             prop_assert_eq!(reader.push(frame, &mut stream), result);
             match result {
                 Ok(()) | Err(FrameError::Damaged { .. }) => {}
@@ -178,8 +180,10 @@ proptest! {
                         reader.push_lost(&mut stream);
                     }
                 }
+                newly_read.extend_from_slice(ear.newly_read());
             }
         }
+        prop_assert_eq!(&newly_read, &stream);
         prop_assert_eq!(order::check(&stream, &events), Ok(()));
     }
 }

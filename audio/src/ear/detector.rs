@@ -49,7 +49,6 @@ pub(super) enum Detector {
 }
 
 /// The last windows before the gate opens.
-#[derive(Default)]
 pub(super) struct Unheard {
     windows: VecDeque<[i16; WINDOW_SAMPLES]>,
 }
@@ -60,7 +59,7 @@ impl Detector {
             DetectorKind::GatedEarshot => Self::GatedEarshot {
                 gate: EnergyGate::new(GATE_MARGIN_DB, GATE_HOLD_WINDOWS),
                 network: Box::default(),
-                unheard: Unheard::default(),
+                unheard: Unheard::new(),
             },
             DetectorKind::Earshot => Self::Earshot {
                 network: Box::default(),
@@ -93,6 +92,12 @@ impl Detector {
 }
 
 impl Unheard {
+    fn new() -> Self {
+        Self {
+            windows: VecDeque::with_capacity(LEAD_IN_WINDOWS),
+        }
+    }
+
     fn keep(&mut self, window: &[i16; WINDOW_SAMPLES]) {
         if self.windows.len() == LEAD_IN_WINDOWS {
             self.windows.pop_front();

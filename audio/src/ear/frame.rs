@@ -1,5 +1,6 @@
 //! What a socket sends as audio, frame by frame, to mono samples at [`SPEECH_RATE_HZ`].
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use ropus::{Channels, DecodeMode, Decoder};
@@ -102,7 +103,7 @@ enum Source {
         channels: usize,
     },
     OtherPcm(ResampledPcm),
-    Opus(OpusStream),
+    Opus(OpusStream<Decoder>),
 }
 
 struct ResampledPcm {
@@ -114,9 +115,17 @@ struct ResampledPcm {
     resampled: Vec<f32>,
 }
 
-struct OpusStream {
-    decoder: Box<Decoder>,
+struct OpusStream<D> {
+    decoder: Box<D>,
     decoded: Vec<i16>,
+}
+
+/// What decodes the packets of a stream. There is one; a test has another, to fail as no packet known makes that one fail.
+trait PacketDecoder {
+    fn at_the_start() -> Self;
+
+    /// How many samples a packet became, or what stands in for a lost one when it is empty. `None` when it is broken.
+    fn decode_into(&mut self, packet: &[u8], samples: &mut [i16]) -> Option<usize>;
 }
 
 impl FrameFormat {
@@ -271,20 +280,37 @@ impl ResampledPcm {
     }
 }
 
-impl OpusStream {
+impl PacketDecoder for Decoder {
+    fn at_the_start() -> Self {
+        Self::new(SPEECH_RATE_HZ, Channels::Mono).expect("the rate of speech is one of Opus, and it has mono")
+    }
+
+    fn decode_into(&mut self, packet: &[u8], samples: &mut [i16]) -> Option<usize> {
+        self.decode(packet, samples, DecodeMode::Normal).ok()
+    }
+}
+
+impl<D: PacketDecoder> OpusStream<D> {
     fn new() -> Self {
-        let decoder = Decoder::new(SPEECH_RATE_HZ, Channels::Mono);
         Self {
-            decoder: Box::new(decoder.expect("the rate of speech is one of Opus, and it has mono")),
+            decoder: Box::new(D::at_the_start()),
             decoded: vec![0; FRAME_SAMPLES_MAX],
         }
     }
 
     /// Appends what a packet says, or what stands in for a lost one when it is empty; says how many samples that is, and
     /// `None` when the packet is broken.
+    ///
+    /// A stranger made the packet, and a decoder is a large thing: if one should panic, the packet is broken, and the
+    /// decoder, of which nobody knows what it left undone, is replaced by a new one.
     fn decode(&mut self, packet: &[u8], room: usize, speech: &mut Vec<i16>) -> Option<usize> {
-        let decoded = &mut self.decoded[..room];
-        let samples = self.decoder.decode(packet, decoded, DecodeMode::Normal).ok()?;
+        let Self { decoder, decoded } = self;
+        let attempt = AssertUnwindSafe(|| decoder.decode_into(packet, &mut decoded[..room]));
+        let Ok(outcome) = catch_unwind(attempt) else {
+            **decoder = D::at_the_start();
+            return None;
+        };
+        let samples = outcome?;
         speech.extend_from_slice(&decoded[..samples]);
         Some(samples)
     }
@@ -523,6 +549,36 @@ mod tests {
             louder = concealed;
         }
         assert_eq!(read(&mut reader, &packets[5]).unwrap().len(), 320);
+    }
+
+    /// Counts packets, and panics at an odd one.
+    struct Fragile {
+        packets: usize,
+    }
+
+    impl PacketDecoder for Fragile {
+        fn at_the_start() -> Self {
+            Self { packets: 0 }
+        }
+
+        fn decode_into(&mut self, packet: &[u8], samples: &mut [i16]) -> Option<usize> {
+            self.packets += 1;
+            samples.fill(7);
+            assert!(packet[0].is_multiple_of(2), "a packet that breaks the decoder");
+            Some(samples.len())
+        }
+    }
+
+    #[test]
+    fn a_decoder_that_panics_is_replaced_and_its_packet_is_damaged() {
+        let mut stream = OpusStream::<Fragile>::new();
+        let mut speech = Vec::new();
+        assert_eq!(stream.decode(&[0], 320, &mut speech), Some(320));
+        assert_eq!(stream.decode(&[0], 320, &mut speech), Some(320));
+        assert_eq!(stream.decode(&[1], 320, &mut speech), None);
+        assert_eq!((speech.len(), stream.decoder.packets), (640, 0));
+        assert_eq!(stream.decode(&[2], 320, &mut speech), Some(320));
+        assert_eq!((speech.len(), stream.decoder.packets), (960, 1));
     }
 
     #[test]

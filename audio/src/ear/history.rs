@@ -1,7 +1,10 @@
 //! The samples that may still be told, with their places in the stream.
 
-/// How much more than wanted is held before the oldest is dropped, in samples: copying happens ten times a second.
-const SLACK_SAMPLES: u64 = 1_600;
+/// How much more than wanted is held before the oldest is dropped, in samples: copying happens twenty times a second.
+const SLACK_SAMPLES: u64 = 800;
+/// Room is made for this part of what is held, not for as much again: most of the time nobody speaks, and what is held
+/// does not grow.
+const GROWTH_PART: usize = 8;
 
 /// The end of a stream, contiguous, from some place on.
 #[derive(Default)]
@@ -22,13 +25,21 @@ impl History {
     }
 
     pub(super) fn push(&mut self, samples: &[i16]) {
+        if self.samples.capacity() - self.samples.len() < samples.len() {
+            let growth = samples.len().max(self.samples.len() / GROWTH_PART);
+            self.samples.reserve_exact(growth);
+        }
         self.samples.extend_from_slice(samples);
     }
 
-    /// Drops the oldest of what is more than `wanted` samples, now and then.
+    /// Drops the oldest of what is more than `wanted` samples, now and then, and gives back the room of a long utterance.
     pub(super) fn keep_last(&mut self, wanted: u64) {
         if self.end() - self.from > wanted + SLACK_SAMPLES {
             self.drop_before(self.end() - wanted);
+            let room = usize::try_from(wanted + SLACK_SAMPLES).unwrap_or(usize::MAX);
+            if self.samples.capacity() / 2 > room {
+                self.samples.shrink_to(room);
+            }
         }
     }
 
@@ -90,5 +101,26 @@ mod tests {
             );
             assert_eq!(history.end(), round * 100);
         }
+        assert!(
+            history.samples.capacity() <= 1_500,
+            "{}",
+            history.samples.capacity()
+        );
+    }
+
+    #[test]
+    fn the_room_of_a_long_utterance_is_given_back() {
+        let mut history = History::default();
+        for _ in 0..1_000 {
+            history.push(&[7; 256]);
+        }
+        assert!(history.samples.capacity() < 256_000 * 9 / 8 + 256);
+        history.keep_last(5_000);
+        assert_eq!(history.since(0).len(), 5_000);
+        assert!(
+            history.samples.capacity() < 6_000,
+            "{}",
+            history.samples.capacity()
+        );
     }
 }
