@@ -18,6 +18,7 @@ pub mod ports;
 pub mod scenario;
 pub mod schema;
 mod slot_value;
+pub mod speaking;
 pub mod stage;
 pub mod state;
 pub mod support;

@@ -21,7 +21,7 @@ mod word_set;
 
 /// What the support rule reads a text with.
 pub(crate) mod lexis {
-    pub(crate) use super::korean::has_final;
+    pub(crate) use super::korean::{ends_clause, has_final, is_interrogative};
     pub(crate) use super::labels::{Link, Segment, asks_reason, segments};
     pub(crate) use super::mood::{Mood, Token, is_doubt, tokens};
     pub(crate) use super::number::{numeral_at, numerals};
