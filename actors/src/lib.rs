@@ -10,6 +10,7 @@ mod cursor;
 mod directory;
 mod greenroom;
 mod observe;
+pub mod outside;
 mod playbooks;
 mod recovery;
 mod registry;
@@ -19,6 +20,7 @@ mod ring;
 mod session;
 mod sessions;
 mod shared;
+pub mod voice;
 
 #[cfg(debug_assertions)]
 pub use config::Faults;

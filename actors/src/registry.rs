@@ -4,7 +4,7 @@
 //! supervisor installs a generation; a session removes its own when it leaves.
 
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use dashmap::DashMap;
 use greenroom_protocol::{Frame, Seq, SessionId};
@@ -16,6 +16,7 @@ use crate::reply::{Outcome, ReplyTo};
 use crate::ring::{Ring, RingRead};
 use crate::session::SessionMessage;
 use crate::shared::{Shared, lock};
+use crate::voice::Floor;
 
 /// Snapshots of one session that may wait for the journal at once. They take no place from the commands.
 const READS_WAITING_MAX: usize = 64;
@@ -79,6 +80,8 @@ pub(crate) struct Entry {
     pins: AtomicUsize,
     restarts: AtomicU32,
     drops: AtomicU32,
+    /// Made for the first connection that speaks: most sessions are typed.
+    floor: OnceLock<Floor>,
 }
 
 /// The generation that commands go to.
@@ -144,6 +147,7 @@ impl Entry {
             pins: AtomicUsize::new(0),
             restarts: AtomicU32::new(0),
             drops: AtomicU32::new(0),
+            floor: OnceLock::new(),
         }
     }
 
@@ -280,6 +284,11 @@ impl Entry {
     /// Counts a generation that the journal dropped; how many there were since the last commit, this included.
     pub(crate) fn count_drop(&self) -> u32 {
         self.drops.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Who holds the session's microphone, and whose voice answers.
+    pub(crate) fn floor(&self) -> &Floor {
+        self.floor.get_or_init(Floor::default)
     }
 
     /// Remembers that an append was committed.

@@ -181,6 +181,7 @@ pub(crate) async fn unfolded_view(
             ..Gate::default()
         },
         messages: Vec::new(),
+        heard: Vec::new(),
         turn_id: None,
         run_id: None,
         stages: Vec::new(),

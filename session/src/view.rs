@@ -12,6 +12,10 @@ use crate::playbook::Playbook;
 use crate::ports::SessionSummary;
 use crate::state::{Phase, StageProgress, State, Turn};
 
+/// Words that recognition is told may occur, and characters of each; it reads no more of a hint.
+const VOCABULARY_MAX: usize = 20;
+const VOCABULARY_CHARS_MAX: usize = 60;
+
 /// A session as of one committed event.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SessionView {
@@ -85,6 +89,21 @@ impl SessionView {
             created_at: state.created_at,
             updated_at: state.updated_at,
         }
+    }
+
+    /// What the brief says already: names that recognition would not guess.
+    pub fn vocabulary(&self) -> Vec<String> {
+        let slots = self
+            .brief_slots
+            .values()
+            .filter_map(Value::as_object)
+            .flat_map(serde_json::Map::values);
+        let texts = slots.flat_map(|value| match value {
+            Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
+            value => Vec::from_iter(value.as_str()),
+        });
+        let short = texts.filter(|text| text.chars().count() <= VOCABULARY_CHARS_MAX);
+        short.take(VOCABULARY_MAX).map(str::to_owned).collect()
     }
 
     /// The view as the signal that a fresh connection begins with.

@@ -1,7 +1,6 @@
 //! HTTP: routes that turn words on the wire into commands and answers into words, and decide nothing.
 
 mod access;
-mod ask;
 mod asker;
 mod assets;
 mod documents;
@@ -33,13 +32,13 @@ mod voice;
 mod wire;
 
 pub use access::Access;
-pub use ask::send;
 pub use asker::Asker;
 pub use documents::Documents;
 pub use edge::RequestId;
 pub use events::{EventsPage, page as events_page, parse_event_id};
 pub use extract::{InPath, InQuery, ListQuery};
 pub use failure::{Failure, render};
+pub use greenroom_actors::outside::send;
 pub use listen::{Peer, WriteProgress, serve};
 pub use router::router;
 pub use turn::{TurnEvents, gather_within};

@@ -10,7 +10,7 @@ use greenroom_protocol::{ErrorBody, ErrorCode, Role, SessionId, TurnId};
 use greenroom_session::SessionView;
 use greenroom_session::playbook::{Playbook, VoicePreset};
 use greenroom_session::ports::{Clock as _, SpeechFormat};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::asker::IdempotencyKey;
 use super::extract::{InBody, InPath};
@@ -29,9 +29,6 @@ use crate::voice::{Heard, Speech, Utterance, VoiceTurn, is_made_of_phrases, obse
 /// Characters of a text to be spoken: what the usual models take, counted in tokens, of a script with a token to a
 /// letter.
 const SPEECH_CHARS_MAX: usize = 2_000;
-/// Words that recognition is told may occur, and characters of each; it reads no more of a hint.
-const VOCABULARY_MAX: usize = 20;
-const VOCABULARY_CHARS_MAX: usize = 60;
 
 /// Say something by a recording and wait for the reply. A recording of which nothing is understood makes no turn: the
 /// transcript is empty, and `next_question` asks for text. A client that goes away once the recording is there cancels
@@ -228,7 +225,7 @@ async fn receive(
         key: None,
         recording: form.recording,
         language: form.locale.unwrap_or(view.locale),
-        vocabulary: vocabulary(&view),
+        vocabulary: view.vocabulary(),
         ended_at,
         preset,
         presence,
@@ -249,21 +246,6 @@ fn preset<'a>(playbook: &'a Playbook, name: Option<&str>) -> Result<&'a VoicePre
         let details = json!({ "field": "voice_preset", "reason": reason, "presets": presets });
         Failure::with_details(ErrorCode::InputInvalid, details)
     })
-}
-
-/// What the brief says already: names that recognition would not guess.
-fn vocabulary(view: &SessionView) -> Vec<String> {
-    let slots = view
-        .brief_slots
-        .values()
-        .filter_map(Value::as_object)
-        .flat_map(serde_json::Map::values);
-    let texts = slots.flat_map(|value| match value {
-        Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
-        value => Vec::from_iter(value.as_str()),
-    });
-    let short = texts.filter(|text| text.chars().count() <= VOCABULARY_CHARS_MAX);
-    short.take(VOCABULARY_MAX).map(str::to_owned).collect()
 }
 
 /// Whether a text was said in the session: one of its latest messages, or all of the assistant's in one turn.

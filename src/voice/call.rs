@@ -1,14 +1,9 @@
 //! Calls that are made beside a session: booked by it before they leave, settled with it after they came back.
 
-use std::panic::AssertUnwindSafe;
-
-use futures_util::FutureExt as _;
 use greenroom_actors::Directory;
-use greenroom_protocol::{
-    AssetReady, CallId, CallOutcome, CommandId, ErrorBody, ErrorCode, Locale, Millis, SessionId,
-};
-use greenroom_session::ports::{CallFailure, CallReceipt};
-use greenroom_session::{CallRecord, Caller, Command, CommandKind, OutsideCall, Receipt, Settlement};
+use greenroom_protocol::{CallId, CommandId, ErrorBody, ErrorCode, Locale, Millis, SessionId};
+use greenroom_session::ports::CallFailure;
+use greenroom_session::{Caller, Command, CommandKind, OutsideCall, Receipt, Settlement};
 
 use crate::http::{Failure, send};
 
@@ -77,44 +72,6 @@ impl Asking {
     /// A refusal in the language of the session.
     pub(super) fn refusal(&self, code: ErrorCode) -> Failure {
         Failure::Told(Box::new(ErrorBody::new(code, self.locale)))
-    }
-}
-
-/// Makes a call. A panic in the provider's client costs that call and nothing else; what the provider made of it, nobody
-/// knows.
-pub(super) async fn made<T>(call: impl Future<Output = Result<T, CallFailure>>) -> Result<T, CallFailure> {
-    match AssertUnwindSafe(call).catch_unwind().await {
-        Ok(made) => made,
-        // The text of the panic may quote what people said. Where it panicked is in the server's log.
-        Err(_) => Err(CallFailure {
-            code: ErrorCode::SysInternal,
-            retryable: true,
-            retry_after: None,
-            reason: "the provider's client panicked".to_owned(),
-            receipt: None,
-        }),
-    }
-}
-
-/// How a call that came back whole is settled.
-pub(super) fn settled(receipt: CallReceipt, asset: Option<AssetReady>) -> Settlement {
-    Settlement {
-        outcome: CallOutcome::Ok,
-        record: Some(receipt.into()),
-        error: None,
-        reason: None,
-        asset,
-    }
-}
-
-/// How a call that failed is settled; `error` is for everybody to see.
-pub(super) fn unsettled(failure: CallFailure, error: Option<ErrorCode>) -> Settlement {
-    Settlement {
-        outcome: failure.outcome(),
-        record: failure.receipt.map(CallRecord::from),
-        error,
-        reason: Some(failure.reason),
-        asset: None,
     }
 }
 

@@ -1,11 +1,12 @@
 //! The check of a text that a user wants spoken and the session has not checked.
 
+use greenroom_actors::outside::{made, settled, unsettled};
 use greenroom_protocol::{ErrorCode, Millis};
 use greenroom_session::OutsideCall;
 use greenroom_session::ports::{ModerationPolicy, ModerationRequest};
 
 use super::VoicePorts;
-use super::call::{Asking, made, settled, unsettled};
+use super::call::Asking;
 use crate::http::Failure;
 
 /// What a check may take; its provider answers within a second.

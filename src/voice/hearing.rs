@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use greenroom_actors::Cursor;
+use greenroom_actors::outside::{made, settled, unsettled};
 use greenroom_audio::{DecodeError, DecodeLimits, Decoded, UPLOAD_BYTES_MAX, Upload, decode, pcm};
 use greenroom_protocol::{CallId, CommandId, ErrorCode, Locale, Millis, Seq, SessionId, Timestamp, TurnId};
 use greenroom_session::playbook::{Playbook, VoicePreset};
@@ -15,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
-use super::call::{Asking, made, settled, unsettled};
+use super::call::Asking;
 use super::flights::Flights;
 use super::room::Room;
 use super::speech::{Mouth, Speech, SpokenText};

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
+use greenroom_actors::outside::{made, settled, unsettled};
 use greenroom_audio::{Container, DecodeLimits, Upload, decode};
 use greenroom_protocol::{
     AssetId, AssetReady, CallId, ErrorCode, Locale, Millis, Provenance, SessionId, TurnId,
@@ -20,7 +21,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
-use super::call::{Asking, made, settled, unsettled};
+use super::call::Asking;
 use super::check::check;
 use super::flights::Flights;
 use super::hearing::lost;
