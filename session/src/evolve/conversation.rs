@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use greenroom_protocol::{MessageAdded, MessageHeard, Role, SlotPath, TurnId};
 
-use crate::planner::is_question_mark;
+use crate::speaking::question_end;
 use crate::state::{Asking, Conversation, INTERRUPTED_KEPT, MESSAGES_KEPT};
 
 impl Conversation {
@@ -53,10 +53,12 @@ impl Conversation {
         let Some(message) = messages.find(|message| message.message_id == heard.message_id) else {
             return;
         };
-        let is_asked = heard.text.trim_end().len() >= question_end(&message.text);
+        // What asks nothing was said once it was heard whole.
+        let said_at = question_end(&message.text).unwrap_or(message.text.trim_end().len());
+        let is_said = heard.text.trim_end().len() >= said_at;
         self.heard.retain(|known| known.message_id != heard.message_id);
         self.heard.push_back(heard.clone());
-        if !is_asked {
+        if !is_said {
             self.take_back(heard);
         }
     }
@@ -116,11 +118,4 @@ impl Conversation {
         self.messages
             .retain(|message| message.role != Role::User || message.turn_id != Some(turn_id));
     }
-}
-
-/// Where the question of a text ends, in bytes; its own end if it asks nothing.
-fn question_end(text: &str) -> usize {
-    let mut marks = text.char_indices().rev();
-    let mark = marks.find(|(_, char)| is_question_mark(*char));
-    mark.map_or(text.trim_end().len(), |(at, char)| at + char.len_utf8())
 }

@@ -10,3 +10,4 @@ mod outputs;
 mod outside;
 mod play;
 mod run;
+mod voice;
