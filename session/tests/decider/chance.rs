@@ -1,13 +1,17 @@
-//! Whatever happens in whatever order: nothing hangs, nothing is paid for twice, and flagged words are read by nothing.
+//! Whatever happens in whatever order: nothing hangs, nothing is paid for twice, flagged words are read by nothing, and
+//! nothing was heard that was not said.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use greenroom_protocol::{CallId, CallOutcome, CallPurpose, CallScope, ErrorCode, Event, Locale, Timestamp};
+use greenroom_protocol::{
+    AssetId, CallId, CallOutcome, CallPurpose, CallScope, ErrorCode, Event, Locale, Millis, Role, Timestamp,
+    TurnId,
+};
 use greenroom_session::ports::{ModerationPolicy, SearchSource, Verdict};
 use greenroom_session::state::Turn;
 use greenroom_session::{
-    AgentOutput, AgentReport, AgentTask, CallCost, CallRecord, CommandKind, OutsideCall, Receipt, Settlement,
-    Spoken, Stamp, agent_task, due,
+    AgentOutput, AgentReport, AgentTask, CallCost, CallRecord, CommandKind, HeardPart, KeptRecording,
+    OutsideCall, Receipt, Settlement, Spoken, Stamp, agent_task, due,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -27,8 +31,23 @@ enum Move {
     Listens,
     Hears {
         is_bad: bool,
+        is_live: bool,
     },
     HearsNothing,
+    /// The mouth tells of one of the latest turns when its reply was first heard of.
+    Voiced {
+        which: usize,
+        is_spoken: bool,
+        /// By a clock of its own.
+        ms_ago: i64,
+    },
+    /// The mouth tells of one of the latest turns how much of its reply was heard.
+    Heard {
+        which: usize,
+        characters: usize,
+        cancels: bool,
+    },
+    KeepsRecording,
     Edits,
     Generates {
         draft: bool,
@@ -68,9 +87,14 @@ fn moves() -> impl Strategy<Value = Move> {
     let away_ms = prop_oneof![Just(1_000_u64), Just(60_000), Just(400_000)];
     prop_oneof![
         4 => any::<bool>().prop_map(|is_bad| Move::Says { is_bad }),
-        1 => Just(Move::Listens),
-        1 => any::<bool>().prop_map(|is_bad| Move::Hears { is_bad }),
+        2 => Just(Move::Listens),
+        2 => any::<[bool; 2]>().prop_map(|[is_bad, is_live]| Move::Hears { is_bad, is_live }),
         1 => Just(Move::HearsNothing),
+        2 => (0_usize..3, any::<bool>(), -2_000_i64..20_000)
+            .prop_map(|(which, is_spoken, ms_ago)| Move::Voiced { which, is_spoken, ms_ago }),
+        2 => (0_usize..3, 0_usize..40, any::<bool>())
+            .prop_map(|(which, characters, cancels)| Move::Heard { which, characters, cancels }),
+        1 => Just(Move::KeepsRecording),
         1 => Just(Move::Edits),
         2 => any::<bool>().prop_map(|draft| Move::Generates { draft }),
         1 => Just(Move::CancelsRun),
@@ -119,7 +143,18 @@ impl Story {
                 self.heard
                     .extend(self.play.send(CommandKind::ReserveCall { call }));
             }
-            Move::Hears { is_bad } => self.hears(is_bad),
+            Move::Hears { is_bad, is_live } => self.hears(is_bad, is_live),
+            Move::Voiced {
+                which,
+                is_spoken,
+                ms_ago,
+            } => self.voiced(which, is_spoken, ms_ago),
+            Move::Heard {
+                which,
+                characters,
+                cancels,
+            } => self.is_heard(which, characters, cancels),
+            Move::KeepsRecording => self.command(recording()),
             Move::HearsNothing => {
                 if let Some(call_id) = self.heard.pop().and_then(|receipt| receipt.call_id) {
                     let settlement = Box::new(Settlement {
@@ -162,7 +197,7 @@ impl Story {
         let _refused = self.play.send(kind);
     }
 
-    fn hears(&mut self, is_bad: bool) {
+    fn hears(&mut self, is_bad: bool, is_live: bool) {
         let text = self.words(is_bad);
         let Some(reserved) = self.heard.pop() else { return };
         let record = CallRecord {
@@ -177,13 +212,51 @@ impl Story {
             turn_id: reserved.turn_id.expect("a turn"),
             call_id: reserved.call_id.expect("a call"),
             record,
-            audio_digest: Some(RECORDING.to_owned()),
+            audio_digest: (!is_live).then(|| RECORDING.to_owned()),
             ended_at: self.play.now,
-            endpoint_at: None,
-            voiced: false,
+            endpoint_at: is_live.then_some(self.play.now),
+            voiced: is_live,
         };
         let spoken = Some(Box::new(spoken));
         self.command(CommandKind::UserMessage { text, spoken });
+    }
+
+    /// One of the latest turns, the newest first.
+    fn turn(&self, which: usize) -> Option<TurnId> {
+        let turns = self.play.log.iter().rev().filter_map(|fact| match &fact.event {
+            Event::TurnStarted(started) => Some(started.turn_id),
+            _ => None,
+        });
+        turns.take(3).nth(which)
+    }
+
+    fn voiced(&mut self, which: usize, is_spoken: bool, ms_ago: i64) {
+        let Some(turn_id) = self.turn(which) else { return };
+        let at = Timestamp::from_unix_ms(self.play.now.unix_ms() - ms_ago);
+        self.command(CommandKind::ReplyVoiced {
+            turn_id,
+            first_byte_at: is_spoken.then_some(at),
+            first_sent_at: is_spoken.then_some(at),
+        });
+    }
+
+    fn is_heard(&mut self, which: usize, characters: usize, cancels: bool) {
+        let Some(turn_id) = self.turn(which) else { return };
+        let said = self.play.log.iter().filter_map(|fact| match &fact.event {
+            Event::MessageAdded(message) => Some(message),
+            _ => None,
+        });
+        let replies = said.filter(|said| said.role == Role::Assistant && said.turn_id == Some(turn_id));
+        let parts = replies.map(|reply| HeardPart {
+            heard_ms: Millis(characters as u64 * 100),
+            text: reply.text.chars().take(characters).collect(),
+        });
+        let parts = parts.collect();
+        self.command(CommandKind::ReplyHeard {
+            turn_id,
+            parts,
+            cancels,
+        });
     }
 
     fn ends(&mut self, stamp: &Stamp, how: End) {
@@ -303,6 +376,45 @@ impl Story {
         }
         assert_eq!(reserved, settled, "every call has an end");
     }
+
+    /// Turns end once, and where their time went is told in full; what was heard was said before, and is told once.
+    fn check_turns(&self) {
+        let (mut begun, mut ended, mut said) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
+        for fact in &self.play.log {
+            match &fact.event {
+                Event::TurnStarted(turn) => {
+                    assert_eq!(begun, ended, "one turn at a time");
+                    assert!(begun.insert(turn.turn_id), "begun twice");
+                }
+                Event::TurnCompleted(turn) => {
+                    assert!(ended.insert(turn.turn_id), "ended twice");
+                    let parts = turn.latency.segments.iter().map(|part| part.ms.0);
+                    assert_eq!(parts.sum::<u64>(), turn.latency.total_ms.0);
+                }
+                Event::MessageAdded(message) if message.role == Role::Assistant => {
+                    said.insert(message.message_id, message.clone());
+                }
+                Event::MessageHeard(heard) => {
+                    let message = said.remove(&heard.message_id).expect("said, and told of once");
+                    assert_eq!(message.turn_id, Some(heard.turn_id));
+                    assert!(message.text.starts_with(&heard.text));
+                }
+                _ => {}
+            }
+        }
+        assert_eq!(begun, ended, "every turn has an end");
+    }
+}
+
+fn recording() -> CommandKind {
+    CommandKind::KeepRecording {
+        asset: KeptRecording {
+            asset_id: AssetId::new(ulid::Ulid::from(9_u128)),
+            url: "/api/recordings/9.ogg".to_owned(),
+            media_type: "audio/ogg".to_owned(),
+            size_bytes: 4_096,
+        },
+    }
 }
 
 fn output(stamp: &Stamp) -> Value {
@@ -343,6 +455,7 @@ proptest! {
         story.play.crash_and_return(400_000);
         story.comes_to_rest();
         story.check_log();
+        story.check_turns();
         prop_assert_eq!(&story.play.state.turn, &Turn::Idle);
         prop_assert!(story.play.state.active_run().is_none());
         prop_assert_eq!(story.play.state.locale, Locale::Ko);
