@@ -24,11 +24,16 @@ const FIRST_SHORT_WEIGHT: u32 = 4;
 /// When the reply has this weight, its short first piece goes alone: it covers the time until the long sentence
 /// behind it is written. About 11 Korean syllables or five English words, some 150 ms of a model's writing.
 const FIRST_WAIT_WEIGHT: u32 = 24;
-/// When the reply's first sentence has this weight, its first clauses go ahead of the rest: about 30 Korean
-/// syllables or 12 English words, four seconds of speech, during which the next piece is made.
-const FIRST_WEIGHT_MAX: u32 = 60;
+/// When the reply's first sentence has this weight, its first clauses go ahead of the rest: about 40 Korean
+/// syllables or 100 English letters, for which a model takes some 400 ms. Below, the melody of the whole is worth more.
+const FIRST_WEIGHT_MAX: u32 = 80;
 /// The least weight of clauses that are cut off from their sentence.
 const CLAUSE_WEIGHT_MIN: u32 = 16;
+
+/// Endings like those of a clause, behind which only the verb comes: `저가라고 하기에도`.
+const QUOTATIVES: [&str; 5] = ["라고", "다고", "자고", "냐고", "려고"];
+/// How the verbs begin that a connective ending only leads to: `알리고 싶으세요`, `만들고 있어서`.
+const AUXILIARIES: [char; 6] = ['있', '싶', '계', '말', '나', '하'];
 
 const ZERO_WIDTH_JOINER: char = '\u{200d}';
 
@@ -121,14 +126,14 @@ impl SentenceCutter {
         if self.ends_before(char) {
             self.end_at(self.here(), sentences);
         }
+        if self.clause_ends_before(char) {
+            self.piece.clause = Some(self.here());
+        }
         let ends_word = char.is_whitespace() && self.piece.text.ends_with(|last: char| !last.is_whitespace());
         self.piece.push(char);
-        if ends_word {
-            if let Some(mark) = self.list_mark() {
-                self.begin_item(&mark, sentences);
-                return;
-            }
-            self.note_clause();
+        if ends_word && let Some(mark) = self.list_mark() {
+            self.begin_item(&mark, sentences);
+            return;
         }
         if char.is_whitespace() && self.piece.weight > 0 {
             self.piece.gap = Some(self.here());
@@ -223,25 +228,23 @@ impl SentenceCutter {
         self.keep_bounds(sentences);
     }
 
-    /// Remembers the place after the blank just come, if a clause ends before it.
-    fn note_clause(&mut self) {
+    /// Whether a clause ends now that this character follows.
+    fn clause_ends_before(&self, next: char) -> bool {
         let text = self.piece.text.trim_end();
-        let is_clause_end = match text.chars().next_back() {
+        let follows_blank = text.len() < self.piece.text.len() && !next.is_whitespace();
+        if !follows_blank || self.piece.weight < CLAUSE_WEIGHT_MIN {
+            return false;
+        }
+        match text.chars().next_back() {
             Some(',' | ';' | ':' | '—' | '–' | '，' | '、' | '；' | '：') => true,
             Some('-') => text.ends_with(" -"),
             Some(last) if is_hangul(last) => {
-                let word: Vec<char> = text
-                    .rsplit(char::is_whitespace)
-                    .next()
-                    .unwrap_or("")
-                    .chars()
-                    .collect();
-                ends_clause(&word)
+                let word = text.rsplit(char::is_whitespace).next().unwrap_or_default();
+                let goes_on =
+                    AUXILIARIES.contains(&next) || QUOTATIVES.iter().any(|ending| word.ends_with(ending));
+                !goes_on && ends_clause(&word.chars().collect::<Vec<_>>())
             }
             Some(_) | None => false,
-        };
-        if is_clause_end && self.piece.weight >= CLAUSE_WEIGHT_MIN {
-            self.piece.clause = Some(self.here());
         }
     }
 
