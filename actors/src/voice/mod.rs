@@ -6,6 +6,8 @@
 
 mod floor;
 mod intake;
+pub mod mouth;
+pub mod outlet;
 mod speech_clock;
 
 pub(crate) use floor::Floor;
