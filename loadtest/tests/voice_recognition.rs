@@ -9,11 +9,12 @@
 )]
 
 use std::f32::consts::PI;
+use std::time::Duration;
 
 use bytes::Bytes;
 use greenroom_audio::pcm::{extend_f32, extend_i16};
 use greenroom_audio::{DecodeLimits, MonoResampler, UPLOAD_BYTES_MAX, Upload, decode};
-use loadtest::voice::recognise::{DISTANCE_MAX, Recogniser};
+use loadtest::voice::recognise::{DISTANCE_MAX, HeardRate, Recogniser};
 use loadtest::voice::utterances::{Utterance, shipped};
 use ropus::{Application, Bitrate, Channels, DecodeMode, Decoder, Encoder};
 use rusty_mp3::{Mp3Encoder, Mp3EncoderConfig};
@@ -21,6 +22,8 @@ use rusty_mp3::{Mp3Encoder, Mp3EncoderConfig};
 const RATE_HZ: u32 = 16_000;
 /// Every true match must stay this far below the threshold, and every false one this far above it.
 const MARGIN: f32 = 0.05;
+/// Of the 26 recordings, all but the three that last less than a second are to be followed while they are said.
+const FOLLOWED_MIN: usize = 20;
 
 /// Numbers that look random and are the same in every run (a linear congruential generator).
 struct Noise(u64);
@@ -113,10 +116,24 @@ fn with_noise(pcm: &[i16], decibels: f32) -> Vec<i16> {
         .collect()
 }
 
+/// What is said of a recording while it is heard, 20 ms after 20 ms, and once it has been heard.
+fn said_and_finished(recogniser: &Recogniser, rate: HeardRate, pcm: &[i16]) -> (String, String) {
+    let mut listening = recogniser.listen(rate);
+    let mut said = String::new();
+    for frame in pcm.chunks(320) {
+        listening.hear(frame);
+        let now = listening.said(Duration::ZERO);
+        assert!(now.starts_with(&said), "{said:?} was taken back: {now:?}");
+        now.clone_into(&mut said);
+    }
+    (said, listening.finish().text())
+}
+
 /// Asserts that every recording is still recognised, alone, after it was changed; prints the worst distance.
 fn check_recognised(name: &str, change: impl Fn(&[i16]) -> Vec<i16>) {
     let recogniser = Recogniser::of_shipped();
     let mut worst = (0.0, "");
+    let mut followed = 0;
     for utterance in shipped() {
         let changed = change(&utterance.pcm());
         let (nearest, distance) = recogniser
@@ -127,7 +144,13 @@ fn check_recognised(name: &str, change: impl Fn(&[i16]) -> Vec<i16>) {
             worst = (distance, &utterance.id);
         }
         assert_eq!(recogniser.recognise(&changed).text(), utterance.text, "{name}");
+        let (said, finished) = said_and_finished(&recogniser, HeardRate::Hz16000, &changed);
+        assert_eq!(finished, utterance.text, "{name}");
+        assert!(utterance.text.starts_with(&said), "{name}: {said:?}");
+        followed += usize::from(!said.is_empty());
     }
+    println!("followed, {name}: {followed} of {}", shipped().len());
+    assert!(followed >= FOLLOWED_MIN, "{name}: {followed} were followed");
     println!("true match, {name}: worst {:.3} ({})", worst.0, worst.1);
     assert!(worst.0 <= DISTANCE_MAX - MARGIN, "{name}: {worst:?}");
 }
@@ -135,6 +158,7 @@ fn check_recognised(name: &str, change: impl Fn(&[i16]) -> Vec<i16>) {
 /// Asserts that none of the recordings is taken for anything; prints the best distance.
 fn check_unknown<'a>(name: &str, recordings: impl IntoIterator<Item = (&'a str, Recogniser, Vec<i16>)>) {
     let mut best = (f32::INFINITY, String::new());
+    let mut guessed = Vec::new();
     for (what, recogniser, pcm) in recordings {
         if let Some((nearest, distance)) = recogniser.nearest(&pcm)
             && distance < best.0
@@ -142,9 +166,15 @@ fn check_unknown<'a>(name: &str, recordings: impl IntoIterator<Item = (&'a str, 
             best = (distance, format!("{what} for {nearest}"));
         }
         assert_eq!(recogniser.recognise(&pcm).text(), "", "{name}: {what}");
+        let (said, _) = said_and_finished(&recogniser, HeardRate::Hz16000, &pcm);
+        guessed.extend((!said.is_empty()).then(|| format!("{what}: {said}")));
     }
     println!("false match, {name}: best {:.3} ({})", best.0, best.1);
     assert!(best.0 >= DISTANCE_MAX + MARGIN, "{name}: {best:?}");
+    assert!(
+        guessed.is_empty(),
+        "{name}: taken for the beginning of another: {guessed:?}"
+    );
 }
 
 #[test]
@@ -157,6 +187,52 @@ fn recordings_are_recognised_at_the_rates_of_telephones_and_sound_cards() {
     check_recognised("8 kHz", |pcm| through(pcm, 8_000));
     check_recognised("44.1 kHz", |pcm| through(pcm, 44_100));
     check_recognised("48 kHz", |pcm| through(pcm, 48_000));
+}
+
+#[test]
+fn recordings_are_recognised_at_the_rate_at_which_they_are_streamed() {
+    let recogniser = Recogniser::of_shipped();
+    for utterance in shipped() {
+        let pcm = resampled(&utterance.pcm(), RATE_HZ, 24_000);
+        let (said, finished) = said_and_finished(&recogniser, HeardRate::Hz24000, &pcm);
+        assert_eq!(finished, utterance.text);
+        assert!(utterance.text.starts_with(&said), "{said:?}");
+    }
+}
+
+#[test]
+fn utterances_one_after_the_other_are_followed() {
+    let recogniser = Recogniser::of_shipped();
+    let by_id = |id: &str| {
+        let found = shipped().iter().find(|utterance| utterance.id == id);
+        found.expect("it ships").pcm()
+    };
+    let pcm = [
+        with_silence(&by_id("brief-05-price"), 300, 700),
+        with_silence(&by_id("two-sentences"), 0, 700),
+        with_silence(&by_id("brief-13-start"), 0, 400),
+    ];
+    let (said, finished) =
+        said_and_finished(&recogniser, HeardRate::Hz16000, &with_noise(&pcm.concat(), 25.0));
+    assert_eq!(said, finished);
+    assert!(said.starts_with("It costs $25. Good morning."), "{said}");
+}
+
+#[test]
+fn words_are_said_only_after_the_time_that_they_are_waited_for() {
+    let recogniser = Recogniser::of_shipped();
+    let pcm = shipped()[0].pcm();
+    let words_with = |lag_ms: u64| {
+        let mut listening = recogniser.listen(HeardRate::Hz16000);
+        listening.hear(&pcm[..3 * RATE_HZ as usize]);
+        let said = listening.said(Duration::from_millis(lag_ms));
+        said.split_whitespace().count()
+    };
+    let [at_once, later, never] = [0, 1_000, 5_000].map(words_with);
+    assert!(
+        at_once > later && later > never && never == 0,
+        "{at_once}, {later}, {never}"
+    );
 }
 
 #[test]

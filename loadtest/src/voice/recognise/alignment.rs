@@ -1,5 +1,7 @@
 //! How far two utterances are from each other when one may run a little ahead of the other.
 
+use std::ops::Range;
+
 use super::fingerprint::{FEATURES, Fingerprint};
 
 /// How far the alignment may leave the diagonal: this part of the length, and at least so many frames.
@@ -14,6 +16,9 @@ const LENGTH_DIFFERENCE_FRAMES: usize = 2 * LOOSE_FRAMES;
 /// The stretch of an utterance in which a difference counts whole (250 ms): the length of a short word, so that two
 /// sentences that differ in one word are not the same.
 const WORD_FRAMES: usize = 25;
+/// Features that are compared at once; every feature falls into a lane.
+const LANES: usize = 8;
+const _: () = assert!(FEATURES.is_multiple_of(LANES));
 
 /// The best way to a cell.
 #[derive(Debug, Clone, Copy)]
@@ -53,16 +58,12 @@ pub(super) fn distance(left: &Fingerprint, right: &Fingerprint) -> Option<f32> {
     if !may_be_same(rows, columns) {
         return None;
     }
-    let drift =
-        DRIFT_FRAMES_MIN.max((rows.max(columns) as f32 * DRIFT) as usize) + rows.abs_diff(columns) / 2;
     // Half of an utterance has to be there, however short it is.
     let loose = LOOSE_FRAMES.min(rows.min(columns) / 4);
-    let mut ways: Vec<Vec<Way>> = Vec::with_capacity(rows);
+    let mut ways = Ways::new(rows, columns);
     let mut best: Option<(f32, usize, usize)> = None;
     for row in 0..rows {
-        let mut here = vec![NO_WAY; columns];
-        let centre = row * columns / rows;
-        for column in centre.saturating_sub(drift)..columns.min(centre + drift + 1) {
+        for column in ways.columns_of(row) {
             let apart = frame_distance(&left.frames[row], &right.frames[column]);
             let mut way = NO_WAY;
             if (row == 0 && column <= loose) || (column == 0 && row <= loose) {
@@ -72,15 +73,15 @@ pub(super) fn distance(left: &Fingerprint, right: &Fingerprint) -> Option<f32> {
                 };
             }
             if column > 0 {
-                way = way.or(here[column - 1], From::Right, apart);
+                way = way.or(ways.at(row, column - 1), From::Right, apart);
             }
-            if let Some(before) = ways.last() {
-                way = way.or(before[column], From::Left, apart);
+            if row > 0 {
+                way = way.or(ways.at(row - 1, column), From::Left, apart);
                 if column > 0 {
-                    way = way.or(before[column - 1], From::Both, apart);
+                    way = way.or(ways.at(row - 1, column - 1), From::Both, apart);
                 }
             }
-            here[column] = way;
+            ways.set(row, column, way);
             let ends = (row + 1 == rows && column + 1 + loose >= columns)
                 || (column + 1 == columns && row + 1 + loose >= rows);
             let mean = way.cost / way.weight;
@@ -88,25 +89,64 @@ pub(super) fn distance(left: &Fingerprint, right: &Fingerprint) -> Option<f32> {
                 best = Some((mean, row, column));
             }
         }
-        ways.push(here);
     }
     let (mean, row, column) = best.filter(|(mean, _, _)| mean.is_finite())?;
     Some(worst_stretch(&frames_apart(left, right, &ways, row, column)).unwrap_or(mean))
 }
 
+/// The best ways to the cells of a band around the diagonal; there are none to the cells outside of it, which take up
+/// no memory.
+struct Ways {
+    rows: usize,
+    columns: usize,
+    drift: usize,
+    cells: Vec<Way>,
+}
+
+impl Ways {
+    fn new(rows: usize, columns: usize) -> Self {
+        let drift =
+            DRIFT_FRAMES_MIN.max((rows.max(columns) as f32 * DRIFT) as usize) + rows.abs_diff(columns) / 2;
+        Self {
+            rows,
+            columns,
+            drift,
+            cells: vec![NO_WAY; rows * (2 * drift + 1)],
+        }
+    }
+
+    fn columns_of(&self, row: usize) -> Range<usize> {
+        let centre = self.centre(row);
+        centre.saturating_sub(self.drift)..self.columns.min(centre + self.drift + 1)
+    }
+
+    fn at(&self, row: usize, column: usize) -> Way {
+        self.cell(row, column).map_or(NO_WAY, |cell| self.cells[cell])
+    }
+
+    fn set(&mut self, row: usize, column: usize, way: Way) {
+        if let Some(cell) = self.cell(row, column) {
+            self.cells[cell] = way;
+        }
+    }
+
+    fn centre(&self, row: usize) -> usize {
+        row * self.columns / self.rows
+    }
+
+    fn cell(&self, row: usize, column: usize) -> Option<usize> {
+        let in_band = (column + self.drift).checked_sub(self.centre(row))?;
+        (in_band <= 2 * self.drift).then_some(row * (2 * self.drift + 1) + in_band)
+    }
+}
+
 /// How far the frames are apart, from the end of the best alignment to its start.
-fn frames_apart(
-    left: &Fingerprint,
-    right: &Fingerprint,
-    ways: &[Vec<Way>],
-    row: usize,
-    column: usize,
-) -> Vec<f32> {
+fn frames_apart(left: &Fingerprint, right: &Fingerprint, ways: &Ways, row: usize, column: usize) -> Vec<f32> {
     let (mut row, mut column) = (row, column);
-    let mut apart = Vec::with_capacity(ways.len());
+    let mut apart = Vec::with_capacity(ways.rows + ways.columns);
     loop {
         apart.push(frame_distance(&left.frames[row], &right.frames[column]));
-        match ways[row][column].from {
+        match ways.at(row, column).from {
             From::Start => return apart,
             From::Both => (row, column) = (row - 1, column - 1),
             From::Left => row -= 1,
@@ -141,11 +181,13 @@ impl Way {
     }
 }
 
+/// The root of the mean square, summed in lanes that a processor adds at once.
 fn frame_distance(left: &[f32; FEATURES], right: &[f32; FEATURES]) -> f32 {
-    let squares: f32 = left
-        .iter()
-        .zip(right)
-        .map(|(left, right)| (left - right) * (left - right))
-        .sum();
-    (squares / FEATURES as f32).sqrt()
+    let mut sums = [0.0_f32; LANES];
+    for (left, right) in left.chunks_exact(LANES).zip(right.chunks_exact(LANES)) {
+        for (sum, (left, right)) in sums.iter_mut().zip(left.iter().zip(right)) {
+            *sum += (left - right) * (left - right);
+        }
+    }
+    (sums.iter().sum::<f32>() / FEATURES as f32).sqrt()
 }

@@ -2,16 +2,15 @@
 
 use std::f32::consts::PI;
 use std::ops::Range;
+use std::sync::{Arc, LazyLock};
 
-use greenroom_audio::SPEECH_RATE_HZ;
-use realfft::RealFftPlanner;
+use realfft::num_complex::Complex;
+use realfft::{RealFftPlanner, RealToComplex};
 
-/// Samples from one frame to the next: 10 ms, a fifth of the shortest sounds of speech.
-pub(super) const HOP: usize = 160;
-/// Milliseconds of one frame.
+/// Milliseconds from one frame to the next: a fifth of the shortest sounds of speech.
 pub(super) const FRAME_MS: u32 = 10;
-/// Samples that a frame looks at: 32 ms.
-const WINDOW: usize = 512;
+/// Milliseconds that a frame looks at.
+const WINDOW_MS: u32 = 32;
 /// Bands in which a frame is heard.
 pub(super) const BANDS: usize = 20;
 /// The bands end below what a recording at 8 kHz still has, so that it sounds the same as one at 48 kHz.
@@ -28,7 +27,7 @@ const PAUSE_FRAMES_MIN: usize = 35;
 const SOUND_FRAMES_MIN: usize = 8;
 
 /// A recording as it is heard.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Spectrum {
     /// The power of each band of each frame.
     pub(super) frames: Vec<[f32; BANDS]>,
@@ -36,44 +35,136 @@ pub(super) struct Spectrum {
     power: Vec<f32>,
 }
 
-impl Spectrum {
-    pub(super) fn of(pcm: &[i16]) -> Self {
-        let fft = RealFftPlanner::<f32>::new().plan_fft_forward(WINDOW);
-        let window: Vec<f32> = (0..WINDOW)
-            .map(|index| 0.5 - 0.5 * (2.0 * PI * index as f32 / WINDOW as f32).cos())
-            .collect();
-        let bands = mel_bands();
-        let mut samples = fft.make_input_vec();
-        let mut spectrum = fft.make_output_vec();
-        let mut frames = Vec::with_capacity(pcm.len() / HOP + 1);
-        for start in (0..pcm.len()).step_by(HOP) {
-            let heard = &pcm[start..pcm.len().min(start + WINDOW)];
-            samples.fill(0.0);
-            for ((sample, heard), weight) in samples.iter_mut().zip(heard).zip(&window) {
-                *sample = f32::from(*heard) / 32_768.0 * weight;
-            }
-            fft.process(&mut samples, &mut spectrum)
-                .expect("the buffers were made for this transform");
-            let scale = 1.0 / (WINDOW * WINDOW) as f32;
-            let powers: Vec<f32> = spectrum.iter().map(|bin| bin.norm_sqr() * scale).collect();
-            frames.push(std::array::from_fn(|band| {
-                bands[band]
-                    .iter()
-                    .map(|(bin, weight)| powers[*bin] * weight)
-                    .sum()
-            }));
+/// How many samples a recording has in a second. The frames are the same at either rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeardRate {
+    /// 16 kHz, at which recordings are decoded.
+    Hz16000,
+    /// 24 kHz, at which they are streamed.
+    Hz24000,
+}
+
+/// A recording that is still being heard.
+pub(super) struct Listener {
+    analysis: &'static Analysis,
+    /// Samples from the start of the next frame on.
+    pending: Vec<i16>,
+    samples: Vec<f32>,
+    bins: Vec<Complex<f32>>,
+    spectrum: Spectrum,
+}
+
+/// What takes a frame apart, at one rate.
+struct Analysis {
+    window: Vec<f32>,
+    hop: usize,
+    bands: [Vec<(usize, f32)>; BANDS],
+    fft: Arc<dyn RealToComplex<f32>>,
+}
+
+impl HeardRate {
+    pub(super) fn hz(self) -> u32 {
+        match self {
+            Self::Hz16000 => 16_000,
+            Self::Hz24000 => 24_000,
         }
-        let power = frames
-            .iter()
-            .map(|frame: &[f32; BANDS]| frame.iter().sum())
-            .collect();
-        Self { frames, power }
     }
 
-    /// The sounds between pauses, in frames.
-    pub(super) fn sounds(&self) -> Vec<Range<usize>> {
+    fn analysis(self) -> &'static Analysis {
+        static AT_16000: LazyLock<Analysis> = LazyLock::new(|| Analysis::new(HeardRate::Hz16000));
+        static AT_24000: LazyLock<Analysis> = LazyLock::new(|| Analysis::new(HeardRate::Hz24000));
+        match self {
+            Self::Hz16000 => &AT_16000,
+            Self::Hz24000 => &AT_24000,
+        }
+    }
+}
+
+impl Analysis {
+    fn new(rate: HeardRate) -> Self {
+        let samples = |milliseconds: u32| (rate.hz() * milliseconds / 1_000) as usize;
+        let window = samples(WINDOW_MS);
+        let weight = |index: usize| 0.5 - 0.5 * (2.0 * PI * index as f32 / window as f32).cos();
+        Self {
+            window: (0..window).map(weight).collect(),
+            hop: samples(FRAME_MS),
+            bands: mel_bands(rate.hz() as f32 / window as f32, window / 2),
+            fft: RealFftPlanner::new().plan_fft_forward(window),
+        }
+    }
+}
+
+impl Listener {
+    pub(super) fn new(rate: HeardRate) -> Self {
+        let analysis = rate.analysis();
+        Self {
+            analysis,
+            pending: Vec::new(),
+            samples: analysis.fft.make_input_vec(),
+            bins: analysis.fft.make_output_vec(),
+            spectrum: Spectrum::default(),
+        }
+    }
+
+    /// Takes samples, and hears every frame that is whole.
+    pub(super) fn hear(&mut self, pcm: &[i16]) {
+        self.pending.extend_from_slice(pcm);
+        let mut start = 0;
+        while start + self.analysis.window.len() <= self.pending.len() {
+            self.frame(start);
+            start += self.analysis.hop;
+        }
+        self.pending.drain(..start);
+    }
+
+    /// What was heard so far, up to the last whole frame.
+    pub(super) fn so_far(&self) -> &Spectrum {
+        &self.spectrum
+    }
+
+    /// What was heard, with the frames at the end that silence fills up.
+    pub(super) fn finish(mut self) -> Spectrum {
+        for start in (0..self.pending.len()).step_by(self.analysis.hop) {
+            self.frame(start);
+        }
+        self.spectrum
+    }
+
+    fn frame(&mut self, start: usize) {
+        let analysis = self.analysis;
+        self.samples.fill(0.0);
+        let heard = self.pending[start..].iter().zip(&analysis.window);
+        for (sample, (heard, weight)) in self.samples.iter_mut().zip(heard) {
+            *sample = f32::from(*heard) / 32_768.0 * weight;
+        }
+        analysis
+            .fft
+            .process(&mut self.samples, &mut self.bins)
+            .expect("the buffers were made for this transform");
+        let window = analysis.window.len() as f32;
+        let band = |band: &Vec<(usize, f32)>| -> f32 {
+            band.iter()
+                .map(|(bin, weight)| self.bins[*bin].norm_sqr() * weight / (window * window))
+                .sum()
+        };
+        let frame = std::array::from_fn(|index| band(&analysis.bands[index]));
+        self.spectrum.power.push(frame.iter().sum());
+        self.spectrum.frames.push(frame);
+    }
+}
+
+impl Spectrum {
+    /// The frames of a whole recording, 16 kHz mono.
+    pub(super) fn of(pcm: &[i16]) -> Self {
+        let mut listener = Listener::new(HeardRate::Hz16000);
+        listener.hear(pcm);
+        listener.finish()
+    }
+
+    /// The sounds between pauses within a range.
+    pub(super) fn sounds_in(&self, range: Range<usize>) -> Vec<Range<usize>> {
         let mut sounds: Vec<Range<usize>> = Vec::new();
-        for frame in self.loud_frames(0..self.frames.len()) {
+        for frame in self.loud_frames(range) {
             match sounds.last_mut() {
                 Some(sound) if frame < sound.end + PAUSE_FRAMES_MIN => sound.end = frame + 1,
                 Some(_) | None => sounds.push(frame..frame + 1),
@@ -100,15 +191,14 @@ impl Spectrum {
 }
 
 /// The bins of each band with their weights: triangles, evenly spaced in mel.
-fn mel_bands() -> [Vec<(usize, f32)>; BANDS] {
+fn mel_bands(bin_hz: f32, bin_max: usize) -> [Vec<(usize, f32)>; BANDS] {
     let mel = |hz: f32| 1_127.0 * (1.0 + hz / 700.0).ln();
     let hz = |mel: f32| 700.0 * ((mel / 1_127.0).exp() - 1.0);
     let (low, high) = (mel(LOW_HZ), mel(HIGH_HZ));
     let edge = |index: usize| hz(low + (high - low) * index as f32 / (BANDS + 1) as f32);
-    let bin_hz = SPEECH_RATE_HZ as f32 / WINDOW as f32;
     std::array::from_fn(|band| {
         let (left, centre, right) = (edge(band), edge(band + 1), edge(band + 2));
-        (0..=WINDOW / 2)
+        (0..=bin_max)
             .filter_map(|bin| {
                 let at = bin as f32 * bin_hz;
                 let weight = ((at - left) / (centre - left)).min((right - at) / (right - centre));
