@@ -1,5 +1,7 @@
 //! Speech: a text read aloud, sent sentence by sentence as it is spoken.
 
+use std::collections::VecDeque;
+
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::HeaderMap;
@@ -9,7 +11,6 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures_util::stream::{self, Stream};
 use serde_json::{Map, Value, json};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::admission::{Admission, Visitor};
 use super::api::Api;
@@ -21,14 +22,12 @@ use super::parameters::{self, Rule};
 use super::play::{Frame, Wait};
 use super::simulator::SharedSimulator;
 use crate::voice::encode::{EncodeError, SpeechEncoder, SpeechFormat};
-use crate::voice::synthesise::{Speed, Voice, synthesise};
+use crate::voice::synthesise::{Speech, Speed, Voice, synthesise};
 
 /// Characters of a text.
 const INPUT_CHARS_MAX: usize = 4_096;
 /// Bytes that are sent at once.
 const PIECE_BYTES: usize = 4_096;
-/// Pieces that are spoken ahead of the client.
-const PIECES_AHEAD: usize = 64;
 /// What a token of text becomes in tokens of speech, as usage counts them.
 const SPEECH_TOKENS_PER_TOKEN: u64 = 5;
 
@@ -103,18 +102,6 @@ impl SpeechPrompt {
         }
     }
 
-    /// Speaks, piece by piece. Ends early when nobody listens any more.
-    fn speak(&self, listener: &mpsc::Sender<Bytes>) -> Result<(), EncodeError> {
-        let mut encoder = SpeechEncoder::new(self.format)?;
-        for samples in synthesise(&self.text, self.voice, self.speed) {
-            if !send(encoder.push(&samples)?, listener) {
-                return Ok(());
-            }
-        }
-        send(encoder.finish()?, listener);
-        Ok(())
-    }
-
     /// The pieces of speech as they are sent.
     fn frame(&self, piece: &Bytes, is_first: bool) -> Frame {
         let bytes = if self.is_sse {
@@ -160,18 +147,6 @@ fn speed(request: &Map<String, Value>) -> Result<Speed, ProviderError> {
         .map_err(|error| ProviderError::invalid("speed", "invalid_value", error.to_string()))
 }
 
-/// Hands speech over in pieces; says whether anybody still takes it.
-fn send(encoded: Vec<u8>, listener: &mpsc::Sender<Bytes>) -> bool {
-    let mut rest = Bytes::from(encoded);
-    while !rest.is_empty() {
-        let piece = rest.split_to(rest.len().min(PIECE_BYTES));
-        if listener.blocking_send(piece).is_err() {
-            return false;
-        }
-    }
-    true
-}
-
 /// `POST /v1/audio/speech`
 pub(super) async fn create(
     State(simulator): State<SharedSimulator>,
@@ -196,27 +171,17 @@ pub(super) async fn create(
     } else {
         prompt.format.content_type()
     };
-    let turn = simulator.heavy_turn().await?;
-    let frames = frames(prompt, turn);
+    let frames = frames(simulator, prompt);
     Ok(played(media_type, play_stream(frames, admitted, usage)))
 }
 
-/// Speaks on a thread of its own, which ends when the frames are dropped.
-fn frames(prompt: SpeechPrompt, turn: OwnedSemaphorePermit) -> impl Stream<Item = Frame> + Send {
-    let (listener, pieces) = mpsc::channel(PIECES_AHEAD);
-    let speaker = prompt.clone();
-    tokio::task::spawn_blocking(move || {
-        let _turn = turn;
-        if let Err(error) = speaker.speak(&listener) {
-            // What was not spoken is missing at the end of the reply, which is cut short by it.
-            tracing::error!(%error, "speech not encoded");
-        }
-    });
-    // One piece is held back, so that the last is known to be the last.
+/// Speaks sentence by sentence as the frames are taken, so that a client which reads slowly keeps no processor.
+fn frames(simulator: SharedSimulator, prompt: SpeechPrompt) -> impl Stream<Item = Frame> + Send {
     let spoken = Spoken {
+        mouth: Some(Mouth::new(&prompt)),
+        simulator,
         prompt,
-        pieces,
-        held: None,
+        pieces: VecDeque::new(),
         stage: Stage::Begun,
     };
     stream::unfold(spoken, |mut spoken| async move {
@@ -226,10 +191,21 @@ fn frames(prompt: SpeechPrompt, turn: OwnedSemaphorePermit) -> impl Stream<Item 
 
 /// Speech on its way to the client.
 struct Spoken {
+    simulator: SharedSimulator,
     prompt: SpeechPrompt,
-    pieces: mpsc::Receiver<Bytes>,
-    held: Option<Bytes>,
+    /// None once everything is spoken.
+    mouth: Option<Mouth>,
+    /// What is spoken and not sent.
+    pieces: VecDeque<Bytes>,
     stage: Stage,
+}
+
+/// What is still to be said, and how it is encoded.
+struct Mouth {
+    speech: Speech,
+    format: SpeechFormat,
+    /// None before anything is spoken.
+    encoder: Option<SpeechEncoder>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -241,23 +217,45 @@ enum Stage {
     Ended,
 }
 
+impl Mouth {
+    fn new(prompt: &SpeechPrompt) -> Self {
+        Self {
+            speech: synthesise(&prompt.text, prompt.voice, prompt.speed),
+            format: prompt.format,
+            encoder: None,
+        }
+    }
+
+    /// Speaks the next sentence; there is no mouth left after the last.
+    fn speak(mut self) -> Result<(Option<Self>, Vec<u8>), EncodeError> {
+        let mut encoder = match self.encoder.take() {
+            Some(encoder) => encoder,
+            None => SpeechEncoder::new(self.format)?,
+        };
+        let Some(samples) = self.speech.next() else {
+            return Ok((None, encoder.finish()?));
+        };
+        let encoded = encoder.push(&samples)?;
+        self.encoder = Some(encoder);
+        Ok((Some(self), encoded))
+    }
+}
+
 impl Spoken {
     async fn next(&mut self) -> Option<Frame> {
         if self.stage == Stage::Ended {
             return None;
         }
         let is_first = self.stage == Stage::Begun;
-        if is_first {
-            self.held = self.pieces.recv().await;
-            self.stage = Stage::Speaking;
-        }
-        let Some(piece) = self.held.take() else {
+        self.stage = Stage::Speaking;
+        // One piece is held back, so that the last is known to be the last.
+        while self.pieces.len() < 2 && self.speak().await {}
+        let Some(piece) = self.pieces.pop_front() else {
             self.stage = Stage::Ended;
             return Some(self.prompt.done());
         };
-        self.held = self.pieces.recv().await;
         let frame = self.prompt.frame(&piece, is_first);
-        let is_last = self.held.is_none() && !self.prompt.is_sse;
+        let is_last = self.pieces.is_empty() && !self.prompt.is_sse;
         if is_last {
             self.stage = Stage::Ended;
         }
@@ -265,6 +263,34 @@ impl Spoken {
             completes: is_last,
             ..frame
         })
+    }
+
+    /// Speaks a sentence more; says whether there was one.
+    async fn speak(&mut self) -> bool {
+        let Some(mouth) = self.mouth.take() else {
+            return false;
+        };
+        let spoken = self.simulator.work(move || mouth.speak()).await;
+        let encoded = match spoken {
+            Ok(Ok((mouth, encoded))) => {
+                self.mouth = mouth;
+                encoded
+            }
+            Ok(Err(error)) => {
+                // What was not spoken is missing at the end of the reply, which is cut short by it.
+                tracing::error!(%error, "speech not encoded");
+                return false;
+            }
+            Err(error) => {
+                tracing::error!(error = error.message, "speech not spoken");
+                return false;
+            }
+        };
+        let mut rest = Bytes::from(encoded);
+        while !rest.is_empty() {
+            self.pieces.push_back(rest.split_to(rest.len().min(PIECE_BYTES)));
+        }
+        true
     }
 }
 
@@ -275,8 +301,9 @@ fn event(data: &Value) -> Bytes {
 #[cfg(test)]
 mod tests {
     use futures_util::StreamExt as _;
-    use tokio::sync::Semaphore;
 
+    use super::super::ProviderConfig;
+    use super::super::simulator::Simulator;
     use super::*;
 
     fn read(extra: &Value) -> Result<SpeechPrompt, ProviderError> {
@@ -287,11 +314,8 @@ mod tests {
     }
 
     async fn spoken(extra: &Value) -> Vec<Frame> {
-        let turn = std::sync::Arc::new(Semaphore::new(1))
-            .acquire_owned()
-            .await
-            .unwrap();
-        frames(read(extra).unwrap(), turn).collect().await
+        let simulator = Simulator::new(&ProviderConfig::default()).unwrap();
+        frames(simulator, read(extra).unwrap()).collect().await
     }
 
     #[test]
