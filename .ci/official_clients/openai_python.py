@@ -5,9 +5,11 @@ import time
 import traceback
 from pathlib import Path
 
-from openai_python import chat, errors, harness, images, moderation, responses, responses_kept, speech, transcription
+from openai_python import (
+    chat, errors, harness, images, moderation, realtime, responses, responses_kept, speech, transcription,
+)
 
-MODULES = [chat, responses, responses_kept, moderation, speech, transcription, images, errors]
+MODULES = [chat, responses, responses_kept, moderation, speech, transcription, realtime, images, errors]
 
 
 def main() -> int:

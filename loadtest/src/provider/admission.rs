@@ -11,7 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::api::Api;
 use super::bill::{NewCall, OpenCall};
 use super::error::ProviderError;
-use super::fault::Fault;
+use super::fault::{Fault, FaultPoint};
 use super::pace::Pace;
 use super::simulator::SharedSimulator;
 
@@ -106,7 +106,10 @@ impl Visitor {
 
     /// Lets the request in, and lets the fault happen that comes before a reply.
     pub(crate) async fn admit(self, purpose: &str, schema: Option<&str>) -> Admission {
-        let fault = self.simulator.faults.take(self.api, &self.model, purpose);
+        let fault = self
+            .simulator
+            .faults
+            .take(FaultPoint::Request, self.api, &self.model, purpose);
         let entry = NewCall {
             api: self.api,
             model: &self.model,
@@ -131,7 +134,8 @@ impl Visitor {
     }
 }
 
-fn disconnected() -> Response {
+/// The response that stands for a connection which is closed without one.
+pub(crate) fn disconnected() -> Response {
     let mut response = StatusCode::NO_CONTENT.into_response();
     response.extensions_mut().insert(Disconnect);
     response

@@ -18,4 +18,6 @@ pub enum Api {
     Moderations,
     /// `POST /v1/images/generations`
     Images,
+    /// `GET /v1/realtime`: one call is one utterance that was committed.
+    Realtime,
 }

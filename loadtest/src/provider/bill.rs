@@ -31,7 +31,7 @@ const IMAGE_MICRO_USD: u64 = 40_000;
 pub struct BilledCall {
     /// 1 for the first call.
     pub n: u64,
-    /// `metadata.call_id` of the request, else its `x-client-request-id`.
+    /// `metadata.call_id` of the request, else its `x-client-request-id`; the `event_id` of what commits an utterance.
     pub call_id: Option<String>,
     /// Which API it came by.
     pub api: Api,

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// A failure as an OpenAI client sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,6 +123,43 @@ impl ProviderError {
         Self::of_status(StatusCode::INTERNAL_SERVER_ERROR, None)
     }
 
+    /// An event over a WebSocket that says nothing of a parameter.
+    pub(crate) fn event(code: Option<&'static str>, message: impl Into<String>) -> Self {
+        let error = Self::new(StatusCode::BAD_REQUEST, "invalid_request_error", message);
+        Self { code, ..error }
+    }
+
+    /// What was said and could not be transcribed.
+    pub(crate) fn transcription(code: &'static str, message: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "transcription_error", message).with_code(code)
+    }
+
+    /// The same of a parameter within the object at `path`.
+    pub(crate) fn under(mut self, path: &str) -> Self {
+        if let Some(param) = self.param.take() {
+            let whole = format!("{path}.{param}");
+            self.message = self.message.replace(&format!("'{param}'"), &format!("'{whole}'"));
+            self.param = Some(whole);
+        }
+        self
+    }
+
+    /// The failure as an object, as it is told over HTTP and over a WebSocket.
+    pub(crate) fn object(&self) -> Value {
+        json!({ "message": self.message, "type": self.kind, "param": self.param, "code": self.code })
+    }
+
+    /// Why a WebSocket is closed after the failure was told.
+    pub(crate) fn close_reason(&self) -> String {
+        let parts = [Some(self.kind), self.code];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(".")
+    }
+
+    /// 426 or its like for a request that is no WebSocket handshake.
+    pub(crate) fn no_handshake(status: StatusCode, message: String) -> Self {
+        Self::new(status, "invalid_request_error", message)
+    }
+
     /// 413 for a body beyond the limit.
     pub(crate) fn too_large() -> Self {
         let message = "Request body is too large.";
@@ -167,9 +204,7 @@ impl ProviderError {
 
 impl IntoResponse for ProviderError {
     fn into_response(self) -> Response {
-        let body = json!({ "error": {
-            "message": self.message, "type": self.kind, "param": self.param, "code": self.code,
-        } });
+        let body = json!({ "error": self.object() });
         let mut response = (self.status, Json(body)).into_response();
         if let Some(seconds) = self.retry_after_s {
             response

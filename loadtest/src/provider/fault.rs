@@ -129,6 +129,27 @@ pub enum Fault {
     },
     /// The connection is closed before anything is answered.
     DisconnectBeforeHeaders,
+    /// What was committed cannot be transcribed, and the connection goes on. Realtime only.
+    FailTranscription,
+    /// The connection ends amid an utterance. Realtime only.
+    Close {
+        /// Milliseconds of the utterance that are still heard.
+        after_ms: u64,
+        /// The code of the close frame; none ends the connection without one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<u16>,
+    },
+}
+
+/// Where in its work the simulator asks whether something goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FaultPoint {
+    /// A request over HTTP.
+    Request,
+    /// The upgrade of a connection that serves many utterances.
+    Upgrade,
+    /// One utterance on such a connection.
+    Utterance,
 }
 
 /// How a reply breaks its schema.
@@ -161,6 +182,8 @@ impl Fault {
             Self::Breach { .. } => "breach",
             Self::Slow { .. } => "slow",
             Self::DisconnectBeforeHeaders => "disconnect_before_headers",
+            Self::FailTranscription => "fail_transcription",
+            Self::Close { .. } => "close",
         }
     }
 
@@ -174,7 +197,18 @@ impl Fault {
             | Self::Hang { .. }
             | Self::Cut { .. }
             | Self::Malformed { .. }
-            | Self::DisconnectBeforeHeaders => false,
+            | Self::DisconnectBeforeHeaders
+            | Self::FailTranscription
+            | Self::Close { .. } => false,
+        }
+    }
+
+    /// Whether it can go wrong at this point.
+    const fn happens_at(self, point: FaultPoint) -> bool {
+        match point {
+            FaultPoint::Request => !matches!(self, Self::FailTranscription | Self::Close { .. }),
+            FaultPoint::Upgrade => matches!(self, Self::Status { .. } | Self::DisconnectBeforeHeaders),
+            FaultPoint::Utterance => !matches!(self, Self::Status { .. } | Self::DisconnectBeforeHeaders),
         }
     }
 }
@@ -185,6 +219,11 @@ impl FaultRule {
         match self.fault {
             Fault::Status { code, .. } if !(400..=599).contains(&code) => {
                 Some("a status fault has a code from 400 to 599")
+            }
+            Fault::Close { code: Some(code), .. }
+                if !(3_000..=4_999).contains(&code) && !matches!(code, 1_000 | 1_001 | 1_011..=1_013) =>
+            {
+                Some("a close fault has a code that a server may send")
             }
             _ if self.matching.nth.is_some_and(|nth| nth.from == 0) => Some("nth counts from 1"),
             _ => None,
@@ -237,13 +276,11 @@ impl Faults {
     }
 
     /// The fault for a call, which counts as used by it.
-    pub(crate) fn take(&self, api: Api, model: &str, purpose: &str) -> Option<Fault> {
+    pub(crate) fn take(&self, point: FaultPoint, api: Api, model: &str, purpose: &str) -> Option<Fault> {
         let mut taken = None;
-        for armed in self
-            .lock()
-            .iter_mut()
-            .filter(|armed| armed.rule.matching.matches(api, model, purpose))
-        {
+        for armed in self.lock().iter_mut().filter(|armed| {
+            armed.rule.fault.happens_at(point) && armed.rule.matching.matches(api, model, purpose)
+        }) {
             armed.seen += 1;
             if taken.is_none() && armed.applies() {
                 armed.used += 1;
@@ -290,7 +327,9 @@ mod tests {
         let faults = Faults::default();
         faults.set(rules.iter().map(|rule| rule.parse().unwrap()).collect());
         for (index, (purpose, expected)) in calls.iter().enumerate() {
-            let taken = faults.take(Api::Responses, "sim-large", purpose).map(Fault::name);
+            let taken = faults
+                .take(FaultPoint::Request, Api::Responses, "sim-large", purpose)
+                .map(Fault::name);
             assert_eq!(taken, *expected, "call {index}");
         }
     }
@@ -326,9 +365,30 @@ mod tests {
     }
 
     #[test]
+    fn what_goes_wrong_with_a_connection_or_an_utterance_leaves_the_others_alone() {
+        let faults = Faults::default();
+        let rules = [
+            r#"{"fault":{"kind":"close","after_ms":5}}"#,
+            r#"{"fault":{"kind":"fail_transcription"}}"#,
+            r#"{"fault":{"kind":"status","code":500},"match":{"api":"realtime"}}"#,
+        ];
+        faults.set(rules.iter().map(|rule| rule.parse().unwrap()).collect());
+        let take = |point, api| faults.take(point, api, "", "").map(Fault::name);
+        assert_eq!(take(FaultPoint::Request, Api::Chat), None);
+        assert_eq!(take(FaultPoint::Utterance, Api::Realtime), Some("close"));
+        assert_eq!(take(FaultPoint::Upgrade, Api::Realtime), Some("status"));
+        assert_eq!(
+            take(FaultPoint::Utterance, Api::Realtime),
+            Some("fail_transcription")
+        );
+        assert_eq!(take(FaultPoint::Utterance, Api::Realtime), None);
+    }
+
+    #[test]
     fn a_rule_that_makes_no_sense_is_refused() {
         for rule in [
             r#"{"fault":{"kind":"status","code":200}}"#,
+            r#"{"fault":{"kind":"close","after_ms":1,"code":1006}}"#,
             r#"{"fault":{"kind":"explode"}}"#,
             r#"{"match":{"purpos":"planner"},"fault":{"kind":"hang"}}"#,
             r#"{"match":{"nth":{"from":0}},"fault":{"kind":"hang"}}"#,

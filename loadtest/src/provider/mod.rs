@@ -15,6 +15,7 @@ mod pace;
 mod parameters;
 mod play;
 mod prompt;
+mod realtime;
 mod reply;
 mod responses;
 mod routes;
@@ -42,6 +43,8 @@ pub use api::Api;
 pub use bill::{BillOutcome, BillStatement, BillTotals, BilledCall, BilledUsage, read_bill};
 pub use fault::{BreachMode, Fault, FaultMatch, FaultRule, Forever, Nth, Times};
 pub use moderation::Category;
+
+pub(crate) use author::Chance;
 
 use admission::Disconnect;
 use simulator::Simulator;
@@ -114,7 +117,10 @@ pub async fn serve(
     }
     simulator.stop();
     stopping.cancel();
-    let drained = async { while connections.join_next().await.is_some() {} };
+    let drained = async {
+        while connections.join_next().await.is_some() {}
+        simulator.sockets_ended().await;
+    };
     // Whoever still reads after the grace is cut off as the connections are dropped.
     let _ = tokio::time::timeout(SHUTDOWN_GRACE, drained).await;
     Ok(())
@@ -143,7 +149,8 @@ async fn connection(stream: TcpStream, router: Router, stopping: CancellationTok
     });
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
     let mut served = std::pin::pin!(served);
     let ended = tokio::select! {
         ended = served.as_mut() => ended,

@@ -115,7 +115,8 @@ pub(crate) fn unsupported(name: &str) -> ProviderError {
     ProviderError::invalid(name, "unsupported_parameter", message)
 }
 
-fn unknown(name: &str) -> ProviderError {
+/// The refusal of a parameter that nobody knows.
+pub(crate) fn unknown(name: &str) -> ProviderError {
     ProviderError::invalid(name, "unknown_parameter", format!("Unknown parameter: '{name}'."))
 }
 

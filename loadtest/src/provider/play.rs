@@ -46,8 +46,9 @@ pub(crate) struct Interruption {
     kind: InterruptionKind,
 }
 
+/// How a reply ends before its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum InterruptionKind {
+pub(crate) enum InterruptionKind {
     /// The connection breaks in the middle of a frame.
     Cut,
     /// Nothing more is sent.
@@ -68,6 +69,11 @@ impl Interruption {
             _ => return None,
         };
         Some(Self { after_chars, kind })
+    }
+
+    /// How a reply ends with which so many characters would be sent.
+    pub(crate) fn at(self, chars: usize) -> Option<InterruptionKind> {
+        (chars > self.after_chars).then_some(self.kind)
     }
 }
 
@@ -128,10 +134,10 @@ impl Playback {
         self.chars += frame.text_chars;
         if let Some(interruption) = self.interruption
             && frame.text_chars > 0
-            && self.chars > interruption.after_chars
+            && let Some(kind) = interruption.at(self.chars)
         {
             let half = frame.bytes.slice(..frame.bytes.len() / 2);
-            match interruption.kind {
+            match kind {
                 InterruptionKind::Hang => std::future::pending::<()>().await,
                 InterruptionKind::Cut => self.is_broken = true,
                 InterruptionKind::Malformed => {

@@ -19,17 +19,19 @@ use super::error::ProviderError;
 use super::fault::{ArmedRule, FaultRule, RULES_MAX};
 use super::headers::provider_headers;
 use super::simulator::SharedSimulator;
-use super::{generate, image, moderation, speech, transcription};
+use super::{generate, image, moderation, realtime, speech, transcription};
 
 /// Bytes of a request without a file.
 const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// How long a reader of the bill may wait for calls to end.
 const IDLE_WAIT_MAX: Duration = Duration::from_mins(1);
 /// Models that are listed; others whose name begins with `sim-` are served too.
-const MODELS: [&str; 7] = [
+const MODELS: [&str; 9] = [
     "sim-image",
     "sim-large",
+    "sim-live-transcribe",
     "sim-moderation",
+    "sim-realtime-whisper",
     "sim-small",
     "sim-transcribe",
     "sim-tts",
@@ -53,6 +55,7 @@ pub(super) fn router(simulator: &SharedSimulator) -> Router {
         .route("/v1/audio/speech", post(speech::create))
         .route("/v1/moderations", post(moderation::create))
         .route("/v1/images/generations", post(image::create))
+        .route("/v1/realtime", get(realtime::connect))
         .route("/v1/models", get(models))
         .route("/v1/models/{model}", get(model))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

@@ -7,6 +7,9 @@ use std::time::Duration;
 use anyhow::ensure;
 use axum::http::{HeaderMap, header};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::ProviderConfig;
 use super::author::Chance;
@@ -18,6 +21,8 @@ use super::responses::Archive;
 
 /// Requests under way at once.
 pub(crate) const REQUESTS_MAX: usize = 4_096;
+/// WebSockets open at once.
+const SOCKETS_MAX: usize = 4_096;
 /// Recordings decoded, texts spoken and pictures drawn at once; each needs a processor.
 const HEAVY_WORK_MAX: usize = 2;
 
@@ -36,6 +41,8 @@ pub(crate) struct Simulator {
     permits: Arc<Semaphore>,
     heavy_work: Arc<Semaphore>,
     requests: AtomicU64,
+    sockets: TaskTracker,
+    stopping: CancellationToken,
 }
 
 impl Simulator {
@@ -62,6 +69,8 @@ impl Simulator {
             permits: Arc::new(Semaphore::new(REQUESTS_MAX)),
             heavy_work: Arc::new(Semaphore::new(HEAVY_WORK_MAX)),
             requests: AtomicU64::new(0),
+            sockets: TaskTracker::new(),
+            stopping: CancellationToken::new(),
         }))
     }
 
@@ -69,20 +78,40 @@ impl Simulator {
     pub(crate) fn stop(&self) {
         self.bill.close();
         self.archive.clear();
+        self.sockets.close();
+        self.stopping.cancel();
+    }
+
+    /// Ready once the simulator stops.
+    pub(crate) async fn stopped(&self) {
+        self.stopping.cancelled().await;
+    }
+
+    /// Ready once the simulator has stopped and the last WebSocket has ended.
+    pub(crate) async fn sockets_ended(&self) {
+        self.sockets.wait().await;
+    }
+
+    /// Leave to be one of the open WebSockets, for as long as the token is kept.
+    pub(crate) fn socket(&self) -> Result<TaskTrackerToken, ProviderError> {
+        if self.sockets.len() < SOCKETS_MAX {
+            Ok(self.sockets.token())
+        } else {
+            Err(ProviderError::overloaded())
+        }
     }
 
     pub(crate) fn authorize(&self, headers: &HeaderMap) -> Result<(), ProviderError> {
-        let Some(required) = &self.require_key else {
-            return Ok(());
-        };
         let authorization = headers
             .get(header::AUTHORIZATION)
             .and_then(|value| value.to_str().ok());
-        let given = authorization.and_then(|value| value.strip_prefix("Bearer "));
-        if given == Some(required.as_str()) {
-            Ok(())
-        } else {
-            Err(ProviderError::unauthorized(given))
+        self.authorize_key(authorization.and_then(|value| value.strip_prefix("Bearer ")))
+    }
+
+    pub(crate) fn authorize_key(&self, given: Option<&str>) -> Result<(), ProviderError> {
+        match &self.require_key {
+            Some(required) if given != Some(required.as_str()) => Err(ProviderError::unauthorized(given)),
+            Some(_) | None => Ok(()),
         }
     }
 
@@ -110,7 +139,7 @@ impl Simulator {
     }
 
     /// The turn to keep a processor busy.
-    pub(crate) async fn heavy_turn(&self) -> Result<OwnedSemaphorePermit, ProviderError> {
+    async fn heavy_turn(&self) -> Result<OwnedSemaphorePermit, ProviderError> {
         let turns = Arc::clone(&self.heavy_work);
         let turn = turns.acquire_owned().await;
         turn.map_err(|_| ProviderError::overloaded())

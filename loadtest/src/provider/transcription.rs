@@ -1,11 +1,11 @@
 //! Transcription: recordings that ship with the project become words, every other one silence.
 
 mod form;
+mod hearing;
 mod subtitles;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use axum::extract::multipart::MultipartRejection;
 use axum::extract::{Multipart, State};
@@ -20,26 +20,13 @@ use super::api::Api;
 use super::author::Chance;
 use super::bill::BilledUsage;
 use super::error::ProviderError;
-use super::fault::Fault;
 use super::generate::{EVENT_STREAM, play_frames, played};
 use super::pace::{Pieces, tokens};
 use super::play::{Frame, Wait};
 use super::simulator::SharedSimulator;
 use crate::voice::recognise::Recogniser;
-use form::{Granularity, TranscriptFormat, TranscriptionForm};
-use subtitles::{Segment, words};
-
-/// What models that bill by tokens charge for a second of speech.
-const TOKENS_PER_SECOND: u64 = 10;
-/// What a misheard recording is taken for.
-const MISHEARD: &str = "これは誰も言っていない言葉です。";
-
-/// What was heard in a recording.
-#[derive(Debug, Clone, PartialEq)]
-struct Hearing {
-    segments: Vec<Segment>,
-    duration: Duration,
-}
+use form::{TranscriptFormat, TranscriptionForm};
+pub(super) use hearing::Hearing;
 
 /// `POST /v1/audio/transcriptions`
 pub(super) async fn create(
@@ -135,104 +122,7 @@ fn hear(upload: Upload, is_stopped: &AtomicBool) -> Result<Hearing, DecodeError>
         is_stopped.load(Ordering::Relaxed)
     })?;
     let transcript = Recogniser::of_shipped().recognise(&decoded.pcm);
-    let segments = transcript.heard.into_iter().map(|heard| Segment {
-        text: heard.text,
-        from: heard.from,
-        until: heard.until,
-    });
-    Ok(Hearing {
-        segments: segments.collect(),
-        duration: decoded.duration(),
-    })
-}
-
-impl Hearing {
-    /// What a fault has been heard instead.
-    fn misheard(self, fault: Option<Fault>) -> Self {
-        if fault != Some(Fault::Mishear) {
-            return self;
-        }
-        Self {
-            segments: vec![Segment {
-                text: MISHEARD.to_owned(),
-                from: Duration::ZERO,
-                until: self.duration,
-            }],
-            ..self
-        }
-    }
-
-    fn text(&self) -> String {
-        let texts: Vec<&str> = self
-            .segments
-            .iter()
-            .map(|segment| segment.text.as_str())
-            .collect();
-        texts.join(" ")
-    }
-
-    /// The language by its English name.
-    fn language(&self) -> &'static str {
-        let has = |script: fn(char) -> bool| self.text().chars().any(script);
-        if has(|letter| ('가'..='힣').contains(&letter)) {
-            "korean"
-        } else if has(|letter| ('ぁ'..='ヿ').contains(&letter)) {
-            "japanese"
-        } else {
-            "english"
-        }
-    }
-
-    /// Whole seconds, as they are billed.
-    fn seconds(&self) -> u64 {
-        self.duration
-            .as_millis()
-            .div_ceil(1_000)
-            .try_into()
-            .unwrap_or(u64::MAX)
-    }
-
-    fn usage(&self, is_billed_by_duration: bool) -> BilledUsage {
-        let heard_ms = u64::try_from(self.duration.as_millis()).unwrap_or(u64::MAX);
-        let (input_tokens, output_tokens) = if is_billed_by_duration {
-            (0, 0)
-        } else {
-            (self.seconds() * TOKENS_PER_SECOND, tokens(&self.text()))
-        };
-        BilledUsage {
-            input_tokens,
-            output_tokens,
-            heard_ms,
-            ..BilledUsage::default()
-        }
-    }
-
-    /// The usage as a reply says it.
-    fn told_usage(&self, usage: BilledUsage, is_billed_by_duration: bool) -> Value {
-        if is_billed_by_duration {
-            return json!({ "type": "duration", "seconds": self.seconds() });
-        }
-        json!({
-            "type": "tokens", "input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens,
-            "total_tokens": usage.input_tokens + usage.output_tokens,
-            "input_token_details": { "text_tokens": 0, "audio_tokens": usage.input_tokens },
-        })
-    }
-
-    fn verbose(&self, granularity: Granularity) -> Value {
-        let mut document = json!({
-            "task": "transcribe", "language": self.language(), "duration": self.duration.as_secs_f64(),
-            "text": self.text(), "usage": self.told_usage(BilledUsage::default(), true),
-        });
-        if granularity.segments {
-            let segments = self.segments.iter().enumerate();
-            document["segments"] = segments.map(|(id, segment)| segment.verbose(id)).collect();
-        }
-        if granularity.words {
-            document["words"] = self.segments.iter().flat_map(words).collect();
-        }
-        document
-    }
+    Ok(Hearing::new(transcript, decoded.duration()))
 }
 
 /// The events of a stream: what is heard piece by piece, then all of it.
@@ -283,8 +173,8 @@ impl form::TranscriptionRequest {
                 ("application/json", document.to_string())
             }
             TranscriptFormat::Text => (TEXT, hearing.text() + "\n"),
-            TranscriptFormat::Srt => (TEXT, subtitles::srt(&hearing.segments)),
-            TranscriptFormat::Vtt => (TEXT, subtitles::vtt(&hearing.segments)),
+            TranscriptFormat::Srt => (TEXT, subtitles::srt(hearing.segments())),
+            TranscriptFormat::Vtt => (TEXT, subtitles::vtt(hearing.segments())),
         }
     }
 }

@@ -1,8 +1,11 @@
 //! The simulator over real sockets.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+mod caller;
 mod kept;
 mod media;
+mod realtime;
+mod realtime_faults;
 mod world;
 
 use std::path::Path;
