@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-use greenroom_protocol::{CallId, CallOutcome, CallPurpose, ErrorCode, Event, SessionId, TurnOutcome};
-use greenroom_session::{CallCost, CallRecord, CommandKind, OutsideCall, Receipt, Settlement, Spoken};
+use greenroom_protocol::{
+    AssetId, CallId, CallOutcome, CallPurpose, ErrorCode, Event, Role, SessionId, TurnOutcome,
+};
+use greenroom_session::{
+    CallCost, CallRecord, CommandKind, KeptRecording, OutsideCall, Receipt, Settlement, Spoken,
+};
 use tokio::time::Instant;
 
 use crate::model::Step;
@@ -45,6 +49,18 @@ fn heard(reserved: &Receipt) -> CommandKind {
             voiced: false,
         })),
     }
+}
+
+/// The same, said to somebody who speaks the reply.
+fn voiced(reserved: &Receipt) -> CommandKind {
+    let mut said = heard(reserved);
+    if let CommandKind::UserMessage {
+        spoken: Some(spoken), ..
+    } = &mut said
+    {
+        spoken.voiced = true;
+    }
+    said
 }
 
 fn settle(call_id: CallId) -> CommandKind {
@@ -105,6 +121,62 @@ async fn a_server_that_drains_begins_nothing_and_takes_what_came_of_the_calls_be
         transcriptions(&world, session),
         [CallOutcome::Ok, CallOutcome::Ok]
     );
+    assert_eq!(turns_ended(&world, session), [TurnOutcome::Ok]);
+}
+
+/// What is told of a reply that is being spoken: when it was first heard of, and how much of it was heard.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_drains_is_told_of_the_reply_that_is_being_spoken() {
+    let world = World::new().await;
+    let session = world.create().await;
+    let reserved = world.send(session, transcribe()).await.unwrap();
+    let mut follower = world.follow(session).await;
+    world.send(session, voiced(&reserved)).await.unwrap();
+    let is_reply = |event: &Event| matches!(event, Event::MessageAdded(said) if said.role == Role::Assistant);
+    follower.until(is_reply).await;
+    assert_eq!(turns_ended(&world, session), [], "it waits for its voice");
+
+    world.greenroom.drain();
+    let turn_id = reserved.turn_id.unwrap();
+    let at = Some(greenroom_protocol::Timestamp::from_unix_ms(1_000));
+    for told in [
+        CommandKind::ReplyVoiced {
+            turn_id,
+            first_byte_at: at,
+            first_sent_at: at,
+        },
+        CommandKind::ReplyHeard {
+            turn_id,
+            parts: Vec::new(),
+            cancels: true,
+        },
+        CommandKind::KeepRecording {
+            asset: KeptRecording {
+                asset_id: AssetId::new(ulid::Ulid::from(9_u128)),
+                url: "/api/recordings/9.ogg".to_owned(),
+                media_type: "audio/ogg".to_owned(),
+                size_bytes: 4_096,
+            },
+        },
+    ] {
+        world.send(session, told).await.unwrap();
+    }
+    assert_eq!(turns_ended(&world, session), [TurnOutcome::Ok]);
+    let events = world.journal.events(session);
+    assert!(events.iter().any(|event| matches!(event, Event::MessageHeard(_))));
+    assert!(events.iter().any(|event| matches!(event, Event::AssetReady(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_whose_voice_nobody_tells_of_ends_by_itself() {
+    let world = World::new().await;
+    let session = world.create().await;
+    let reserved = world.send(session, transcribe()).await.unwrap();
+    let mut follower = world.follow(session).await;
+    world.send(session, voiced(&reserved)).await.unwrap();
+    follower
+        .until(|event| matches!(event, Event::TurnCompleted(_)))
+        .await;
     assert_eq!(turns_ended(&world, session), [TurnOutcome::Ok]);
 }
 
