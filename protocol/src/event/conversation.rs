@@ -143,7 +143,7 @@ pub enum Segment {
     FirstSentence,
     /// Until the voice's first byte.
     VoiceFirstByte,
-    /// Until the reply was delivered in full.
+    /// Until the reply was complete; of one that was spoken live, until its first sound was on its way.
     Delivery,
 }
 
@@ -159,7 +159,7 @@ pub struct SegmentLatency {
 /// What the user waited for; the segments are contiguous and sum to the total.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TurnLatency {
-    /// From the end of the user's utterance to the end of the reply.
+    /// From the end of the user's utterance to the end of the reply, or to the first sound of one that was spoken live.
     pub total_ms: Millis,
     /// The parts, in order.
     pub segments: Vec<SegmentLatency>,
