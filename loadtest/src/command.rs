@@ -16,13 +16,14 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::checker::{self, ClientRecord, Evidence, Expectation};
 use crate::client::Client;
+use crate::load::arguments::{self as load, DetectorArgs, FloorArgs, VoiceArgs};
 use crate::provider::{self, FaultRule, ProviderConfig};
 
 #[derive(Debug, Parser)]
 #[command(
     name = "loadtest",
     version,
-    about = "The provider simulator and the checker of Greenroom"
+    about = "The load tester, the provider simulator and the checker of Greenroom"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -35,6 +36,12 @@ enum Command {
     Provider(ProviderArgs),
     /// Hold clients' records, a server's journals and a simulator's bill against each other.
     Check(CheckArgs),
+    /// Talk to a server in many sessions at once, check its answers, and measure.
+    Voice(VoiceArgs),
+    /// Serve a bare WebSocket that only reads, to see what the sockets alone cost.
+    Floor(FloorArgs),
+    /// Run the speech detector alone, to see what it costs.
+    Detector(DetectorArgs),
 }
 
 #[derive(Debug, Args)]
@@ -103,6 +110,9 @@ pub async fn main_with(args: impl IntoIterator<Item = OsString>) -> anyhow::Resu
     match Cli::parse_from(args).command {
         Command::Provider(args) => serve_provider(args).await,
         Command::Check(args) => check(args).await,
+        Command::Voice(args) => load::run_voice(args, interrupted()).await,
+        Command::Floor(args) => load::run_floor(args, interrupted()).await,
+        Command::Detector(args) => load::run_detector(&args),
     }
 }
 

@@ -1,20 +1,29 @@
 //! The WebSocket: sends messages, tells what comes, and comes back after a break with the last event it saw.
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::{Sink as _, SinkExt as _, Stream as _};
 use greenroom_protocol::{ClientMessage, Seq, SessionId, Signal};
 use reqwest::header::{HeaderValue, SEC_WEBSOCKET_PROTOCOL};
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use super::{Client, ClientError, ConnectionRecorder, Origin, Saw, SeenEvent, last_event_id};
 
 const SUBPROTOCOL: &str = "greenroom.v1";
+/// tungstenite clears its whole read buffer at every read: thousands of sockets in one process want a small one.
+const READ_BUFFER_BYTES: usize = 4 * 1024;
+/// Frames that are ready together leave in one write up to this size.
+const WRITE_BUFFER_BYTES: usize = 4 * 1024;
+/// What may wait for a server that does not read: 30 s of samples at 16 kHz.
+const WRITE_BUFFER_BYTES_MAX: usize = 1024 * 1024;
 
 /// How a socket begins and what it does after a break.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -66,6 +75,8 @@ pub struct Socket {
     stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
     recorder: ConnectionRecorder,
     last_seq: Option<Seq>,
+    /// Whether frames were queued that may not have left.
+    has_queued: bool,
 }
 
 impl Client {
@@ -79,6 +90,7 @@ impl Client {
             stream,
             recorder,
             last_seq: options.last_event_id,
+            has_queued: false,
         })
     }
 
@@ -98,7 +110,13 @@ impl Client {
         request
             .headers_mut()
             .insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
-        let (stream, _) = match tokio_tungstenite::connect_async(request).await {
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER_BYTES)
+            .write_buffer_size(WRITE_BUFFER_BYTES)
+            .max_write_buffer_size(WRITE_BUFFER_BYTES_MAX);
+        // Nagle's algorithm would hold a frame back until the one before it is acknowledged.
+        let connected = tokio_tungstenite::connect_async_with_config(request, Some(config), true);
+        let (stream, _) = match connected.await {
             Ok(opened) => opened,
             Err(tungstenite::Error::Http(response)) => {
                 let body = response
@@ -128,12 +146,7 @@ impl Socket {
 
     /// Sends a message, with an idempotency key if one is given.
     pub async fn send(&mut self, message: &ClientMessage, id: Option<&str>) -> Result<(), ClientError> {
-        let mut frame =
-            serde_json::to_value(message).map_err(|error| ClientError::Unusable(error.to_string()))?;
-        if let Some(id) = id {
-            frame["id"] = Value::from(id);
-        }
-        self.send_text(frame.to_string()).await
+        self.send_text(text_frame(message, id)?).await
     }
 
     /// Sends any text frame, whatever the server may think of it.
@@ -147,10 +160,29 @@ impl Socket {
         Ok(self.stream.send(Message::Binary(frame)).await.map_err(Box::new)?)
     }
 
-    /// What comes next. After a break it comes back first, if it was told to. Cancelling loses nothing.
+    /// Takes a message without waiting for the connection; it leaves as soon as [`Self::next`] is awaited. A server
+    /// that does not read for long is an error.
+    pub fn queue(&mut self, message: &ClientMessage, id: Option<&str>) -> Result<(), ClientError> {
+        let text = text_frame(message, id)?;
+        self.recorder.write(Saw::Sent { text: text.clone() })?;
+        self.queue_frame(Message::text(text))
+    }
+
+    /// Like [`Self::queue`], with a binary frame.
+    pub fn queue_audio(&mut self, frame: Bytes) -> Result<(), ClientError> {
+        self.queue_frame(Message::Binary(frame))
+    }
+
+    fn queue_frame(&mut self, frame: Message) -> Result<(), ClientError> {
+        self.has_queued = true;
+        Ok(Pin::new(&mut self.stream).start_send(frame).map_err(Box::new)?)
+    }
+
+    /// What comes next; sends what is queued meanwhile. After a break it comes back first, if it was told to. Cancelling
+    /// loses nothing.
     pub async fn next(&mut self) -> Result<Incoming, ClientError> {
         loop {
-            let code = match self.stream.next().await {
+            let code = match std::future::poll_fn(|context| self.poll_frame(context)).await {
                 Some(Ok(Message::Text(text))) => return self.text(text.as_str()),
                 Some(Ok(Message::Binary(bytes))) => return Ok(Incoming::Audio(bytes)),
                 Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => continue,
@@ -170,10 +202,18 @@ impl Socket {
         }
     }
 
+    /// The next frame, with what is queued sent first. A connection that cannot send tells why when it is read.
+    fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Message, tungstenite::Error>>> {
+        if self.has_queued && Pin::new(&mut self.stream).poll_flush(context).is_ready() {
+            self.has_queued = false;
+        }
+        Pin::new(&mut self.stream).poll_next(context)
+    }
+
     /// Opens a new connection that goes on where this one stands.
     pub async fn resume(&mut self) -> Result<(), ClientError> {
         let (stream, recorder) = self.client.open(self.session, self.last_seq).await?;
-        (self.stream, self.recorder) = (stream, recorder);
+        (self.stream, self.recorder, self.has_queued) = (stream, recorder, false);
         Ok(())
     }
 
@@ -220,4 +260,13 @@ impl Socket {
         }
         Ok(Incoming::Signal(Box::new(signal)))
     }
+}
+
+fn text_frame(message: &ClientMessage, id: Option<&str>) -> Result<String, ClientError> {
+    let mut frame =
+        serde_json::to_value(message).map_err(|error| ClientError::Unusable(error.to_string()))?;
+    if let Some(id) = id {
+        frame["id"] = Value::from(id);
+    }
+    Ok(frame.to_string())
 }
