@@ -1,23 +1,17 @@
 //! Writes speech as Ogg/Opus (RFC 7845), page by page.
 
-use ogg::writing::{PacketWriteEndInfo, PacketWriter};
 use ropus::{Application, Bitrate, Channels, Encoder};
 use thiserror::Error;
 
-/// The clock of Ogg/Opus, whatever the rate of the samples: its positions are counted in 48ths of a millisecond.
-const GRANULES_PER_SECOND: u32 = 48_000;
-/// One packet in samples of that clock: 20 ms, the size that Opus is tuned for.
-const GRANULES_PER_PACKET: u64 = 960;
+use crate::ogg_pages::{ChannelLayout, GRANULES_PER_PACKET, GRANULES_PER_SECOND, OpusHead, OpusPages};
+
 const PACKETS_PER_SECOND: u32 = 50;
-/// A page holds a second, so that a listener waits for no more than that.
-const PACKETS_PER_PAGE: u64 = PACKETS_PER_SECOND as u64;
 /// Speech of one voice is transparent from about here on.
 const BITRATE_BPS: u32 = 32_000;
 /// Half of the pains that the encoder can take, for three quarters of the time.
 const COMPLEXITY: u8 = 5;
 /// The largest packet of one frame (RFC 6716, 3.2.1).
 const PACKET_BYTES_MAX: usize = 1_275;
-const VENDOR: &[u8] = b"greenroom";
 
 /// Why speech was not encoded.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -36,8 +30,7 @@ pub enum EncodeError {
 /// Encodes one voice, as it is spoken: push samples, take bytes.
 pub struct OggOpusWriter {
     encoder: Encoder,
-    pages: PacketWriter<'static, Vec<u8>>,
-    serial: u32,
+    pages: OpusPages,
     samples_per_packet: usize,
     /// Samples that do not fill a packet yet.
     pending: Vec<i16>,
@@ -45,7 +38,6 @@ pub struct OggOpusWriter {
     /// What a decoder drops at the start, in 48 kHz samples: the encoder's look-ahead.
     pre_skip: u64,
     samples_in: u64,
-    packets: u64,
     rate_hz: u32,
 }
 
@@ -61,20 +53,21 @@ impl OggOpusWriter {
             .map_err(|_| EncodeError::Rate { rate_hz })?;
         // Told in samples of the encoder's rate.
         let pre_skip = u64::from(encoder.lookahead()) * u64::from(GRANULES_PER_SECOND / rate_hz);
-        let mut writer = Self {
+        let head = OpusHead {
+            pre_skip_granules: pre_skip,
+            rate_hz,
+            layout: ChannelLayout::Mono,
+        };
+        Ok(Self {
             encoder,
-            pages: PacketWriter::new(Vec::new()),
-            serial,
+            pages: OpusPages::new(serial, &head),
             samples_per_packet: (rate_hz / PACKETS_PER_SECOND) as usize,
             pending: Vec::new(),
             packet: vec![0; PACKET_BYTES_MAX],
             pre_skip,
             samples_in: 0,
-            packets: 0,
             rate_hz,
-        };
-        writer.write_headers();
-        Ok(writer)
+        })
     }
 
     /// Encodes samples; what does not fill a packet waits for more.
@@ -84,14 +77,10 @@ impl OggOpusWriter {
         let mut pending = std::mem::take(&mut self.pending);
         let packets = pending.chunks_exact(self.samples_per_packet);
         let rest = packets.remainder().len();
-        for packet in packets {
+        for samples in packets {
             // The last packet is written by `finish`, which marks the end of the stream.
-            let end = if (self.packets + 1).is_multiple_of(PACKETS_PER_PAGE) {
-                PacketWriteEndInfo::EndPage
-            } else {
-                PacketWriteEndInfo::NormalPacket
-            };
-            self.encode(packet, end)?;
+            let packet = self.encode(samples)?;
+            self.pages.push(packet);
         }
         pending.drain(..pending.len() - rest);
         self.pending = pending;
@@ -100,7 +89,7 @@ impl OggOpusWriter {
 
     /// The whole pages that are ready, and were not taken before.
     pub fn take_bytes(&mut self) -> Vec<u8> {
-        std::mem::take(self.pages.inner_mut())
+        self.pages.take_bytes()
     }
 
     /// Ends the stream; the bytes are what was not taken before.
@@ -110,11 +99,11 @@ impl OggOpusWriter {
         let mut tail = std::mem::take(&mut self.pending);
         loop {
             tail.resize(self.samples_per_packet, 0);
-            if (self.packets + 1) * GRANULES_PER_PACKET >= wanted {
-                self.encode_last(&tail, wanted)?;
-                return Ok(self.pages.into_inner());
+            let packet = self.encode(&tail)?;
+            if (self.pages.packets() + 1) * GRANULES_PER_PACKET >= wanted {
+                return Ok(self.pages.finish(packet, wanted));
             }
-            self.encode(&tail, PacketWriteEndInfo::NormalPacket)?;
+            self.pages.push(packet);
             tail.clear();
         }
     }
@@ -123,54 +112,12 @@ impl OggOpusWriter {
         samples * u64::from(GRANULES_PER_SECOND / self.rate_hz)
     }
 
-    fn encode(&mut self, samples: &[i16], end: PacketWriteEndInfo) -> Result<(), EncodeError> {
-        let position = (self.packets + 1) * GRANULES_PER_PACKET;
-        self.encode_at(samples, end, position)
-    }
-
-    /// The last position is less than a whole packet further, and so tells how much of it is padding.
-    fn encode_last(&mut self, samples: &[i16], position: u64) -> Result<(), EncodeError> {
-        self.encode_at(samples, PacketWriteEndInfo::EndStream, position)
-    }
-
-    fn encode_at(
-        &mut self,
-        samples: &[i16],
-        end: PacketWriteEndInfo,
-        position: u64,
-    ) -> Result<(), EncodeError> {
+    fn encode(&mut self, samples: &[i16]) -> Result<Vec<u8>, EncodeError> {
         let length = self
             .encoder
             .encode(samples, &mut self.packet)
             .map_err(|error| EncodeError::Encoder(error.to_string()))?;
-        self.packets += 1;
-        self.write(self.packet[..length].to_vec(), end, position);
-        Ok(())
-    }
-
-    fn write_headers(&mut self) {
-        let mut head = Vec::with_capacity(19);
-        head.extend_from_slice(b"OpusHead");
-        head.push(1); // version
-        head.push(1); // channels
-        head.extend_from_slice(&u16::try_from(self.pre_skip).unwrap_or(u16::MAX).to_le_bytes());
-        head.extend_from_slice(&self.rate_hz.to_le_bytes());
-        head.extend_from_slice(&0_i16.to_le_bytes()); // output gain
-        head.push(0); // one stream
-        self.write(head, PacketWriteEndInfo::EndPage, 0);
-
-        let mut tags = Vec::with_capacity(16 + VENDOR.len());
-        tags.extend_from_slice(b"OpusTags");
-        tags.extend_from_slice(&u32::try_from(VENDOR.len()).unwrap_or_default().to_le_bytes());
-        tags.extend_from_slice(VENDOR);
-        tags.extend_from_slice(&0_u32.to_le_bytes()); // comments
-        self.write(tags, PacketWriteEndInfo::EndPage, 0);
-    }
-
-    fn write(&mut self, packet: Vec<u8>, end: PacketWriteEndInfo, position: u64) {
-        self.pages
-            .write_packet(packet, self.serial, end, position)
-            .expect("writing into memory does not fail");
+        Ok(self.packet[..length].to_vec())
     }
 }
 

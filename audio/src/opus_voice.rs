@@ -15,14 +15,14 @@
 
 use ropus::celt::encoder::{CeltEncoder, CeltEncoderCtl, celt_encode_with_ec};
 
-/// The rate of the samples, in samples per second: that of most synthetic voices.
-pub(crate) const VOICE_RATE_HZ: u32 = 24_000;
-/// What a packet holds, in samples: 20 ms, the size that Opus is tuned for.
-pub(crate) const FRAME_SAMPLES: usize = 480;
-/// How much later a decoder gives the sound back, in samples: half the overlap of two transforms.
-pub(crate) const LOOKAHEAD_SAMPLES: usize = 60;
+/// How much later a decoder gives the sound back, as a part of a second (2.5 ms): the overlap of two transforms.
+const LOOKAHEADS_PER_SECOND: u32 = 400;
+/// A packet holds 20 ms, the size that Opus is tuned for.
+const PACKETS_PER_SECOND: u32 = 50;
 
 const COMPLEXITY: i32 = 0;
+/// After so many frames of zeros the last sound has left the overlap, the filters and the predictions.
+const SETTLED_ZERO_FRAMES: u32 = 10;
 const SAMPLE_BITS: i32 = 16;
 /// The largest frame in a packet (RFC 6716, 3.2.1); the byte that says what it is comes on top.
 const FRAME_BYTES_MAX: i32 = 1_275;
@@ -45,9 +45,13 @@ pub(crate) enum VoiceBandwidth {
 /// An encoder between two packets of a stream.
 pub(crate) struct VoiceEncoder {
     celt: Box<CeltEncoder>,
+    rate_hz: u32,
     bandwidth: VoiceBandwidth,
     /// The next packet is to be understood without the ones before it.
     begins: bool,
+    /// How many frames of nothing but zeros came last, and the packet of the last one.
+    zero_frames: u32,
+    zero_packet: Vec<u8>,
 }
 
 /// What the first packet of a stretch, or any other, may refer to: the values of `OPUS_SET_PREDICTION`.
@@ -87,13 +91,18 @@ impl VoiceBandwidth {
 }
 
 impl VoiceEncoder {
-    pub(crate) fn new(bandwidth: VoiceBandwidth) -> Self {
-        let rate_hz = i32::try_from(VOICE_RATE_HZ).expect("a rate is far below two thousand million");
-        let celt = CeltEncoder::new(rate_hz, 1).expect("the rate is one of Opus, and it has mono");
+    /// An encoder of mono samples at a rate that Opus has.
+    pub(crate) fn new(rate_hz: u32, bandwidth: VoiceBandwidth) -> Self {
+        let celt = i32::try_from(rate_hz)
+            .ok()
+            .and_then(|rate_hz| CeltEncoder::new(rate_hz, 1));
         let mut encoder = Self {
-            celt: Box::new(celt),
+            celt: Box::new(celt.expect("the rate is one of Opus, and it has mono")),
+            rate_hz,
             bandwidth,
             begins: true,
+            zero_frames: 0,
+            zero_packet: Vec::new(),
         };
         for setting in [
             CeltEncoderCtl::SetSignalling(0), // The first byte says it all.
@@ -109,8 +118,32 @@ impl VoiceEncoder {
         encoder
     }
 
-    /// Codes the next [`FRAME_SAMPLES`].
-    pub(crate) fn encode(&mut self, frame: &[i16; FRAME_SAMPLES]) -> Vec<u8> {
+    /// How many samples a packet holds.
+    pub(crate) fn frame_samples(&self) -> usize {
+        (self.rate_hz / PACKETS_PER_SECOND) as usize
+    }
+
+    /// How many samples later a decoder gives the sound back.
+    pub(crate) fn lookahead_samples(&self) -> usize {
+        (self.rate_hz / LOOKAHEADS_PER_SECOND) as usize
+    }
+
+    /// Codes the next [`VoiceEncoder::frame_samples`].
+    pub(crate) fn encode(&mut self, frame: &[i16]) -> Vec<u8> {
+        debug_assert_eq!(frame.len(), self.frame_samples());
+        if frame.iter().any(|sample| *sample != 0) {
+            self.zero_frames = 0;
+            return self.encode_with_celt(frame);
+        }
+        // From some frame on, silence changes neither the encoder nor a decoder any more.
+        if self.zero_frames < SETTLED_ZERO_FRAMES {
+            self.zero_frames += 1;
+            self.zero_packet = self.encode_with_celt(frame);
+        }
+        self.zero_packet.clone()
+    }
+
+    fn encode_with_celt(&mut self, frame: &[i16]) -> Vec<u8> {
         if self.begins {
             self.predict_from(Prediction::Nothing);
         }
@@ -135,10 +168,11 @@ impl VoiceEncoder {
     }
 
     /// Lets the next packet be understood by a decoder that is new and by one that heard all before it, which must have
-    /// ended with [`LOOKAHEAD_SAMPLES`] of silence.
+    /// ended with [`VoiceEncoder::lookahead_samples`] of silence.
     pub(crate) fn begin_anew(&mut self) {
         self.celt.ctl(CeltEncoderCtl::ResetState);
         self.begins = true;
+        self.zero_frames = 0;
     }
 
     fn predict_from(&mut self, prediction: Prediction) {

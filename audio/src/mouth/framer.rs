@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{OutputCodec, OutputFormat, VOICE_RATE_HZ};
 use crate::MonoResampler;
-use crate::opus_voice::{FRAME_SAMPLES, LOOKAHEAD_SAMPLES, VoiceBandwidth, VoiceEncoder};
+use crate::opus_voice::{VoiceBandwidth, VoiceEncoder};
 use crate::pcm::{extend_f32, extend_i16};
 
 /// How long each frame lasts, at any rate.
@@ -58,7 +58,7 @@ impl SpeechFramer {
                 resampler: None,
             }),
             (OutputCodec::Opus, rate_hz) => Coder::Opus {
-                encoder: VoiceEncoder::new(bandwidth_at(rate_hz)),
+                encoder: VoiceEncoder::new(VOICE_RATE_HZ, bandwidth_at(rate_hz)),
                 spoke: false,
             },
         };
@@ -97,8 +97,9 @@ impl SpeechFramer {
             }
             Coder::Opus { encoder, spoke } => {
                 if std::mem::take(spoke) {
-                    let silence = padding(self.pending.len() + LOOKAHEAD_SAMPLES, FRAME_SAMPLES);
-                    let silence = vec![0; LOOKAHEAD_SAMPLES + silence];
+                    let lookahead = encoder.lookahead_samples();
+                    let padding = padding(self.pending.len() + lookahead, encoder.frame_samples());
+                    let silence = vec![0; lookahead + padding];
                     take_packets(&mut self.pending, &silence, encoder, frames);
                     encoder.begin_anew();
                 }
@@ -155,8 +156,7 @@ fn take_packets(
     encoder: &mut VoiceEncoder,
     frames: &mut Vec<SpeechFrame>,
 ) {
-    take_frames(pending, pcm, FRAME_SAMPLES, |samples| {
-        let samples = samples.as_array().expect("a frame is as long as it is");
+    take_frames(pending, pcm, encoder.frame_samples(), |samples| {
         frames.push(SpeechFrame::of(encoder.encode(samples)));
     });
 }

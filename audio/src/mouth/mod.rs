@@ -22,4 +22,4 @@ pub use format::{OutputCodec, OutputFormat, OutputRateError};
 pub use framer::{FRAME_DURATION, SpeechFrame, SpeechFramer};
 
 /// The rate that voices are made at, in samples per second; always one channel.
-pub const VOICE_RATE_HZ: u32 = crate::opus_voice::VOICE_RATE_HZ;
+pub const VOICE_RATE_HZ: u32 = 24_000;
