@@ -60,6 +60,8 @@ pub struct Faults {
     pub panic_agent_on: Option<String>,
     /// The agent of the first attempt at this stage panics, in every run.
     pub panic_stage: Option<String>,
+    /// The ear of a line panics when it is given exactly this frame.
+    pub panic_ear_on: Option<Vec<u8>>,
 }
 
 /// What the actors need from the outside.

@@ -154,6 +154,11 @@ impl Directory {
         .await
     }
 
+    /// What all actors of this server share.
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     /// Sessions in memory.
     pub fn live(&self) -> usize {
         self.shared.live.load(Ordering::Relaxed)

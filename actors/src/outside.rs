@@ -65,7 +65,12 @@ pub fn unsettled(failure: CallFailure, error: Option<ErrorCode>) -> Settlement {
     }
 }
 
-/// Whether a command counts once however often it is sent: one with an id, and what is told of a call, which has one end.
+/// Whether a command counts once however often it is sent: one with an id, and what is told of a call or of a reply, which
+/// have one end.
 fn counts_once(command: &Command) -> bool {
-    command.id.is_some() || matches!(command.kind, CommandKind::SettleCall { .. })
+    let is_told_once = matches!(
+        command.kind,
+        CommandKind::SettleCall { .. } | CommandKind::ReplyHeard { .. } | CommandKind::ReplyVoiced { .. }
+    );
+    command.id.is_some() || is_told_once
 }

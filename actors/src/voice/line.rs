@@ -1,0 +1,590 @@
+//! A line at work: one loop over what the socket hands in, what comes of its errands, what the recogniser understands, what
+//! happens to the mouth, and who has the floor. Nothing in it waits for one of them alone, and nothing is shared with any
+//! other task but the two ways to the socket.
+//!
+//! It ends once its socket has hung up and everything that was said in full is decided.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use greenroom_audio::ear::{DropReason, EarEvent, SpeakerPace, Utterance};
+use greenroom_protocol::{CallId, ErrorBody, ErrorCode, Signal, SpeechDiscardReason};
+use greenroom_session::ports::{CallFailure, LiveTranscriptionEvent};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::audio_start::Listening;
+use super::desk::{Desk, HeardTold};
+use super::errands::{Done, Errands};
+use super::floor::{FloorState, LineId};
+use super::hearing::{Action, Ended, Hearing, Input};
+use super::inlet::Inlet;
+use super::intake::{Batch, Item};
+use super::microphone::{Microphone, NotHeard};
+use super::mouth::{HeardReply, Standing};
+use super::observe;
+use super::outlet::OutletSender;
+use super::recogniser::{News, Recogniser};
+use super::voicing::{Voicing, VoicingEvent};
+use crate::cursor::Listener;
+
+/// Lost frames that the ear hears something in the place of, at most: a minute of them is one silence like another.
+const LOST_HEARD_MAX: u32 = 3_000;
+
+/// What a socket wishes of its line.
+#[derive(Debug)]
+pub(super) enum Wish {
+    /// Listen, and speak, like this.
+    Start(Box<Listening>),
+    /// End the utterance now.
+    Commit,
+    /// Forget what was heard and makes no turn yet, and hear no more.
+    Stop,
+    /// End the reply that is under way.
+    CancelReply,
+    /// The client is gone.
+    HangUp,
+}
+
+/// What a line is made of.
+pub(super) struct LineParts {
+    pub(super) id: LineId,
+    pub(super) desk: Arc<Desk>,
+    /// Keeps the session in memory: one that is folded anew takes calls under way for lost.
+    pub(super) presence: Listener,
+    pub(super) inlet: Inlet<Wish>,
+    pub(super) outlet: Arc<OutletSender>,
+    pub(super) voicing: Voicing,
+    /// Whether a reply is under way here, for the socket to see.
+    pub(super) is_replying: Arc<AtomicBool>,
+}
+
+/// The state of the task.
+pub(super) struct Line {
+    id: LineId,
+    desk: Arc<Desk>,
+    presence: Listener,
+    floor: watch::Receiver<FloorState>,
+    inlet: Inlet<Wish>,
+    batch: Batch<Wish>,
+    outlet: Arc<OutletSender>,
+    microphone: Option<Microphone>,
+    /// What is known of the speaker, from one microphone to the next.
+    pace: SpeakerPace,
+    noticed: Vec<EarEvent>,
+    hearing: Hearing,
+    actions: Vec<Action>,
+    recogniser: Recogniser,
+    vocabulary: Vec<String>,
+    /// When the utterance ended whose words the recogniser owes.
+    committed: Vec<(CallId, Instant)>,
+    voicing: Voicing,
+    is_replying: Arc<AtomicBool>,
+    cut_offs: u64,
+    errands: Errands,
+    hung_up: bool,
+}
+
+/// What can happen on a line.
+enum Happening {
+    /// The socket handed something in.
+    Received,
+    /// The floor is another one.
+    Floor,
+    /// An errand is done.
+    Errand(Done),
+    /// The recogniser that listens along told something.
+    Recognised(News),
+    /// Something about the mouth.
+    Voicing(VoicingEvent),
+}
+
+impl Line {
+    pub(super) fn new(parts: LineParts) -> Self {
+        let LineParts {
+            id,
+            desk,
+            presence,
+            inlet,
+            outlet,
+            voicing,
+            is_replying,
+        } = parts;
+        Self {
+            id,
+            floor: presence.entry().floor().watch(),
+            presence,
+            inlet,
+            batch: Batch::default(),
+            outlet,
+            microphone: None,
+            pace: SpeakerPace::default(),
+            noticed: Vec::new(),
+            hearing: Hearing::new(desk.locale()),
+            actions: Vec::new(),
+            recogniser: Recogniser::new(desk.ports.live_transcriber.clone()),
+            vocabulary: Vec::new(),
+            committed: Vec::new(),
+            voicing,
+            is_replying,
+            cut_offs: 0,
+            errands: Errands::new(Arc::clone(&desk)),
+            hung_up: false,
+            desk,
+        }
+    }
+
+    /// Serves the socket until it has hung up and nothing is left to be decided.
+    pub(super) async fn run(mut self) {
+        while !self.is_done() {
+            let happening = self.next_happening().await;
+            self.handle(happening);
+            self.tell_standing();
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.hung_up && self.hearing.is_quiet() && self.errands.is_empty()
+    }
+
+    async fn next_happening(&mut self) -> Happening {
+        tokio::select! {
+            // In this order: what a person says goes before what is said to them.
+            biased;
+            () = self.inlet.take(&mut self.batch), if !self.hung_up => Happening::Received,
+            Ok(()) = self.floor.changed(), if !self.hung_up => Happening::Floor,
+            done = self.errands.next() => Happening::Errand(done),
+            news = self.recogniser.next() => Happening::Recognised(news),
+            event = self.voicing.next() => Happening::Voicing(event),
+        }
+    }
+
+    fn handle(&mut self, happening: Happening) {
+        match happening {
+            Happening::Received => self.received(),
+            Happening::Floor => self.look_at_floor(),
+            Happening::Errand(done) => self.done(done),
+            Happening::Recognised(news) => self.recognised(news),
+            Happening::Voicing(event) => self.voicing.handle(event),
+        }
+    }
+
+    /// Takes everything that came, in its order.
+    fn received(&mut self) {
+        let mut batch = std::mem::take(&mut self.batch);
+        let mut bytes = batch.bytes.as_slice();
+        let (mut heard, mut lost, mut refused) = (0, 0, 0);
+        for item in batch.items.drain(..) {
+            match item {
+                Item::Frame {
+                    bytes: size,
+                    duration,
+                    arrived_at,
+                } => {
+                    let (frame, rest) = bytes.split_at(size.min(bytes.len()));
+                    bytes = rest;
+                    if let Some(microphone) = &mut self.microphone {
+                        heard += 1;
+                        let result = microphone.hear(frame, duration, arrived_at, &mut self.noticed);
+                        refused += u64::from(matches!(result, Err(NotHeard::Refused(_))));
+                        self.note_hearing(result);
+                    }
+                }
+                Item::Lost { frames } => {
+                    lost += u64::from(frames);
+                    self.hear_lost(frames);
+                }
+                Item::Wish(wish) => {
+                    self.dispatch();
+                    self.wish(wish);
+                }
+                Item::Played { reply_id, played } => self.voicing.played(&reply_id, played),
+            }
+        }
+        self.batch = batch;
+        self.dispatch();
+        observe::frames(heard, lost, refused);
+    }
+
+    fn hear_lost(&mut self, frames: u32) {
+        if self.microphone.is_none() {
+            return;
+        }
+        let error = ErrorBody::new(ErrorCode::SysOverloaded, self.desk.locale()).with_retry_after(1);
+        self.outlet.signal(Signal::Notice { error });
+        for _ in 0..frames.min(LOST_HEARD_MAX) {
+            let Some(microphone) = &mut self.microphone else {
+                return;
+            };
+            let result = microphone.hear_lost(&mut self.noticed);
+            self.note_hearing(result);
+        }
+    }
+
+    fn note_hearing(&mut self, result: Result<(), NotHeard>) {
+        match result {
+            Ok(()) => {}
+            Err(NotHeard::Refused(error)) => {
+                let error = ErrorBody::new(ErrorCode::InputInvalid, self.desk.locale())
+                    .with_details(error.to_string());
+                self.outlet.signal(Signal::Rejected { id: None, error });
+            }
+            Err(NotHeard::EarPanicked) => self.renew_ear(),
+        }
+    }
+
+    /// The ear has a defect: what it was hearing is lost, and it is made anew. Nobody else notices.
+    fn renew_ear(&mut self) {
+        observe::ear_panicked();
+        self.dispatch();
+        if let Some(microphone) = &mut self.microphone {
+            microphone.renew(Instant::now());
+        }
+        let error = ErrorBody::new(ErrorCode::SysInternal, self.desk.locale());
+        self.outlet.signal(Signal::Notice { error });
+        if self.hearing.is_somebody_speaking() {
+            self.hear(Input::Dropped(SpeechDiscardReason::Failed));
+        }
+    }
+
+    /// Acts on what the ear noticed. After a burst this is done once all of it was heard, because what came last says when
+    /// the rest was spoken.
+    fn dispatch(&mut self) {
+        let mut noticed = std::mem::take(&mut self.noticed);
+        for event in noticed.drain(..) {
+            match event {
+                EarEvent::SpeechStarted { .. } => {
+                    self.open_recogniser();
+                    let streams = self.recogniser.is_open();
+                    self.hear(Input::Started { streams });
+                }
+                EarEvent::SpeechPaused { .. } | EarEvent::SpeechResumed { .. } => {}
+                EarEvent::Utterance(utterance) => self.utterance(utterance),
+                EarEvent::Dropped { reason, .. } => {
+                    self.hear(Input::Dropped(match reason {
+                        DropReason::TooShort | DropReason::Noise | DropReason::NothingHeard => {
+                            SpeechDiscardReason::Noise
+                        }
+                        DropReason::Discarded => SpeechDiscardReason::Cancelled,
+                    }));
+                }
+            }
+        }
+        self.noticed = noticed;
+        self.feed_recogniser();
+    }
+
+    fn utterance(&mut self, utterance: Utterance) {
+        let delay = utterance.endpoint_delay();
+        observe::endpoint(utterance.reason, delay);
+        let now = Instant::now();
+        let ended = self.microphone.as_ref().map_or(now, |microphone| {
+            self.pace = microphone.pace().clone();
+            microphone.spoken_at(utterance.ended_at)
+        });
+        self.hear(Input::Ended(Ended {
+            pcm: utterance.pcm,
+            ended_at: self.desk.time_of(ended.min(now)),
+            endpoint_at: self.desk.time_of(now),
+        }));
+    }
+
+    fn wish(&mut self, wish: Wish) {
+        match wish {
+            Wish::Start(listening) => self.start(*listening),
+            Wish::Commit => {
+                if let Some(microphone) = &mut self.microphone {
+                    let result = microphone.commit(&mut self.noticed);
+                    self.note_hearing(result);
+                    self.dispatch();
+                }
+            }
+            Wish::Stop => {
+                self.switch_off();
+                self.hear(Input::Forgotten);
+            }
+            Wish::CancelReply => match self.voicing.cut_off() {
+                Some(heard) => self.tell_heard(heard, true),
+                None => self.errands.cancel_response(),
+            },
+            Wish::HangUp => self.hang_up(),
+        }
+    }
+
+    fn start(&mut self, listening: Listening) {
+        self.switch_off();
+        let Listening {
+            format,
+            settings,
+            output,
+            record: _,
+        } = listening;
+        if let Some(heard) = self.voicing.order(output) {
+            self.tell_heard(heard, false);
+        }
+        if self.holds_the_floor() {
+            let microphone = Microphone::new(format, settings, self.pace.clone(), Instant::now());
+            // The settings were checked when the wish was made.
+            self.microphone = microphone.ok();
+            #[cfg(debug_assertions)]
+            if let Some(microphone) = &mut self.microphone {
+                microphone.panic_on(self.desk.directory.shared().config.faults.panic_ear_on.clone());
+            }
+            if self.desk.ports.live_transcriber.is_some() {
+                self.errands.vocabulary();
+            }
+        } else {
+            // Somebody took it before this was read.
+            self.outlet.signal(Signal::MicrophoneTaken {});
+        }
+        self.look_at_floor();
+    }
+
+    /// Hears no more. An utterance under way is dropped.
+    fn switch_off(&mut self) {
+        if let Some(microphone) = &mut self.microphone {
+            let result = microphone.discard(&mut self.noticed);
+            self.note_hearing(result);
+            self.dispatch();
+        }
+        self.microphone = None;
+    }
+
+    fn hang_up(&mut self) {
+        self.hung_up = true;
+        self.switch_off();
+        self.presence.entry().floor().leave(self.id);
+        if let Some(heard) = self.voicing.order(None) {
+            self.tell_heard(heard, false);
+        }
+    }
+
+    fn holds_the_floor(&self) -> bool {
+        self.floor.borrow().holder() == Some(self.id)
+    }
+
+    fn look_at_floor(&mut self) {
+        let floor = self.floor.borrow_and_update().clone();
+        let taken = floor.holder().is_some_and(|holder| holder != self.id);
+        if taken && self.microphone.is_some() {
+            self.switch_off();
+            self.outlet.signal(Signal::MicrophoneTaken {});
+        }
+        self.voicing.set_floor(floor.speaker() == Some(self.id));
+        let cut_off = std::mem::replace(&mut self.cut_offs, floor.cut_offs()) != floor.cut_offs();
+        if self.voicing.has_the_floor() && floor.holder() != Some(self.id) {
+            if cut_off && let Some(heard) = self.voicing.cut_off() {
+                self.tell_heard(heard, true);
+            }
+            self.voicing.hush(floor.is_hushed());
+        }
+    }
+
+    fn done(&mut self, done: Done) {
+        match done {
+            Done::Reserved { utterance, answer } => self.hear(Input::Reserved { utterance, answer }),
+            Done::Transcribed { call_id, result } => self.hear(Input::Transcribed { call_id, result }),
+            Done::Overdue { call_id } => {
+                self.forget_commit(call_id);
+                self.hear(Input::Overdue { call_id });
+            }
+            Done::Said { utterance, answer } => self.hear(Input::Said { utterance, answer }),
+            Done::Vocabulary(vocabulary) => {
+                self.vocabulary = vocabulary;
+                if self.microphone.is_some() {
+                    self.open_recogniser();
+                }
+            }
+            Done::Told => {}
+        }
+        self.feed_recogniser();
+    }
+
+    fn open_recogniser(&mut self) {
+        let (desk, vocabulary) = (&self.desk, &self.vocabulary);
+        self.recogniser.open(|| desk.stream_request(vocabulary.clone()));
+    }
+
+    /// Lets the recogniser hear what is new of the utterance under way.
+    fn feed_recogniser(&mut self) {
+        if self.recogniser.is_hearing()
+            && let Some(speech) = self.microphone.as_ref().and_then(Microphone::speech_so_far)
+        {
+            self.recogniser.hear(speech);
+        }
+        if self.microphone.is_none() && self.hearing.is_quiet() {
+            self.recogniser.close();
+        }
+    }
+
+    fn recognised(&mut self, news: News) {
+        match news {
+            News::Opened(Ok(())) => {}
+            News::Opened(Err(failure)) => {
+                let (session_id, code) = (self.desk.session(), failure.code.as_str());
+                tracing::warn!(%session_id, code, reason = failure.reason, "a recogniser could not be opened");
+            }
+            News::Event(LiveTranscriptionEvent::Partial { call_id, text }) => {
+                self.hear(Input::Partial { call_id, text });
+            }
+            News::Event(LiveTranscriptionEvent::Final {
+                call_id,
+                transcription,
+            }) => self.transcribed_along(call_id, Ok(transcription)),
+            News::Event(LiveTranscriptionEvent::Failed { call_id, failure }) => {
+                self.transcribed_along(call_id, Err(failure));
+            }
+            News::Lost(calls) => {
+                for call_id in calls {
+                    self.transcribed_along(call_id, Err(stream_lost()));
+                }
+            }
+        }
+    }
+
+    fn transcribed_along(
+        &mut self,
+        call_id: CallId,
+        result: Result<greenroom_session::ports::Transcription, CallFailure>,
+    ) {
+        if let Some(committed_at) = self.forget_commit(call_id) {
+            observe::transcribed("stream", committed_at.elapsed(), &result);
+        }
+        self.hear(Input::Transcribed { call_id, result });
+        self.feed_recogniser();
+    }
+
+    fn forget_commit(&mut self, call_id: CallId) -> Option<Instant> {
+        let index = self.committed.iter().position(|(call, _)| *call == call_id)?;
+        Some(self.committed.swap_remove(index).1)
+    }
+
+    /// Lets the hearing decide, and does what it says.
+    fn hear(&mut self, input: Input) {
+        let mut next = Some(input);
+        while let Some(input) = next.take() {
+            let mid_reply = self.is_mid_reply();
+            let mut actions = std::mem::take(&mut self.actions);
+            self.hearing.handle(input, mid_reply, &mut actions);
+            for action in actions.drain(..) {
+                // At most one action of an input can fail at once: the beginning of a stream.
+                next = self.act(action).or(next);
+            }
+            self.actions = actions;
+        }
+    }
+
+    /// Does something. Answers what came of it, if that is known at once.
+    fn act(&mut self, action: Action) -> Option<Input> {
+        match action {
+            Action::Tell(signal) => self.outlet.signal(signal),
+            Action::Hush => self.hush(true),
+            Action::Unhush => self.hush(false),
+            Action::CutOff => self.cut_off(),
+            Action::Reserve { utterance } => self.errands.reserve(utterance),
+            Action::BeginStream { call_id } => {
+                if !self.recogniser.begin(call_id) {
+                    let result = Err(stream_lost());
+                    return Some(Input::Transcribed { call_id, result });
+                }
+            }
+            Action::CommitStream {
+                call_id,
+                pcm,
+                patience,
+            } => {
+                self.recogniser.commit(call_id, &pcm);
+                self.committed.push((call_id, Instant::now()));
+                self.errands.remind(call_id, patience);
+            }
+            Action::DiscardStream { call_id, patience } => {
+                self.recogniser.discard(call_id);
+                self.errands.remind(call_id, patience);
+            }
+            Action::Transcribe { call_id, audio } => self.errands.transcribe(call_id, audio),
+            Action::Settle { call_id, settlement } => self.errands.settle(call_id, settlement),
+            Action::Say { utterance, words } => {
+                let voiced = self.floor.borrow().speaker().is_some();
+                self.errands.say(utterance, *words, voiced);
+            }
+            Action::Count(outcome) => observe::utterance(outcome),
+        }
+        None
+    }
+
+    fn hush(&mut self, hushed: bool) {
+        if self.voicing.has_the_floor() {
+            self.voicing.hush(hushed);
+        } else {
+            self.presence.entry().floor().hush(self.id, hushed);
+        }
+        let onset = self.microphone.as_mut().and_then(Microphone::take_onset);
+        if let (true, Some(arrived_at)) = (hushed, onset) {
+            observe::onset_to_pause(arrived_at.elapsed());
+        }
+    }
+
+    fn cut_off(&mut self) {
+        if !self.voicing.has_the_floor() {
+            return self.presence.entry().floor().cut_off(self.id);
+        }
+        if let Some(heard) = self.voicing.cut_off() {
+            self.tell_heard(heard, true);
+        }
+        // To cancel ends a hold, and somebody may still be speaking.
+        self.voicing.hush(self.hearing.is_hushed());
+    }
+
+    /// The greeting answers no turn, and there is nobody to tell of it.
+    fn tell_heard(&mut self, heard: HeardReply, cancels: bool) {
+        if let HeardReply {
+            turn_id: Some(turn_id),
+            parts,
+        } = heard
+        {
+            self.errands.tell_heard(HeardTold {
+                turn_id,
+                parts,
+                cancels,
+            });
+        }
+    }
+
+    /// Whether a reply is under way whose question was not heard, here or on the line that speaks.
+    fn is_mid_reply(&self) -> bool {
+        if self.voicing.has_the_floor() {
+            is_mid_reply(self.voicing.standing())
+        } else {
+            self.floor.borrow().is_mid_reply()
+        }
+    }
+
+    /// Says where the mouth stands, to those who cannot see it: the socket, and the line that holds the microphone.
+    fn tell_standing(&mut self) {
+        let standing = self.voicing.standing();
+        self.is_replying
+            .store(standing != Standing::Silent, Ordering::Relaxed);
+        if self.voicing.has_the_floor() && !self.holds_the_floor() {
+            let floor = self.presence.entry().floor();
+            floor.tell_mid_reply(self.id, is_mid_reply(standing));
+        }
+    }
+}
+
+fn is_mid_reply(standing: Standing) -> bool {
+    match standing {
+        Standing::Silent => false,
+        Standing::Pending { .. } => true,
+        Standing::Speaking { question_heard, .. } => !question_heard,
+    }
+}
+
+fn stream_lost() -> CallFailure {
+    CallFailure {
+        code: ErrorCode::SttFailed,
+        retryable: true,
+        retry_after: None,
+        reason: "the stream to the recogniser is gone".to_owned(),
+        receipt: None,
+    }
+}

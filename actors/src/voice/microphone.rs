@@ -1,0 +1,171 @@
+//! A microphone that a line holds: its ear, and the clock that tells when something was said.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use greenroom_audio::SPEECH_RATE_HZ;
+use greenroom_audio::ear::{
+    Ear, EarEvent, EarSettings, FrameError, FrameFormat, SamplePosition, SettingsError, SpeakerPace,
+};
+use greenroom_audio::pcm::duration_of;
+use tokio::time::Instant;
+
+use super::speech_clock::SpeechClock;
+
+/// An ear at work.
+pub(super) struct Microphone {
+    format: FrameFormat,
+    settings: EarSettings,
+    ear: Ear,
+    clock: SpeechClock,
+    /// What was known of the speaker when the last utterance ended: what an ear begins with that is made anew.
+    pace: SpeakerPace,
+    /// When the frame came that made it certain that somebody speaks.
+    onset_arrived_at: Option<Instant>,
+    /// A frame that makes the ear panic.
+    #[cfg(debug_assertions)]
+    panic_on: Option<Vec<u8>>,
+}
+
+/// What can go wrong with a frame.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum NotHeard {
+    /// The client sent what cannot be heard.
+    Refused(FrameError),
+    /// The ear has a defect. What it noticed before counts; then [`Microphone::renew`].
+    EarPanicked,
+}
+
+impl Microphone {
+    /// A microphone that is switched on now.
+    pub(super) fn new(
+        format: FrameFormat,
+        settings: EarSettings,
+        pace: SpeakerPace,
+        now: Instant,
+    ) -> Result<Self, SettingsError> {
+        Ok(Self {
+            format,
+            settings,
+            ear: Ear::with_pace(format, settings, pace.clone())?,
+            clock: SpeechClock::new(now),
+            pace,
+            onset_arrived_at: None,
+            #[cfg(debug_assertions)]
+            panic_on: None,
+        })
+    }
+
+    /// Makes the ear panic when it is given exactly this frame.
+    #[cfg(debug_assertions)]
+    pub(super) fn panic_on(&mut self, frame: Option<Vec<u8>>) {
+        self.panic_on = frame;
+    }
+
+    /// Hears a frame.
+    pub(super) fn hear(
+        &mut self,
+        frame: &[u8],
+        duration: Duration,
+        arrived_at: Instant,
+        events: &mut Vec<EarEvent>,
+    ) -> Result<(), NotHeard> {
+        let before = events.len();
+        let heard = self.guard(events, |microphone, events| {
+            #[cfg(debug_assertions)]
+            assert!(microphone.panic_on.as_deref() != Some(frame), "asked to panic");
+            microphone.ear.push_frame(frame, events)
+        });
+        match &heard {
+            Some(Ok(())) => self.clock.came(duration, arrived_at),
+            Some(Err(_)) => self.clock.lost(self.newly_read_for()),
+            None => {}
+        }
+        let is_onset = |event: &EarEvent| matches!(event, EarEvent::SpeechStarted { .. });
+        if events[before..].iter().any(is_onset) {
+            self.onset_arrived_at = Some(arrived_at);
+        }
+        match heard {
+            Some(heard) => heard.map_err(NotHeard::Refused),
+            None => Err(NotHeard::EarPanicked),
+        }
+    }
+
+    /// Hears what stands in for a frame that found no room.
+    pub(super) fn hear_lost(&mut self, events: &mut Vec<EarEvent>) -> Result<(), NotHeard> {
+        let heard = self.guard(events, |microphone, events| {
+            microphone.ear.push_lost_frame(events)
+        });
+        if heard.is_some() {
+            self.clock.lost(self.newly_read_for());
+        }
+        heard.ok_or(NotHeard::EarPanicked)
+    }
+
+    /// Ends the utterance now.
+    pub(super) fn commit(&mut self, events: &mut Vec<EarEvent>) -> Result<(), NotHeard> {
+        let heard = self.guard(events, |microphone, events| microphone.ear.commit(events));
+        heard.ok_or(NotHeard::EarPanicked)
+    }
+
+    /// Forgets what was heard and is not yet an utterance.
+    pub(super) fn discard(&mut self, events: &mut Vec<EarEvent>) -> Result<(), NotHeard> {
+        let heard = self.guard(events, |microphone, events| microphone.ear.discard(events));
+        heard.ok_or(NotHeard::EarPanicked)
+    }
+
+    /// When a place was spoken, by what has come so far.
+    pub(super) fn spoken_at(&self, place: SamplePosition) -> Instant {
+        let samples = usize::try_from(place.samples()).unwrap_or(usize::MAX);
+        self.clock.spoken_at(duration_of(samples, SPEECH_RATE_HZ))
+    }
+
+    /// When the frame came that made it certain that somebody speaks; told once.
+    pub(super) fn take_onset(&mut self) -> Option<Instant> {
+        self.onset_arrived_at.take()
+    }
+
+    /// What is known of the speaker's pauses.
+    pub(super) fn pace(&self) -> &SpeakerPace {
+        &self.pace
+    }
+
+    /// The samples of the utterance under way.
+    pub(super) fn speech_so_far(&self) -> Option<&[i16]> {
+        self.ear.speech_so_far().map(|(_, samples)| samples)
+    }
+
+    /// What the last frame was, as samples of speech.
+    pub(super) fn newly_read(&self) -> &[i16] {
+        self.ear.newly_read()
+    }
+
+    fn newly_read_for(&self) -> Duration {
+        duration_of(self.ear.newly_read().len(), SPEECH_RATE_HZ)
+    }
+
+    /// Makes the ear anew after it panicked, as it was at the end of the last utterance.
+    pub(super) fn renew(&mut self, now: Instant) {
+        let ear = Ear::with_pace(self.format, self.settings, self.pace.clone());
+        self.ear = ear.expect("the settings are those of the ear before");
+        self.clock = SpeechClock::new(now);
+    }
+
+    /// Lets the ear do something. If it panics, nothing counts of what it noticed meanwhile.
+    fn guard<T>(
+        &mut self,
+        events: &mut Vec<EarEvent>,
+        hear: impl FnOnce(&mut Self, &mut Vec<EarEvent>) -> T,
+    ) -> Option<T> {
+        let before = events.len();
+        let Ok(heard) = catch_unwind(AssertUnwindSafe(|| hear(self, events))) else {
+            events.truncate(before);
+            return None;
+        };
+        let ended = |event: &EarEvent| matches!(event, EarEvent::Utterance(_));
+        if events[before..].iter().any(ended) {
+            self.pace = self.ear.pace().clone();
+        }
+        Some(heard)
+    }
+}
