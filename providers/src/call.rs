@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use greenroom_protocol::{CallId, Millis};
+use greenroom_protocol::{CallId, ErrorCode, Millis};
 use greenroom_session::ports::{CallFailure, CallReceipt};
 use greenroom_session::{CallCost, Usage};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
@@ -68,6 +68,8 @@ pub(crate) struct Call {
     /// The model that was asked for.
     model: String,
     started: Instant,
+    /// Since when nothing but the provider is waited for.
+    waiting_since: Instant,
     deadline: Deadline,
     /// Present from the sending until the call has ended by itself.
     permit: Option<Permit>,
@@ -78,11 +80,13 @@ pub(crate) struct Call {
 impl Call {
     /// A call that has sent nothing yet.
     pub(crate) fn new(endpoint: &Arc<Endpoint>, id: CallId, model: &str, deadline: Deadline) -> Self {
+        let started = Instant::now();
         Self {
             endpoint: Arc::clone(endpoint),
             id,
             model: model.to_owned(),
-            started: Instant::now(),
+            started,
+            waiting_since: started,
             deadline,
             permit: None,
             request_id: None,
@@ -95,24 +99,48 @@ impl Call {
         self.endpoint.http.post(self.endpoint.url.clone())
     }
 
+    /// Takes the right to make the call, unless the circuit is open.
+    pub(crate) fn admit(&mut self) -> Result<(), Fault> {
+        self.permit = Some(self.endpoint.breaker.admit().map_err(Fault::suspended)?);
+        Ok(())
+    }
+
+    /// It is made over a connection that was opened by this request of the provider's log.
+    pub(crate) fn over(&mut self, request_id: Option<String>) {
+        self.request_id = request_id;
+    }
+
+    /// All of a request that took its time has been sent; until now, it was not the provider that was waited for.
+    pub(crate) fn sent(&mut self, deadline: Deadline) {
+        self.waiting_since = Instant::now();
+        self.deadline = deadline;
+    }
+
+    /// When the provider must have given its next sign of life after this one, at the latest.
+    pub(crate) fn due(&self, silent_since: Instant) -> Instant {
+        self.deadline.due(silent_since)
+    }
+
+    /// That it did not.
+    pub(crate) fn overdue(&self, silent_since: Instant) -> Fault {
+        self.deadline.overdue(silent_since)
+    }
+
     /// Sends the request, unless the circuit is open, and waits for the answer to begin.
     pub(crate) async fn send(
         &mut self,
         request: RequestBuilder,
         expected: AnswerKind,
     ) -> Result<Response, Fault> {
-        let permit = self.endpoint.breaker.admit().map_err(Fault::suspended)?;
-        self.permit = Some(permit);
+        self.admit()?;
         let request = request
             .header(ACCEPT, HeaderValue::from_static(expected.accept()))
             .header(CLIENT_REQUEST_ID, self.id.to_string());
-        let response = self.deadline.wait(request.send()).await?;
-        self.request_id = response
-            .headers()
-            .get(REQUEST_ID)
-            .and_then(|id| identifier(id.to_str().ok()?));
+        let sent = self.deadline.wait(request.send()).await?;
+        let response = sent.map_err(|error| Fault::transport(&error))?;
+        self.request_id = request_id(&response);
         if response.status() != StatusCode::OK {
-            return Err(self.refusal(response).await);
+            return Err(refusal(response, &self.deadline).await);
         }
         let kind = response.headers().get(CONTENT_TYPE);
         match kind.and_then(|kind| kind.to_str().ok()) {
@@ -153,7 +181,8 @@ impl Call {
 
     /// The next bytes of an answer. None after the last.
     pub(crate) async fn chunk(&self, response: &mut Response) -> Result<Option<Bytes>, Fault> {
-        self.deadline.wait(response.chunk()).await
+        let chunk = self.deadline.wait(response.chunk()).await?;
+        chunk.map_err(|error| Fault::transport(&error))
     }
 
     /// The first of a reply has come; later ones do not count.
@@ -176,17 +205,7 @@ impl Call {
     /// The call has failed.
     pub(crate) fn fail(&mut self, fault: Fault, told: &Told) -> CallFailure {
         let code = self.endpoint.operation.code(fault.failing);
-        self.settle(match fault.blame() {
-            Blame::Provider => Verdict::Faulty {
-                error: code,
-                retry_after: fault.retry_after,
-            },
-            Blame::Configuration => Verdict::Refused { error: code },
-            Blame::Request => Verdict::Healthy {
-                error: Some(code),
-                first_token: self.first_output,
-            },
-        });
+        self.settle(verdict(&fault, code, self.first_output));
         let reason = self.endpoint.without_key(fault.reason);
         self.record(code.as_str());
         let receipt = self.receipt(told, fault.cost);
@@ -200,17 +219,18 @@ impl Call {
         }
     }
 
-    /// Why an answer is no success. What breaks while its body is read is left out: the status says enough.
-    async fn refusal(&self, mut response: Response) -> Fault {
-        let mut body = Vec::new();
-        while body.len() < ERROR_BODY_BYTES_MAX {
-            let Ok(Some(bytes)) = self.chunk(&mut response).await else {
-                break;
-            };
-            let room = ERROR_BODY_BYTES_MAX - body.len();
-            body.extend_from_slice(&bytes[..bytes.len().min(room)]);
-        }
-        Fault::status(response.status(), response.headers(), &body, SystemTime::now())
+    /// Nobody wants an answer any more, and none was asked for: it used nothing that the provider would tell of, and says
+    /// nothing of the provider.
+    pub(crate) fn discard(&mut self) -> CallReceipt {
+        self.permit = None;
+        self.record("discarded");
+        let told = Told {
+            usage: Some(Usage::default()),
+            ..Told::default()
+        };
+        let receipt = self.receipt(&told, CallCost::Unknown);
+        self.log("discarded", None, receipt.usage);
+        receipt
     }
 
     /// `otherwise` is what the call cost if neither the usage nor the price table says.
@@ -245,7 +265,7 @@ impl Call {
         metrics::counter!(names.calls, "provider" => provider(), "model" => model(), "outcome" => outcome)
             .increment(1);
         metrics::histogram!(names.seconds, "provider" => provider(), "model" => model(), "outcome" => outcome)
-            .record(self.started.elapsed());
+            .record(self.waiting_since.elapsed());
         if let (Some(name), Some(first_output)) = (names.first_output_seconds, self.first_output) {
             metrics::histogram!(name, "provider" => provider(), "model" => model()).record(first_output);
         }
@@ -262,7 +282,7 @@ impl Call {
             reason,
             // The name alone is that of the HTTP request which the line may belong to.
             provider_request_id = self.request_id,
-            duration_ms = whole_ms(self.started.elapsed()),
+            duration_ms = whole_ms(self.waiting_since.elapsed()),
             first_output_ms = self.first_output.map(whole_ms),
             input_tokens = usage.input_tokens,
             output_tokens = usage.output_tokens,
@@ -318,13 +338,57 @@ impl Deadline {
     }
 
     /// Waits for the provider's next sign of life.
-    async fn wait<T>(&self, sign: impl Future<Output = reqwest::Result<T>>) -> Result<T, Fault> {
-        let silent_until = Instant::now() + self.stall_timeout;
-        match tokio::time::timeout_at(self.at.min(silent_until), sign).await {
-            Ok(result) => result.map_err(|error| Fault::transport(&error)),
-            Err(_) if self.at <= silent_until => Err(overdue("the call took longer than", self.timeout)),
-            Err(_) => Err(overdue("the provider was silent for", self.stall_timeout)),
+    pub(crate) async fn wait<T>(&self, sign: impl Future<Output = T>) -> Result<T, Fault> {
+        let silent_since = Instant::now();
+        let given = tokio::time::timeout_at(self.due(silent_since), sign).await;
+        given.map_err(|_| self.overdue(silent_since))
+    }
+
+    fn due(&self, silent_since: Instant) -> Instant {
+        self.at.min(silent_since + self.stall_timeout)
+    }
+
+    fn overdue(&self, silent_since: Instant) -> Fault {
+        if self.at <= silent_since + self.stall_timeout {
+            overdue("the call took longer than", self.timeout)
+        } else {
+            overdue("the provider was silent for", self.stall_timeout)
         }
+    }
+}
+
+/// The provider's id of a request.
+pub(crate) fn request_id(response: &Response) -> Option<String> {
+    let id = response.headers().get(REQUEST_ID)?;
+    identifier(id.to_str().ok()?)
+}
+
+/// Why an answer is no success. What breaks while its body is read is left out: the status says enough.
+pub(crate) async fn refusal(mut response: Response, deadline: &Deadline) -> Fault {
+    let mut body = Vec::new();
+    while body.len() < ERROR_BODY_BYTES_MAX {
+        let Ok(Ok(Some(bytes))) = deadline.wait(response.chunk()).await else {
+            break;
+        };
+        let room = ERROR_BODY_BYTES_MAX - body.len();
+        body.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+    Fault::status(response.status(), response.headers(), &body, SystemTime::now())
+}
+
+/// What a failure says of the provider.
+pub(crate) fn verdict(fault: &Fault, error: ErrorCode, first_token: Option<Duration>) -> Verdict {
+    match fault.blame() {
+        Blame::Provider => Verdict::Faulty {
+            error,
+            retry_after: fault.retry_after,
+        },
+        Blame::Configuration => Verdict::Refused { error },
+        Blame::Request => Verdict::Healthy {
+            error: Some(error),
+            first_token,
+        },
+        Blame::Nothing => Verdict::Cancelled,
     }
 }
 

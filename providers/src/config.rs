@@ -20,6 +20,10 @@ const SIMULATED_PREFIX: &str = "sim-";
 /// What turns speech into words unless another model is chosen. OpenAI has announced the end of all its other models for
 /// this (`whisper-1`, `gpt-4o-transcribe`, `gpt-4o-mini-transcribe`) for 2027-02-26, and names this one in their place.
 pub const TRANSCRIPTION_MODEL: &str = "gpt-transcribe";
+/// What turns speech into words while it is spoken, unless another model is chosen: the one that OpenAI names for this.
+/// Words come from it while somebody speaks, as from `gpt-realtime-whisper`; from every other model of OpenAI's
+/// (`gpt-transcribe`, `gpt-4o-transcribe`, `gpt-4o-mini-transcribe`, `whisper-1`) they come once the utterance is complete.
+pub const LIVE_TRANSCRIPTION_MODEL: &str = "gpt-live-transcribe";
 /// What turns words into speech unless another model is chosen. OpenAI has announced its end for 2027-01-06, and that
 /// of every other model that it serves by `POST /audio/speech`; other servers go on speaking that protocol.
 pub const SPEECH_MODEL: &str = "gpt-4o-mini-tts";

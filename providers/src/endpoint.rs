@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use greenroom_session::ports::ModelIdentity;
+use greenroom_session::ports::{CallFailure, ModelIdentity};
 use greenroom_session::{CallCost, Usage};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Client, Url};
@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::circuit::{Breaker, CircuitStatus};
 use crate::config::{Address, EndpointConfig, is_simulated};
-use crate::failure::root_cause;
+use crate::failure::{Fault, root_cause};
 use crate::operation::Operation;
 use crate::price::PriceTable;
 
@@ -34,7 +34,7 @@ pub struct ProviderStatus {
     /// The quick and cheap model of a language model's provider.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub small_model: Option<String>,
-    /// `responses`, `chat_completions`, `transcriptions`, `speech` or `moderations`.
+    /// `responses`, `chat_completions`, `transcriptions`, `live_transcriptions`, `speech` or `moderations`.
     pub api: &'static str,
     /// Whether it is a simulator.
     pub simulated: bool,
@@ -143,6 +143,17 @@ impl Endpoint {
         match self.prices.cost(answered_by, usage) {
             CallCost::Unknown => self.prices.cost(asked_for, usage),
             known @ CallCost::Known(_) => known,
+        }
+    }
+
+    /// A failure that is no call's.
+    pub(crate) fn failure(&self, fault: &Fault) -> CallFailure {
+        CallFailure {
+            code: self.operation.code(fault.failing),
+            retryable: fault.retryable,
+            retry_after: fault.retry_after,
+            reason: self.without_key(fault.reason.clone()),
+            receipt: None,
         }
     }
 

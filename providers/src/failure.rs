@@ -75,6 +75,8 @@ pub(crate) enum Blame {
     Configuration,
     /// This request.
     Request,
+    /// Nothing: what happened says nothing of the provider, nor of the request.
+    Nothing,
 }
 
 impl Fault {
@@ -121,6 +123,14 @@ impl Fault {
     /// The stream ended before the reply did.
     pub(crate) fn cut() -> Self {
         Self::upstream(true, "the stream was cut before the reply was complete")
+    }
+
+    /// The connection broke, as the system or the protocol below says; never a body.
+    pub(crate) fn broken(cause: &dyn std::fmt::Display) -> Self {
+        Self::upstream(
+            true,
+            format!("the connection broke: {}", bounded(&cause.to_string())),
+        )
     }
 
     /// What came is not what the protocol says. The position is told, the content is not.
@@ -187,6 +197,14 @@ impl Fault {
         self.blame
     }
 
+    /// Nobody's fault, such as the end that every stream has.
+    pub(crate) fn blameless(self) -> Self {
+        Self {
+            blame: Blame::Nothing,
+            ..self
+        }
+    }
+
     /// Nobody is charged for it.
     fn for_free(self) -> Self {
         Self {
@@ -224,7 +242,7 @@ impl Said {
         Self::deserialize(inner).unwrap_or_default()
     }
 
-    fn is_any_of(&self, words: &[&str]) -> bool {
+    pub(crate) fn is_any_of(&self, words: &[&str]) -> bool {
         [&self.kind, &self.code]
             .into_iter()
             .flatten()
@@ -298,13 +316,14 @@ pub(crate) fn root_cause(error: &reqwest::Error) -> String {
     match error.source() {
         // The error itself would repeat the address.
         None => "no further cause is known".to_owned(),
-        Some(_) => cause
-            .to_string()
-            .chars()
-            .filter(|char| !char.is_control())
-            .take(CAUSE_CHARS_MAX)
-            .collect(),
+        Some(_) => bounded(&cause.to_string()),
     }
+}
+
+/// As much of a cause as one line of a log has room for.
+fn bounded(cause: &str) -> String {
+    let plain = cause.chars().filter(|char| !char.is_control());
+    plain.take(CAUSE_CHARS_MAX).collect()
 }
 
 #[cfg(test)]

@@ -8,7 +8,8 @@
 //! A provider is an *endpoint* (`endpoint`: one operation at one server, with its key, circuit and prices), and each of
 //! its requests is a *call* (`call`: sent once, read under a deadline, classified, counted and logged in one place).
 //! What differs is what is asked and how the answer is read: `client` and `generation` for the language model,
-//! `transcription`, `speech`, `moderation`.
+//! `transcription`, `speech`, `moderation`, and `live` for recognition while somebody speaks, where a call is an utterance
+//! on a stream that many share.
 //!
 //! What is deliberately absent: retries (the decider alone retries; a failure is only classified here), fall-backs
 //! from one model to another, and anything that invents content.
@@ -21,6 +22,7 @@ mod config;
 mod endpoint;
 mod failure;
 mod generation;
+mod live;
 mod moderation;
 mod operation;
 mod price;
@@ -35,10 +37,11 @@ mod unconfigured;
 pub use circuit::{CircuitLimits, CircuitPhase, CircuitStatus};
 pub use client::OpenAi;
 pub use config::{
-    ApiStyle, EndpointConfig, MODERATION_MODEL, OpenAiConfig, OutputLimitField, SPEECH_MODEL,
-    TRANSCRIPTION_MODEL,
+    ApiStyle, EndpointConfig, LIVE_TRANSCRIPTION_MODEL, MODERATION_MODEL, OpenAiConfig, OutputLimitField,
+    SPEECH_MODEL, TRANSCRIPTION_MODEL,
 };
 pub use endpoint::{BuildError, ProviderStatus};
+pub use live::OpenAiLiveTranscriber;
 pub use moderation::OpenAiModerator;
 pub use price::{PriceTable, PriceTableError};
 pub use probe::{ProbeFinding, ProbeReport};

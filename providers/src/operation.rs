@@ -13,6 +13,8 @@ pub(crate) enum Operation {
     ChatCompletions,
     /// Turns speech into words.
     Transcriptions,
+    /// Turns speech into words while it is spoken.
+    LiveTranscriptions,
     /// Turns words into speech.
     Speech,
     /// Checks texts.
@@ -37,6 +39,7 @@ impl Operation {
             Self::Responses => "responses",
             Self::ChatCompletions => "chat_completions",
             Self::Transcriptions => "transcriptions",
+            Self::LiveTranscriptions => "live_transcriptions",
             Self::Speech => "speech",
             Self::Moderations => "moderations",
         }
@@ -48,6 +51,7 @@ impl Operation {
             Self::Responses => &["responses"],
             Self::ChatCompletions => &["chat", "completions"],
             Self::Transcriptions => &["audio", "transcriptions"],
+            Self::LiveTranscriptions => &["realtime"],
             Self::Speech => &["audio", "speech"],
             Self::Moderations => &["moderations"],
         }
@@ -61,9 +65,9 @@ impl Operation {
             (Self::Responses | Self::ChatCompletions, Failing::Suspended) => ErrorCode::LlmCircuitOpen,
             (Self::Responses | Self::ChatCompletions, Failing::Refused) => ErrorCode::SafetyOutput,
             (Self::Responses | Self::ChatCompletions, Failing::Overlong) => ErrorCode::LlmJsonInvalid,
-            (Self::Transcriptions, Failing::Timeout) => ErrorCode::SttTimeout,
+            (Self::Transcriptions | Self::LiveTranscriptions, Failing::Timeout) => ErrorCode::SttTimeout,
             (
-                Self::Transcriptions,
+                Self::Transcriptions | Self::LiveTranscriptions,
                 Failing::Upstream | Failing::Suspended | Failing::Refused | Failing::Overlong,
             ) => ErrorCode::SttFailed,
             (Self::Speech, Failing::Timeout) => ErrorCode::TtsTimeout,
@@ -92,6 +96,11 @@ impl Operation {
                 calls: "greenroom_stt_calls_total",
                 seconds: "greenroom_stt_call_seconds",
                 first_output_seconds: None,
+            },
+            Self::LiveTranscriptions => Metrics {
+                calls: "greenroom_stt_calls_total",
+                seconds: "greenroom_stt_call_seconds",
+                first_output_seconds: Some("greenroom_stt_first_words_seconds"),
             },
             Self::Speech => Metrics {
                 calls: "greenroom_tts_calls_total",

@@ -1,6 +1,6 @@
 //! Whether a provider is there and takes what is configured, found out without a call that costs anything.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use greenroom_protocol::Millis;
 use reqwest::StatusCode;
@@ -11,7 +11,7 @@ use crate::endpoint::Endpoint;
 use crate::failure::Fault;
 
 /// How long a provider may take to show that it is there.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
+pub(crate) const PROBE_TIMEOUT: Millis = Millis(3_000);
 /// Bytes of a list of models; that of a gateway to all providers has half of that.
 const MODELS_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// How servers that name a model's versions, such as Ollama, list one that is asked for without.
@@ -57,19 +57,42 @@ struct ListedModel {
     id: String,
 }
 
+impl ProbeReport {
+    fn of(finding: ProbeFinding, started: Instant) -> Self {
+        let took = Millis(u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
+        Self { finding, took }
+    }
+}
+
 impl Endpoint {
     /// Asks for the list of models. The circuit neither hinders nor hears of it.
     pub(crate) async fn probe(&self) -> ProbeReport {
         let started = Instant::now();
-        let finding = tokio::time::timeout(PROBE_TIMEOUT, self.find_models()).await;
+        let finding = tokio::time::timeout(PROBE_TIMEOUT.into(), self.find_models()).await;
         let finding = finding.unwrap_or_else(|_| {
-            let reason = format!("no answer within {} ms", PROBE_TIMEOUT.as_millis());
+            let reason = format!("no answer within {} ms", PROBE_TIMEOUT.0);
             ProbeFinding::Unreachable(reason)
         });
-        ProbeReport {
-            finding,
-            took: Millis(u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX)),
-        }
+        ProbeReport::of(finding, started)
+    }
+
+    /// What it means that a stream could be opened, or by which status and fault it could not.
+    pub(crate) fn opening_report(
+        &self,
+        started: Instant,
+        refused: Option<(Option<StatusCode>, Fault)>,
+    ) -> ProbeReport {
+        let finding = match refused {
+            None => ProbeFinding::Ready,
+            Some((Some(status), fault)) => {
+                of_refusal(status, self.without_key(fault.reason), fault.retryable)
+            }
+            Some((None, fault)) if fault.retryable => {
+                ProbeFinding::Unreachable(self.without_key(fault.reason))
+            }
+            Some((None, fault)) => ProbeFinding::NoSuchEndpoint(self.without_key(fault.reason)),
+        };
+        ProbeReport::of(finding, started)
     }
 
     async fn find_models(&self) -> ProbeFinding {
@@ -127,9 +150,13 @@ impl Endpoint {
 /// A body is not worth waiting for: the status says enough.
 fn of_status(status: StatusCode, headers: &reqwest::header::HeaderMap) -> ProbeFinding {
     let fault = Fault::status(status, headers, &[], SystemTime::now());
+    of_refusal(status, fault.reason, fault.retryable)
+}
+
+fn of_refusal(status: StatusCode, reason: String, retryable: bool) -> ProbeFinding {
     match status.as_u16() {
-        401 | 403 => ProbeFinding::KeyRefused(fault.reason),
-        _ if fault.retryable => ProbeFinding::Failing(fault.reason),
-        _ => ProbeFinding::NoSuchEndpoint(fault.reason),
+        401 | 403 => ProbeFinding::KeyRefused(reason),
+        _ if retryable => ProbeFinding::Failing(reason),
+        _ => ProbeFinding::NoSuchEndpoint(reason),
     }
 }

@@ -163,47 +163,51 @@ impl Dialect {
 }
 
 impl Answer {
-    /// What the provider says, and what is known without it: how long the recording is.
     fn usage(&self, recorded: Millis) -> Usage {
-        let usage = self
-            .usage
-            .as_ref()
-            .and_then(|usage| AnswerUsage::deserialize(usage).ok());
         let duration = self.duration.as_ref().and_then(Value::as_f64);
-        let heard = |seconds: Option<f64>| seconds.and_then(whole_ms).unwrap_or(recorded.0);
-        match usage {
-            Some(AnswerUsage::Tokens {
-                input_tokens,
-                output_tokens,
-            }) => Usage {
-                input_tokens,
-                output_tokens,
-                audio_ms: heard(duration),
-                ..Usage::default()
-            },
-            Some(AnswerUsage::Duration { seconds }) => Usage {
-                audio_ms: heard(Some(seconds)),
-                ..Usage::default()
-            },
-            None => Usage {
-                audio_ms: heard(duration),
-                ..Usage::default()
-            },
-        }
+        usage(self.usage.as_ref(), duration, recorded)
     }
 
-    /// The language that was heard, or the first of several.
     fn language(&self) -> Option<String> {
-        let several = self.languages.as_ref();
-        let named = self.language.as_ref().or_else(|| several?.get(0)?.get("code"))?;
-        let name = named.as_str()?.trim();
-        let fits = (1..=LANGUAGE_BYTES_MAX).contains(&name.len()) && !name.contains(char::is_control);
-        fits.then(|| name.to_owned())
+        language(self.language.as_ref(), self.languages.as_ref())
     }
 }
 
+/// What a provider says that it heard, in its `usage` and beside it, and what is known without it: how long the
+/// recording is.
+pub(crate) fn usage(usage: Option<&Value>, duration_s: Option<f64>, recorded: Millis) -> Usage {
+    let heard = |seconds: Option<f64>| seconds.and_then(whole_ms).unwrap_or(recorded.0);
+    match usage.and_then(|usage| AnswerUsage::deserialize(usage).ok()) {
+        Some(AnswerUsage::Tokens {
+            input_tokens,
+            output_tokens,
+        }) => Usage {
+            input_tokens,
+            output_tokens,
+            audio_ms: heard(duration_s),
+            ..Usage::default()
+        },
+        Some(AnswerUsage::Duration { seconds }) => Usage {
+            audio_ms: heard(Some(seconds)),
+            ..Usage::default()
+        },
+        None => Usage {
+            audio_ms: heard(duration_s),
+            ..Usage::default()
+        },
+    }
+}
+
+/// The language that was heard, or the first of several.
+pub(crate) fn language(one: Option<&Value>, several: Option<&Value>) -> Option<String> {
+    let named = one.or_else(|| several?.get(0)?.get("code"))?;
+    let name = named.as_str()?.trim();
+    let fits = (1..=LANGUAGE_BYTES_MAX).contains(&name.len()) && !name.contains(char::is_control);
+    fits.then(|| name.to_owned())
+}
+
 /// As many of the words as a prompt may have, the first ones.
-fn bounded(vocabulary: &[String]) -> Vec<&str> {
+pub(crate) fn bounded(vocabulary: &[String]) -> Vec<&str> {
     let mut chars_left = VOCABULARY_CHARS_MAX;
     let words = vocabulary
         .iter()
@@ -230,7 +234,7 @@ fn wav(audio: &SpeechAudio) -> Part {
 }
 
 /// ISO 639-1.
-fn code(locale: Locale) -> &'static str {
+pub(crate) fn code(locale: Locale) -> &'static str {
     match locale {
         Locale::Ko => "ko",
         Locale::En => "en",

@@ -7,8 +7,10 @@
 
 mod faults;
 mod lifetimes;
+mod live;
 mod moderation;
 mod probe;
+mod realtime_server;
 mod replies;
 mod scripted_server;
 mod services;

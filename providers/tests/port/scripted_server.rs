@@ -65,8 +65,14 @@ impl ScriptedServer {
 
     /// The next request, on a connection of its own.
     pub async fn next(&self) -> Exchange {
-        let (connection, _) = within_patience(self.listener.accept()).await.unwrap();
+        let connection = self.accept().await;
         within_patience(Exchange::read(connection)).await
+    }
+
+    /// The next connection, of which nothing has been read.
+    pub async fn accept(&self) -> TcpStream {
+        let (connection, _) = within_patience(self.listener.accept()).await.unwrap();
+        connection
     }
 
     /// Whether a client has connected that nobody has received yet.
@@ -178,7 +184,7 @@ pub fn assert_waited(since: Instant, expected: Duration) {
 }
 
 /// What must happen, or the test fails. For stretches in which the clock is not paused.
-async fn within_patience<T>(future: impl Future<Output = T>) -> T {
+pub async fn within_patience<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future)
         .await
         .expect("waited in vain")
