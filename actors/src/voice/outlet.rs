@@ -20,6 +20,9 @@ use crate::shared::lock;
 /// about a few dozen; more are dropped, as signals may be.
 const SIGNALS_WAITING_MAX: usize = 256;
 
+/// Frames that a recording may be behind by: more than are sent before the line looks again.
+const TAPED_MAX: usize = 512;
+
 /// What the audio lane carries, in order.
 #[derive(Debug, Clone, PartialEq)]
 pub enum AudioItem {
@@ -56,6 +59,15 @@ pub struct HandedOver {
     pub end: bool,
 }
 
+/// A frame that the socket has taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TapedFrame {
+    /// When.
+    pub at: Instant,
+    /// The frame.
+    pub bytes: Bytes,
+}
+
 /// What was taken back of the reply that was begun last.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct TakenBack {
@@ -90,6 +102,8 @@ struct Lanes {
     control: VecDeque<Signal>,
     audio: VecDeque<Item>,
     handed_over: HandedOver,
+    /// What was handed over, while it is recorded.
+    tape: Option<Vec<TapedFrame>>,
 }
 
 #[derive(Debug)]
@@ -109,6 +123,11 @@ impl Outlet {
             }
             filled.await;
         }
+    }
+
+    /// Whether there is nothing to take.
+    pub fn is_empty(&self) -> bool {
+        !lock(&self.shared.lanes).has_something()
     }
 
     /// The next signal of the control lane, which goes before anything of the audio lane.
@@ -135,6 +154,14 @@ impl Outlet {
                 if handed_over.first_sound_at.is_none() {
                     handed_over.first_sound_at = Some(Instant::now());
                     self.shared.sounded.notify_one();
+                }
+                if let Some(tape) = &mut lanes.tape
+                    && tape.len() < TAPED_MAX
+                {
+                    tape.push(TapedFrame {
+                        at: Instant::now(),
+                        bytes: frame.bytes.clone(),
+                    });
                 }
                 AudioItem::Frame(frame.bytes)
             }
@@ -178,6 +205,17 @@ impl OutletSender {
     /// How much of the reply that was begun last the socket has taken.
     pub fn handed_over(&self) -> HandedOver {
         lock(&self.shared.lanes).handed_over
+    }
+
+    /// Keeps what the socket takes from now on for [`Self::take_tape`], or no longer.
+    pub fn tape(&self, taped: bool) {
+        lock(&self.shared.lanes).tape = taped.then(Vec::new);
+    }
+
+    /// What the socket has taken since the last look.
+    pub fn take_tape(&self) -> Vec<TapedFrame> {
+        let mut lanes = lock(&self.shared.lanes);
+        lanes.tape.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Takes back what the socket has not taken, and sends the signal that tells so, both at one moment.
@@ -312,6 +350,26 @@ mod tests {
         );
         assert_eq!(outlet.audio(), None);
         assert_eq!(outlet.control(), Some(pause(20)));
+    }
+
+    #[test]
+    fn what_the_socket_takes_is_taped_while_that_is_wanted() {
+        let (sender, outlet) = outlet();
+        let taped = || {
+            let frames = sender.take_tape().into_iter();
+            frames.map(|taped| taped.bytes[0]).collect::<Vec<_>>()
+        };
+        sender.begin(begin());
+        sender.frames([frame(1), frame(2), frame(3), frame(4)]);
+        (outlet.audio(), outlet.audio());
+        assert_eq!(taped(), [0; 0]);
+        sender.tape(true);
+        (outlet.audio(), outlet.audio());
+        assert_eq!(taped(), [2, 3]);
+        assert_eq!(taped(), [0; 0]);
+        sender.tape(false);
+        outlet.audio();
+        assert_eq!(taped(), [0; 0]);
     }
 
     #[test]

@@ -378,6 +378,11 @@ impl Remains {
                     model: "ears".to_owned(),
                     simulated: true,
                 }),
+                tts: Some(ModelIdentity {
+                    provider: "scripted".to_owned(),
+                    model: "voice".to_owned(),
+                    simulated: true,
+                }),
                 moderation: self.moderator.identity(),
                 moderate_input: self.policies.input,
                 moderate_output: self.policies.output,

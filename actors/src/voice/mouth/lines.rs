@@ -240,7 +240,7 @@ mod tests {
         for (played_ms, heard) in [
             (0, false),
             (2_000, false),
-            (4_600, false),
+            (4_000, false),
             (4_700, true),
             (5_000, true),
         ] {

@@ -531,8 +531,7 @@ impl Mouth {
     }
 
     fn wake_at(&self) -> Option<Instant> {
-        let now = Instant::now();
-        let reply_at = self.reply.as_ref().and_then(|reply| reply.wake_at(now));
+        let reply_at = self.reply.as_ref().and_then(|reply| reply.wake_at());
         let played_at = self
             .played
             .as_ref()

@@ -84,8 +84,8 @@ impl PhraseSounds {
             observe::phrase("memory");
             return PhraseSound::Here(sound);
         }
-        let (mut made, is_maker) = self.join(key, make);
-        let made = match made.wait_for(Option::is_some).await {
+        let (mut progress, is_maker) = self.join(key, make);
+        let made = match progress.wait_for(Option::is_some).await {
             Ok(made) => made.clone().flatten(),
             // Its maker panicked.
             Err(_) => None,
@@ -107,11 +107,11 @@ impl PhraseSounds {
         F: Future<Output = Option<Bytes>> + Send + 'static,
     {
         let mut under_way = lock(&self.under_way);
-        if let Some(made) = under_way.get(&key) {
-            return (made.clone(), false);
+        if let Some(progress) = under_way.get(&key) {
+            return (progress.clone(), false);
         }
-        let (sender, made) = watch::channel(None);
-        under_way.insert(key.clone(), made.clone());
+        let (sender, progress) = watch::channel(None);
+        under_way.insert(key.clone(), progress.clone());
         let landing = Landing {
             under_way: Arc::downgrade(&self.under_way),
             key: key.clone(),
@@ -123,7 +123,7 @@ impl PhraseSounds {
             drop(landing);
             sender.send_replace(Some(found));
         });
-        (made, true)
+        (progress, true)
     }
 
     async fn find_or_make<F>(&self, key: &PhraseKey, make: impl FnOnce() -> F) -> Made

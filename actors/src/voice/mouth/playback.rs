@@ -156,13 +156,14 @@ impl Playback {
         }
     }
 
-    /// When to look again, if nothing else happens before; none while only something else can change anything.
-    pub(super) fn wake_at(&self, now: Instant) -> Option<Instant> {
+    /// When to look again, counted from the last look, if nothing else happens before; none while only something else can
+    /// change anything.
+    pub(super) fn wake_at(&self) -> Option<Instant> {
         if self.held || (self.waiting.is_empty() && self.sent == self.handed_over) {
             return None;
         }
         if self.sent > self.handed_over {
-            return Some(now + PACE);
+            return Some(self.next_look());
         }
         let next = self.sent + self.waiting_sound.min(PACE).min(self.lead);
         let position = next.saturating_sub(self.lead);
@@ -170,6 +171,11 @@ impl Playback {
             return Some(self.progress_at + STALLED_MAX);
         }
         Some(self.as_of + position.saturating_sub(self.position))
+    }
+
+    /// A while after the last look.
+    pub(super) fn next_look(&self) -> Instant {
+        self.as_of + PACE
     }
 
     /// Whether nothing moves, and nobody knows why: the client plays nothing of what it has.

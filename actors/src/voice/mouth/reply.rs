@@ -18,8 +18,6 @@ use crate::voice::outlet::{HandedOver, OutletSender};
 const TAKEN_WAITING_MAX: Duration = Duration::from_secs(2);
 /// The next sentence is made while less than this waits to be sent: what nobody comes to hear is paid for.
 const MADE_WAITING_MAX: Duration = Duration::from_secs(4);
-/// How soon to look again whether the socket has taken the end.
-const END_LOOK: Duration = Duration::from_millis(80);
 
 /// A reply, from its first words until it was played.
 pub(super) struct Reply {
@@ -103,10 +101,10 @@ impl Reply {
             Outgoing::Begun | Outgoing::Ended { .. } if self.voice == Voice::Silenced => return,
             Outgoing::Begun | Outgoing::Ended { .. } => outlet.handed_over(),
         };
-        self.take_note(&handed_over, now);
+        self.note(&handed_over, now);
     }
 
-    fn take_note(&mut self, handed_over: &HandedOver, now: Instant) {
+    fn note(&mut self, handed_over: &HandedOver, now: Instant) {
         self.playback.advance(handed_over.sound, now);
         self.first_sent_at = self.first_sent_at.or(handed_over.first_sound_at);
         if let Outgoing::Ended { taken } = &mut self.outgoing {
@@ -192,6 +190,9 @@ impl Reply {
 
     /// Sends what is due.
     pub(super) fn send(&mut self, begin: impl FnOnce() -> Signal, outlet: &OutletSender, now: Instant) {
+        if self.voice == Voice::Silenced {
+            return;
+        }
         let is_made = !self.is_being_made();
         if let Some(mut framer) = self.framer.take_if(|_| is_made) {
             let mut rest = Vec::new();
@@ -228,7 +229,7 @@ impl Reply {
                 at_ms: millis(handed_over.sound),
             })
         });
-        self.take_note(&as_of_now, now);
+        self.note(&as_of_now, now);
         self.playback.hold(taken_back.frames);
         if taken_back.begin {
             self.outgoing = Outgoing::Unbegun;
@@ -266,7 +267,7 @@ impl Reply {
                     at_ms: millis(handed_over.sound),
                 })
             });
-            self.take_note(&as_of_now, now);
+            self.note(&as_of_now, now);
         }
         self.playback.drop_waiting();
         self.voice = Voice::Silenced;
@@ -315,16 +316,16 @@ impl Reply {
     }
 
     /// When to look at it again, if nothing else happens before.
-    pub(super) fn wake_at(&self, now: Instant) -> Option<Instant> {
+    pub(super) fn wake_at(&self) -> Option<Instant> {
         if self.voice == Voice::Silenced {
             return None;
         }
         let end_at = match self.outgoing {
-            Outgoing::Ended { taken: false } => Some(now + END_LOOK),
+            Outgoing::Ended { taken: false } => Some(self.playback.next_look()),
             Outgoing::Ended { taken: true } if self.is_complete => self.playback.played_at(),
             Outgoing::Unbegun | Outgoing::Begun | Outgoing::Ended { .. } => self.complete_by(),
         };
-        self.playback.wake_at(now).into_iter().chain(end_at).min()
+        self.playback.wake_at().into_iter().chain(end_at).min()
     }
 
     fn complete_by(&self) -> Option<Instant> {

@@ -87,7 +87,7 @@ enum Unspoken {
     /// The call was not booked.
     Refused(Option<Box<ErrorBody>>),
     /// The call failed.
-    Failed(CallFailure),
+    Failed(Box<CallFailure>),
     /// Nobody wants to hear it any more.
     Unwanted { left: bool },
 }
@@ -196,7 +196,7 @@ impl Synthesis {
         }
         // Inside, an unwanted call is an answer like any other: only the provider's client is watched for panics.
         let spoken = made(async { Ok(self.make(utterance, call_id, sink, began).await) }).await;
-        let spoken = spoken.map_err(Unspoken::Failed).and_then(|spoken| spoken);
+        let spoken = spoken.map_err(Unspoken::failed).and_then(|spoken| spoken);
         (Some(call_id), spoken)
     }
 
@@ -256,7 +256,7 @@ impl Synthesis {
             }
             bytes += samples.len();
             if bytes > SOUND_BYTES_MAX {
-                return Err(Unspoken::Failed(failure("the speech does not end")));
+                return Err(Unspoken::failed(failure("the speech does not end")));
             }
             sink.take(samples).await?;
         }
@@ -277,7 +277,7 @@ impl Synthesis {
                     reason = failure.reason,
                     "a sentence was not spoken"
                 );
-                (code.as_str(), unsettled(failure, Some(code)))
+                (code.as_str(), unsettled(*failure, Some(code)))
             }
             Err(Unspoken::Unwanted { left }) => ("cancelled", cancelled(left)),
         };
@@ -297,6 +297,12 @@ impl Synthesis {
             kind,
         };
         send(&self.directory, self.session, command).await
+    }
+}
+
+impl Unspoken {
+    fn failed(failure: CallFailure) -> Self {
+        Self::Failed(Box::new(failure))
     }
 }
 
@@ -322,7 +328,7 @@ impl Sink<'_> {
         tokio::select! {
             biased;
             () = unwanted => Err(Unspoken::Unwanted { left: true }),
-            step = step => step.map_err(Unspoken::Failed),
+            step = step => step.map_err(Unspoken::failed),
         }
     }
 
