@@ -315,7 +315,8 @@ impl VoiceReport {
             ("underruns".to_owned(), &self.playback.underrun_ms),
             ("frames left late by".to_owned(), &self.tester.lag_ms),
         ];
-        for (name, distribution) in rows.into_iter().chain(named).chain(after) {
+        let rows = rows.into_iter().chain(named).chain(after);
+        for (name, distribution) in rows.filter(|(_, distribution)| distribution.count > 0) {
             writeln!(f, "{name:<22} {distribution}")?;
         }
         Ok(())
@@ -371,5 +372,166 @@ impl VoiceReport {
             0 => Ok(()),
             more => write!(f, "\n  and {more} more"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use greenroom_protocol::{AudioCodec, Millis, SegmentLatency};
+
+    use super::super::recordings::FrameShape;
+    use super::super::tally::PauseSample;
+    use super::super::violation::{Found, Violation};
+    use super::*;
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn options() -> VoiceOptions {
+        VoiceOptions {
+            url: "http://127.0.0.1:1".to_owned(),
+            token: Some("secret".to_owned()),
+            sessions: 3,
+            duration: seconds(10),
+            ramp: seconds(1),
+            input: FrameShape {
+                codec: AudioCodec::PcmS16le,
+                sample_rate_hz: 16_000,
+                frame: Duration::from_millis(20),
+            },
+            output: "opus@48000".parse().ok(),
+            every: seconds(6),
+            barge_in: 0.2,
+            backchannel: 0.1,
+            lead: Duration::from_millis(400),
+            simulated: "planner_first_token=100,voice_first_byte=50"
+                .parse()
+                .unwrap_or_default(),
+            seed: 7,
+            server_pid: Some(42),
+            floor: false,
+        }
+    }
+
+    /// A turn that the server says took 700 ms, 500 of them to find its end.
+    fn turn(at: Duration, felt_ms: f64) -> TurnSample {
+        let part = |segment, ms| SegmentLatency {
+            segment,
+            ms: Millis(ms),
+        };
+        TurnSample {
+            at,
+            felt_ms: Some(felt_ms),
+            total_ms: 700,
+            segments: vec![
+                part(Segment::Endpointing, 500),
+                part(Segment::PlannerFirstToken, 200),
+            ],
+        }
+    }
+
+    fn usage(resident_kib: u64) -> Usage {
+        Usage {
+            cpu: seconds(1),
+            resident_kib,
+            threads: 4,
+        }
+    }
+
+    /// Measured from 10 to 20 s: one session from 5 to 25 s, one that was lost at 15 s, one that never came.
+    fn report() -> VoiceReport {
+        let mut first = Tally::default();
+        first.counts.utterances = 3;
+        first.turns = vec![
+            turn(seconds(9), 9_000.0),
+            turn(seconds(11), 710.0),
+            turn(seconds(19), 640.0),
+            turn(seconds(21), 9_000.0),
+        ];
+        first.pauses = [(12, 110.0), (21, 900.0)]
+            .map(|(at, after_ms)| PauseSample {
+                at: seconds(at),
+                after_ms,
+            })
+            .to_vec();
+        let mut second = Tally::default();
+        second.counts.utterances = 1;
+        second.book(Found {
+            session_id: None,
+            at_ms: 15_000.0,
+            utterance: Some(1),
+            violation: Violation::ConnectionLost { code: Some(1013) },
+        });
+        let outcome = |tally, connected| Outcome { tally, connected };
+        VoiceReport::of(Evidence {
+            options: &options(),
+            outcomes: vec![
+                outcome(first, Some((seconds(5), seconds(25)))),
+                outcome(second, Some((seconds(5), seconds(15)))),
+                outcome(Tally::default(), None),
+            ],
+            lag: Distribution::of(vec![1.0, 12.0]),
+            measured: seconds(10)..seconds(20),
+            cost: Cost {
+                server_before: Some(usage(10_000)),
+                server_cpu: Some(Duration::from_millis(30)),
+                server_threads: Some(4),
+                resident_kib: vec![10_100, 10_150, 10_190, 10_210],
+                own_cpu: Duration::from_millis(15),
+                own: usage(5_000),
+            },
+            was_interrupted: false,
+        })
+    }
+
+    #[test]
+    fn figures_are_those_of_what_was_measured_and_of_whoever_was_there() {
+        let figures = serde_json::to_value(report()).unwrap();
+        assert_eq!(figures["sessions"]["connected"], 2);
+        assert_eq!(figures["sessions"]["session_seconds"], 15.0);
+        assert_eq!(figures["counts"]["utterances"], 4);
+        // 710 and 640, less 500 for the end and 150 that the simulator takes; the others ended before or after.
+        let added = &figures["latency_ms"]["added"];
+        assert_eq!(
+            (&added["count"], &added["p50"], &added["max"]),
+            (&2.into(), &(-10.0).into(), &60.0.into())
+        );
+        assert_eq!(figures["latency_ms"]["felt"]["max"], 710.0);
+        assert_eq!(figures["latency_ms"]["segments"]["endpointing"]["count"], 2);
+        assert_eq!(figures["latency_ms"]["segments"]["delivery"]["count"], 0);
+        assert_eq!(figures["barge_in"]["to_pause_ms"]["count"], 1);
+        assert_eq!(figures["server"]["cpu_ms_per_session_second"], 2.0);
+        assert_eq!(figures["server"]["kib_per_session"], 100.0);
+        assert_eq!(figures["tester"]["cpu_ms_per_session_second"], 1.0);
+        assert_eq!(figures["tester"]["is_on_time"], false);
+        assert_eq!(
+            figures["violations"]["by_kind"],
+            serde_json::json!({ "connection_lost": 1 })
+        );
+        assert_eq!(figures["violations"]["listed"][0]["kind"], "connection_lost");
+        assert_eq!(figures["options"]["output"], "opus@48000");
+        assert!(!figures.to_string().contains("secret"));
+    }
+
+    #[test]
+    fn a_printed_report_says_what_is_wrong_and_that_the_tester_was_late() {
+        let report = report();
+        assert!(!report.is_clean());
+        let printed = report.to_string();
+        for said in [
+            "2 of 3 sessions",
+            "added by the server",
+            "1 violations",
+            "the connection ended, with code 1013",
+            "THE LOAD TESTER WAS LATE ITSELF",
+            "100 KiB per session",
+        ] {
+            assert!(printed.contains(said), "{said} is not in\n{printed}");
+        }
+        assert!(
+            !printed.contains("  delivery"),
+            "rows without a value are left out"
+        );
     }
 }

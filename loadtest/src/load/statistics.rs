@@ -49,9 +49,6 @@ impl Distribution {
 
 impl fmt::Display for Distribution {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.count == 0 {
-            return write!(f, "{:>9} {:>9} {:>9} {:>9}  (none)", "-", "-", "-", "-");
-        }
         write!(
             f,
             "{:>9.1} {:>9.1} {:>9.1} {:>9.1}  ({})",

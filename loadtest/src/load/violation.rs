@@ -30,7 +30,7 @@ pub enum Violation {
         reason: String,
     },
     /// The connection ended before it was to.
-    #[error("the connection ended (code {code:?})")]
+    #[error("the connection ended{}", told("with code", .code.as_ref()))]
     ConnectionLost {
         /// The close code, if one came.
         code: Option<u16>,
@@ -95,7 +95,7 @@ pub enum Violation {
         understood: String,
     },
     /// A turn ended without a reply, or not in time.
-    #[error("no reply to \"{said}\" ({outcome:?})")]
+    #[error("no reply to \"{said}\"{}", told("but an end:", .outcome.map(|outcome| format!("{outcome:?}"))))]
     ReplyMissing {
         /// What was said.
         said: &'static str,
@@ -214,6 +214,11 @@ impl std::fmt::Display for Misplaced {
             Self::AfterEnd => "after the reply had ended",
         })
     }
+}
+
+/// What is known besides, if anything is.
+fn told(what: &str, known: Option<impl std::fmt::Display>) -> String {
+    known.map_or_else(String::new, |known| format!(", {what} {known}"))
 }
 
 impl Violation {
