@@ -9,12 +9,14 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use loadtest::voice::recognise::Recogniser;
+use greenroom_audio::MonoResampler;
+use greenroom_audio::pcm::{extend_f32, extend_i16};
+use loadtest::voice::recognise::{HeardRate, Recogniser};
 use loadtest::voice::synthesise::{Speed, Voice, synthesise};
-use loadtest::voice::utterances::shipped;
+use loadtest::voice::utterances::{Utterance, shipped};
 
 /// How often each thing is done.
-const ROUNDS: u32 = 20;
+const ROUNDS: u32 = 50;
 const SENTENCES: [&str; 3] = [
     "Thank you. What makes your product different from the others on the market?",
     "It costs $25, and we launch next week.",
@@ -23,7 +25,7 @@ const SENTENCES: [&str; 3] = [
 
 fn main() -> anyhow::Result<()> {
     let recogniser = Recogniser::of_shipped();
-    let recordings: Vec<Vec<i16>> = shipped().iter().map(|utterance| utterance.pcm()).collect();
+    let recordings: Vec<Vec<i16>> = shipped().iter().map(Utterance::pcm).collect();
     let mut worst = (Duration::ZERO, "");
     let mut whole = Duration::ZERO;
     for (utterance, pcm) in shipped().iter().zip(&recordings) {
@@ -45,6 +47,7 @@ fn main() -> anyhow::Result<()> {
         "recognise: mean {mean:.3?} an utterance, worst {:.3?} ({})",
         worst.0, worst.1
     );
+    follow(&recogniser, &recordings)?;
     for text in SENTENCES {
         let mut samples = 0;
         let took = processor_time(|| {
@@ -60,6 +63,38 @@ fn main() -> anyhow::Result<()> {
             took.div_f64(seconds)
         );
     }
+    Ok(())
+}
+
+/// Hears every recording as it is streamed, 20 ms after 20 ms, and recognises it at its end.
+fn follow(recogniser: &Recogniser, recordings: &[Vec<i16>]) -> anyhow::Result<()> {
+    let (mut whole, mut seconds) = (Duration::ZERO, 0.0);
+    for pcm in recordings {
+        let mut floats = Vec::new();
+        extend_f32(&mut floats, pcm);
+        let mut resampler = MonoResampler::new(16_000, 24_000)?;
+        let mut streamed = Vec::new();
+        resampler.push(&floats, &mut streamed);
+        resampler.finish(&mut streamed);
+        let mut samples = Vec::new();
+        extend_i16(&mut samples, &streamed);
+        whole += processor_time(|| {
+            for _ in 0..ROUNDS {
+                let mut listening = recogniser.listen(HeardRate::Hz24000);
+                for frame in samples.chunks(480) {
+                    listening.hear(frame);
+                    black_box(listening.said(Duration::ZERO));
+                }
+                black_box(listening.finish());
+            }
+        })? / ROUNDS;
+        seconds += samples.len() as f64 / 24_000.0;
+    }
+    let mean = whole / u32::try_from(recordings.len())?;
+    println!(
+        "follow and recognise: mean {mean:.3?} an utterance, {:.3?} a second of it",
+        whole.div_f64(seconds)
+    );
     Ok(())
 }
 

@@ -235,9 +235,9 @@ impl Mouth {
         let Some(samples) = self.speech.next() else {
             return Ok((None, encoder.finish()?));
         };
-        let encoded = encoder.push(&samples)?;
+        let sentence = encoder.push(&samples)?;
         self.encoder = Some(encoder);
-        Ok((Some(self), encoded))
+        Ok((Some(self), sentence))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::provider::error::ProviderError;
 use crate::provider::parameters::{self, Rule};
 
 /// How long a session may last, as with OpenAI.
-pub(super) const SESSION_DURATION_MAX: Duration = Duration::from_mins(60);
+pub(super) const SESSION_DURATION_MAX: Duration = Duration::from_hours(1);
 
 const INPUT: &str = "session.audio.input";
 
@@ -357,103 +357,98 @@ mod tests {
         }
     }
 
+    /// Asserts that an update of the input is refused with this code, for this parameter of it.
+    fn check_refused(input: &Value, code: &str, param: &str) {
+        let error = update(input).unwrap_err();
+        let param = format!("{INPUT}.{param}");
+        assert_eq!(
+            (&error["code"], &error["param"]),
+            (&json!(code), &json!(param)),
+            "{input}: {error}"
+        );
+    }
+
     #[test]
-    fn what_cannot_be_honoured_is_refused_by_its_name() {
-        let model = |extra: Value| {
-            let mut transcription = json!({ "model": "sim-live-transcribe" });
-            transcription
-                .as_object_mut()
-                .unwrap()
-                .extend(extra.as_object().unwrap().clone());
-            json!({ "transcription": transcription, "turn_detection": null })
-        };
-        for (input, code, param) in [
+    fn settings_of_the_input_that_cannot_be_honoured_are_refused() {
+        let model = json!({ "model": "sim-transcribe" });
+        let turns = json!({ "type": "server_vad" });
+        for (name, value, code, param) in [
             (
-                json!({ "format": { "type": "audio/pcm", "rate": 16_000 } }),
+                "format",
+                json!({ "rate": 16_000 }),
                 "integer_below_min_value",
                 "format.rate",
             ),
             (
-                json!({ "format": { "type": "audio/pcmu" } }),
+                "format",
+                json!({ "type": "audio/pcmu" }),
                 "unsupported_value",
                 "format.type",
             ),
             (
-                json!({ "noise_reduction": { "type": "loud" } }),
+                "noise_reduction",
+                json!({ "type": "loud" }),
                 "invalid_value",
                 "noise_reduction.type",
             ),
-            (json!({ "echo": true }), "unknown_parameter", "echo"),
-            (
-                json!({ "transcription": {} }),
-                "missing_required_parameter",
-                "transcription.model",
-            ),
-            (
-                json!({ "transcription": { "model": "gpt-4o-transcribe" } }),
-                "model_not_found",
-                "transcription.model",
-            ),
-            (
-                model(json!({ "delay": "bogus" })),
-                "invalid_value",
-                "transcription.delay",
-            ),
-            (
-                model(json!({ "temperature": 1 })),
-                "unknown_parameter",
-                "transcription.temperature",
-            ),
-            (
-                model(json!({ "keywords": "a" })),
-                "invalid_type",
-                "transcription.keywords",
-            ),
-            (
-                model(json!({ "languages": ["ko", 1] })),
-                "invalid_type",
-                "transcription.languages[1]",
-            ),
-            (
-                model(json!({ "language": "ko", "languages": ["en"] })),
-                "invalid_value",
-                "transcription.languages",
-            ),
-            (
-                json!({ "transcription": { "model": "sim-transcribe", "delay": "low" } }),
-                "unsupported_parameter",
-                "transcription.delay",
-            ),
-            (
-                json!({ "transcription": { "model": "sim-realtime-whisper", "prompt": "x" } }),
-                "unsupported_parameter",
-                "transcription.prompt",
-            ),
-            (
-                json!({ "transcription": { "model": "sim-live-transcribe" }, "turn_detection": { "type": "server_vad" } }),
-                "invalid_value",
-                "turn_detection",
-            ),
-            (
-                json!({ "transcription": { "model": "sim-transcribe" } }),
-                "invalid_value",
-                "turn_detection",
-            ),
+            ("echo", json!(true), "unknown_parameter", "echo"),
+            ("transcription", model, "invalid_value", "turn_detection"),
+            ("turn_detection", turns.clone(), "invalid_value", "turn_detection"),
         ] {
-            let error = update(&input).unwrap_err();
-            let param = format!("{INPUT}.{param}");
-            assert_eq!(
-                (&error["code"], &error["param"]),
-                (&json!(code), &json!(param)),
-                "{input}: {error}"
-            );
+            check_refused(&json!({ name: value }), code, param);
         }
+        let live = json!({ "transcription": { "model": "sim-live-transcribe" }, "turn_detection": turns });
+        check_refused(&live, "invalid_value", "turn_detection");
+    }
+
+    #[test]
+    fn settings_of_a_model_that_cannot_be_honoured_are_refused() {
+        let (live, whisper, other) = ("sim-live-transcribe", "sim-realtime-whisper", "sim-transcribe");
+        for (model, name, value, code, param) in [
+            (
+                "gpt-4o-transcribe",
+                "language",
+                json!("ko"),
+                "model_not_found",
+                "model",
+            ),
+            (live, "delay", json!("bogus"), "invalid_value", "delay"),
+            (live, "temperature", json!(1), "unknown_parameter", "temperature"),
+            (live, "keywords", json!("a"), "invalid_type", "keywords"),
+            (
+                live,
+                "languages",
+                json!(["ko", 1]),
+                "invalid_type",
+                "languages[1]",
+            ),
+            (other, "delay", json!("low"), "unsupported_parameter", "delay"),
+            (whisper, "prompt", json!("x"), "unsupported_parameter", "prompt"),
+        ] {
+            let transcription = json!({ "model": model, name: value });
+            let input = json!({ "transcription": transcription, "turn_detection": null });
+            check_refused(&input, code, &format!("transcription.{param}"));
+        }
+        let both = json!({ "model": live, "language": "ko", "languages": ["en"] });
+        let param = "transcription.languages";
+        check_refused(&json!({ "transcription": both }), "invalid_value", param);
+        let param = "transcription.model";
+        check_refused(
+            &json!({ "transcription": {} }),
+            "missing_required_parameter",
+            param,
+        );
+    }
+
+    #[test]
+    fn other_sessions_are_refused() {
+        let logprobs = json!(["item.input_audio_transcription.logprobs"]);
         for (session, code) in [
             (json!({}), "missing_required_parameter"),
             (json!({ "type": "realtime" }), "invalid_parameter"),
             (json!({ "type": "translation" }), "invalid_value"),
             (
-                json!({ "type": "transcription", "include": ["item.input_audio_transcription.logprobs"] }),
+                json!({ "type": "transcription", "include": logprobs }),
                 "unsupported_value",
             ),
             (
@@ -461,8 +456,8 @@ mod tests {
                 "unknown_parameter",
             ),
         ] {
-            let error = Session::new().updated(session.as_object().unwrap()).unwrap_err();
-            assert_eq!(error.object()["code"], code, "{session}");
+            let refused = Session::new().updated(session.as_object().unwrap());
+            assert_eq!(refused.unwrap_err().object()["code"], code, "{session}");
         }
     }
 }
