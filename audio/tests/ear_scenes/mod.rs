@@ -41,6 +41,10 @@ pub const SENTENCES: [&str; 20] = [
     "yes",
 ];
 pub const BACKCHANNELS: [&str; 4] = ["uh-huh", "okay", "right", "yes"];
+/// What an assistant says for long, and none of the sentences.
+const REPLY: [&str; 3] = ["long-story", "brief-13-start", "two-sentences"];
+/// How long it takes breath, in milliseconds.
+const BREATH_MS: usize = 300;
 
 /// How long nobody speaks between two recordings, in milliseconds: longer than any endpoint delay.
 const BETWEEN_MS: usize = 2_500;
@@ -74,10 +78,15 @@ pub fn recording(name: &str) -> Vec<i16> {
         .join("../loadtest/utterances")
         .join(format!("{name}.flac"));
     let file = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    as_loud_as_all(file)
+}
+
+/// The speech in a file of any kind that is decoded, as loud as in all others.
+pub fn as_loud_as_all(file: Vec<u8>) -> Vec<i16> {
     let decoded = decode(Upload::from(Bytes::from(file)), &DecodeLimits::default(), &|| {
         false
     });
-    let pcm = decoded.expect("it is a recording that ships").pcm;
+    let pcm = decoded.expect("it is a recording").pcm;
     let spoken = sounding(&pcm);
     let gain = decibels(SPEECH_DB) / loudness(&pcm[spoken]);
     pcm.iter()
@@ -97,10 +106,18 @@ fn sounding(pcm: &[i16]) -> Range<usize> {
 impl Scene {
     /// Recordings one after another, `between_ms` apart.
     pub fn of(names: &[&'static str], between_ms: usize) -> Self {
+        let recordings = names.iter().map(|name| (*name, recording(name)));
+        Self::of_recordings(recordings, between_ms)
+    }
+
+    /// The same of recordings that do not ship.
+    pub fn of_recordings(
+        recordings: impl IntoIterator<Item = (&'static str, Vec<i16>)>,
+        between_ms: usize,
+    ) -> Self {
         let mut pcm = vec![0; ms(between_ms)];
         let mut spoken = Vec::new();
-        for name in names {
-            let recording = recording(name);
+        for (name, recording) in recordings {
             let sounding = sounding(&recording);
             spoken.push(Spoken {
                 name,
@@ -137,6 +154,24 @@ impl Scene {
     /// With a steady noise that speech is so many decibels above.
     pub fn with_snr(self, noise: Noise, snr_db: f32) -> Self {
         self.with(noise, SPEECH_DB - snr_db)
+    }
+
+    /// In the middle of a reply that goes on all through, of which so much comes back into the microphone: what an echo
+    /// canceller leaves, so many decibels below speech.
+    pub fn with_echo(mut self, below_db: f32) -> Self {
+        let breath = vec![0; ms(BREATH_MS)];
+        let sentences = REPLY.map(|name| {
+            let recording = recording(name);
+            [&recording[sounding(&recording)], &breath].concat()
+        });
+        let reply: Vec<i16> = sentences
+            .concat()
+            .into_iter()
+            .cycle()
+            .take(self.pcm.len())
+            .collect();
+        add_at(&mut self.pcm, 0, &reply, decibels(-below_db));
+        self
     }
 
     /// With a sound of its own at each of some places, as loud as speech.
