@@ -64,13 +64,11 @@ impl Desk {
         })?;
         let call = OutsideCall::Transcribe { audio_digest: None };
         let receipt = self.send(None, CommandKind::ReserveCall { call }).await?;
-        match (receipt.call_id, receipt.turn_id) {
-            (Some(call_id), Some(turn_id)) => Ok(Reserved { call_id, turn_id }),
-            (None, _) | (_, None) => {
-                tracing::error!("a transcription was reserved without a call or a turn");
-                Err(Box::new(ErrorBody::new(ErrorCode::SysInternal, self.locale())))
-            }
+        if let (Some(call_id), Some(turn_id)) = (receipt.call_id, receipt.turn_id) {
+            return Ok(Reserved { call_id, turn_id });
         }
+        tracing::error!("a transcription was reserved without a call or a turn");
+        Err(Box::new(ErrorBody::new(ErrorCode::SysInternal, self.locale())))
     }
 
     /// Words that may be said, as the brief has them now; none if the session cannot be asked.
@@ -103,8 +101,10 @@ impl Desk {
             timeout: patience,
         };
         let call = made(self.ports.transcriber.transcribe(request));
-        let answer = timeout(Duration::from(patience) + GRACE, call).await;
-        answer.unwrap_or_else(|_| Err(hung()))
+        match timeout(Duration::from(patience) + GRACE, call).await {
+            Ok(answer) => answer,
+            Err(_) => Err(hung()),
+        }
     }
 
     /// Says the words of an utterance; the session settles its transcription with them. If the answer is lost they are not

@@ -282,7 +282,7 @@ mod tests {
     fn a_stall_is_caught_up_with_and_a_file_is_not_poured_in() {
         let (mut intake, start) = (Intake::<char>::default(), Instant::now());
         let frames = |seconds: u32| seconds * 50;
-        let mut pour = |intake: &mut Intake<char>, frames: u32, now| {
+        let pour = |intake: &mut Intake<char>, frames: u32, now| {
             let mut refused = 0;
             for _ in 0..frames {
                 refused += usize::from(intake.frame(&[0; 4], FRAME, now) == Err(NotTaken::TooFast));

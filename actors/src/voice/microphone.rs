@@ -114,6 +114,16 @@ impl Microphone {
         heard.ok_or(NotHeard::EarPanicked)
     }
 
+    /// The place after everything that was heard.
+    pub(super) fn heard_to(&self) -> Duration {
+        self.clock.heard()
+    }
+
+    /// When a place was spoken that is this long after the beginning, by what has come so far.
+    pub(super) fn spoken_after(&self, place: Duration) -> Instant {
+        self.clock.spoken_at(place)
+    }
+
     /// When a place was spoken, by what has come so far.
     pub(super) fn spoken_at(&self, place: SamplePosition) -> Instant {
         let samples = usize::try_from(place.samples()).unwrap_or(usize::MAX);

@@ -23,7 +23,9 @@ pub mod mouth;
 mod observe;
 pub mod outlet;
 mod recogniser;
+mod recording;
 mod speech_clock;
+mod tape;
 mod voicing;
 
 use std::sync::Arc;

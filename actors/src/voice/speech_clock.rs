@@ -70,6 +70,11 @@ impl SpeechClock {
         self.heard += duration;
     }
 
+    /// How much of the stream there is.
+    pub(super) fn heard(&self) -> Duration {
+        self.heard
+    }
+
     /// When a place was spoken; the last frame's arrival, for one that did not come yet.
     pub(super) fn spoken_at(&self, place: Duration) -> Instant {
         let since = self.frames.iter().find(|frame| frame.place >= place);

@@ -31,7 +31,6 @@ pub struct Exchange {
     pub voice: Voice,
     pub ears: Arc<ScriptedEars>,
     pub live: Arc<LiveEars>,
-    pub speaker: Arc<ScriptedSpeaker>,
     /// Seconds to wait before another turn may begin; 0: now.
     pub wait_s: Arc<AtomicU32>,
 }
@@ -60,11 +59,10 @@ impl Exchange {
     pub async fn with(world: World, setting: Setting) -> Self {
         let session = world.create().await;
         let (ears, live) = (Arc::new(ScriptedEars::default()), Arc::new(LiveEars::default()));
-        let speaker = Arc::new(ScriptedSpeaker::default());
         let ports = VoicePorts {
             transcriber: ears.clone(),
             live_transcriber: setting.listens_along.then(|| live.clone() as _),
-            speaker: speaker.clone(),
+            speaker: Arc::new(ScriptedSpeaker::default()),
         };
         let voice = Voice::new(world.directory.clone(), ports, setting.settings);
         Self {
@@ -73,7 +71,6 @@ impl Exchange {
             voice,
             ears,
             live,
-            speaker,
             wait_s: Arc::default(),
         }
     }

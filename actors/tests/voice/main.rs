@@ -20,6 +20,7 @@ mod model;
 mod moderator;
 #[path = "../sessions/outputs.rs"]
 mod outputs;
+mod recording;
 mod sounds;
 #[path = "../mouth/speaker.rs"]
 #[allow(dead_code, reason = "shared with the tests of the mouth")]

@@ -4,6 +4,8 @@
 //!
 //! It ends once its socket has hung up and everything that was said in full is decided.
 
+mod acts;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,20 +15,21 @@ use greenroom_session::ports::{CallFailure, LiveTranscriptionEvent};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::audio_start::Listening;
-use super::desk::{Desk, HeardTold};
-use super::errands::{Done, Errands};
-use super::floor::{FloorState, LineId};
-use super::hearing::{Action, Ended, Hearing, Input};
-use super::inlet::Inlet;
-use super::intake::{Batch, Item};
-use super::microphone::{Microphone, NotHeard};
-use super::mouth::{HeardReply, Standing};
-use super::observe;
-use super::outlet::OutletSender;
-use super::recogniser::{News, Recogniser};
-use super::voicing::{Voicing, VoicingEvent};
 use crate::cursor::Listener;
+use crate::voice::audio_start::Listening;
+use crate::voice::desk::Desk;
+use crate::voice::errands::{Done, Errands};
+use crate::voice::floor::{FloorState, LineId};
+use crate::voice::hearing::{Action, EndedUtterance, Hearing, Input};
+use crate::voice::inlet::Inlet;
+use crate::voice::intake::{Batch, Item};
+use crate::voice::microphone::{Microphone, NotHeard};
+use crate::voice::mouth::Standing;
+use crate::voice::observe;
+use crate::voice::outlet::OutletSender;
+use crate::voice::recogniser::{News, Recogniser};
+use crate::voice::tape::Tape;
+use crate::voice::voicing::{Voicing, VoicingEvent};
 
 /// Lost frames that the ear hears something in the place of, at most: a minute of them is one silence like another.
 const LOST_HEARD_MAX: u32 = 3_000;
@@ -82,6 +85,7 @@ pub(super) struct Line {
     is_replying: Arc<AtomicBool>,
     cut_offs: u64,
     errands: Errands,
+    tape: Tape,
     hung_up: bool,
 }
 
@@ -114,6 +118,7 @@ impl Line {
             id,
             floor: presence.entry().floor().watch(),
             presence,
+            tape: Tape::new(Arc::clone(&desk), Arc::clone(&outlet)),
             inlet,
             batch: Batch::default(),
             outlet,
@@ -187,7 +192,8 @@ impl Line {
                         heard += 1;
                         let result = microphone.hear(frame, duration, arrived_at, &mut self.noticed);
                         refused += u64::from(matches!(result, Err(NotHeard::Refused(_))));
-                        self.note_hearing(result);
+                        self.tape.heard(microphone);
+                        self.note_hearing(&result);
                     }
                 }
                 Item::Lost { frames } => {
@@ -217,11 +223,12 @@ impl Line {
                 return;
             };
             let result = microphone.hear_lost(&mut self.noticed);
-            self.note_hearing(result);
+            self.tape.heard(microphone);
+            self.note_hearing(&result);
         }
     }
 
-    fn note_hearing(&mut self, result: Result<(), NotHeard>) {
+    fn note_hearing(&mut self, result: &Result<(), NotHeard>) {
         match result {
             Ok(()) => {}
             Err(NotHeard::Refused(error)) => {
@@ -272,6 +279,18 @@ impl Line {
         }
         self.noticed = noticed;
         self.feed_recogniser();
+        if let Some(microphone) = &self.microphone
+            && self.tape.record(microphone)
+        {
+            self.keep_recording();
+        }
+    }
+
+    /// Ends the recording, if there is one, and has it kept.
+    fn keep_recording(&mut self) {
+        if let Some(keeping) = self.tape.end() {
+            self.errands.lastly(keeping);
+        }
     }
 
     fn utterance(&mut self, utterance: Utterance) {
@@ -282,7 +301,7 @@ impl Line {
             self.pace = microphone.pace().clone();
             microphone.spoken_at(utterance.ended_at)
         });
-        self.hear(Input::Ended(Ended {
+        self.hear(Input::Ended(EndedUtterance {
             pcm: utterance.pcm,
             ended_at: self.desk.time_of(ended.min(now)),
             endpoint_at: self.desk.time_of(now),
@@ -295,7 +314,7 @@ impl Line {
             Wish::Commit => {
                 if let Some(microphone) = &mut self.microphone {
                     let result = microphone.commit(&mut self.noticed);
-                    self.note_hearing(result);
+                    self.note_hearing(&result);
                     self.dispatch();
                 }
             }
@@ -317,8 +336,9 @@ impl Line {
             format,
             settings,
             output,
-            record: _,
+            record,
         } = listening;
+        let output_format = output.as_ref().map(|output| output.format);
         if let Some(heard) = self.voicing.order(output) {
             self.tell_heard(heard, false);
         }
@@ -326,6 +346,9 @@ impl Line {
             let microphone = Microphone::new(format, settings, self.pace.clone(), Instant::now());
             // The settings were checked when the wish was made.
             self.microphone = microphone.ok();
+            if record {
+                self.tape.begin(output_format);
+            }
             #[cfg(debug_assertions)]
             if let Some(microphone) = &mut self.microphone {
                 microphone.panic_on(self.desk.directory.shared().config.faults.panic_ear_on.clone());
@@ -340,13 +363,14 @@ impl Line {
         self.look_at_floor();
     }
 
-    /// Hears no more. An utterance under way is dropped.
+    /// Hears no more, and records no more. An utterance under way is dropped.
     fn switch_off(&mut self) {
         if let Some(microphone) = &mut self.microphone {
             let result = microphone.discard(&mut self.noticed);
-            self.note_hearing(result);
+            self.note_hearing(&result);
             self.dispatch();
         }
+        self.keep_recording();
         self.microphone = None;
     }
 
@@ -457,97 +481,6 @@ impl Line {
     fn forget_commit(&mut self, call_id: CallId) -> Option<Instant> {
         let index = self.committed.iter().position(|(call, _)| *call == call_id)?;
         Some(self.committed.swap_remove(index).1)
-    }
-
-    /// Lets the hearing decide, and does what it says.
-    fn hear(&mut self, input: Input) {
-        let mut next = Some(input);
-        while let Some(input) = next.take() {
-            let mid_reply = self.is_mid_reply();
-            let mut actions = std::mem::take(&mut self.actions);
-            self.hearing.handle(input, mid_reply, &mut actions);
-            for action in actions.drain(..) {
-                // At most one action of an input can fail at once: the beginning of a stream.
-                next = self.act(action).or(next);
-            }
-            self.actions = actions;
-        }
-    }
-
-    /// Does something. Answers what came of it, if that is known at once.
-    fn act(&mut self, action: Action) -> Option<Input> {
-        match action {
-            Action::Tell(signal) => self.outlet.signal(signal),
-            Action::Hush => self.hush(true),
-            Action::Unhush => self.hush(false),
-            Action::CutOff => self.cut_off(),
-            Action::Reserve { utterance } => self.errands.reserve(utterance),
-            Action::BeginStream { call_id } => {
-                if !self.recogniser.begin(call_id) {
-                    let result = Err(stream_lost());
-                    return Some(Input::Transcribed { call_id, result });
-                }
-            }
-            Action::CommitStream {
-                call_id,
-                pcm,
-                patience,
-            } => {
-                self.recogniser.commit(call_id, &pcm);
-                self.committed.push((call_id, Instant::now()));
-                self.errands.remind(call_id, patience);
-            }
-            Action::DiscardStream { call_id, patience } => {
-                self.recogniser.discard(call_id);
-                self.errands.remind(call_id, patience);
-            }
-            Action::Transcribe { call_id, audio } => self.errands.transcribe(call_id, audio),
-            Action::Settle { call_id, settlement } => self.errands.settle(call_id, settlement),
-            Action::Say { utterance, words } => {
-                let voiced = self.floor.borrow().speaker().is_some();
-                self.errands.say(utterance, *words, voiced);
-            }
-            Action::Count(outcome) => observe::utterance(outcome),
-        }
-        None
-    }
-
-    fn hush(&mut self, hushed: bool) {
-        if self.voicing.has_the_floor() {
-            self.voicing.hush(hushed);
-        } else {
-            self.presence.entry().floor().hush(self.id, hushed);
-        }
-        let onset = self.microphone.as_mut().and_then(Microphone::take_onset);
-        if let (true, Some(arrived_at)) = (hushed, onset) {
-            observe::onset_to_pause(arrived_at.elapsed());
-        }
-    }
-
-    fn cut_off(&mut self) {
-        if !self.voicing.has_the_floor() {
-            return self.presence.entry().floor().cut_off(self.id);
-        }
-        if let Some(heard) = self.voicing.cut_off() {
-            self.tell_heard(heard, true);
-        }
-        // To cancel ends a hold, and somebody may still be speaking.
-        self.voicing.hush(self.hearing.is_hushed());
-    }
-
-    /// The greeting answers no turn, and there is nobody to tell of it.
-    fn tell_heard(&mut self, heard: HeardReply, cancels: bool) {
-        if let HeardReply {
-            turn_id: Some(turn_id),
-            parts,
-        } = heard
-        {
-            self.errands.tell_heard(HeardTold {
-                turn_id,
-                parts,
-                cancels,
-            });
-        }
     }
 
     /// Whether a reply is under way whose question was not heard, here or on the line that speaks.

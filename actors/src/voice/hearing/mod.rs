@@ -8,192 +8,28 @@
 //! endpoint else) → it is transcribed → once all before it are decided it becomes a turn, or is discarded and the reply
 //! that it interrupted goes on. A stream that fails is made good by the other port, under a call of its own.
 
+mod action;
+mod input;
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use greenroom_audio::pcm;
-use greenroom_protocol::{
-    CallId, CallOutcome, ErrorBody, ErrorCode, Locale, Millis, Signal, SpeechDiscardReason, Timestamp,
-    TurnId, limits,
-};
+use greenroom_protocol::{CallId, ErrorBody, ErrorCode, Locale, Millis, Signal, SpeechDiscardReason, limits};
+use greenroom_session::CallRecord;
 use greenroom_session::ports::{CallFailure, SpeechAudio, Transcription};
 use greenroom_session::speaking::{is_backchannel, is_surely_a_turn};
-use greenroom_session::{CallRecord, Settlement};
 
 use crate::outside::{settled, unsettled};
 
+pub(super) use self::action::{Action, Outcome, Words};
+use self::action::{discard, never_made, notice, paid_for, settle};
+pub(super) use self::input::{EndedUtterance, Input, Port, Reserved, UtteranceId};
+
 /// How long a recogniser that listened along may take for its last words. It has heard all but the last of them.
 const STREAM_PATIENCE: Duration = Duration::from_secs(8);
-
-/// The number of an utterance on its line, in the order of speech.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct UtteranceId(u64);
-
-/// How a transcription is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Port {
-    /// While somebody speaks.
-    Stream,
-    /// Of the whole utterance.
-    Batch,
-}
-
-/// Something that concerns what is heard.
-#[derive(Debug)]
-pub(super) enum Input {
-    /// Somebody begins to speak.
-    Started {
-        /// Whether a recogniser is there that listens along.
-        streams: bool,
-    },
-    /// The utterance is complete.
-    Ended(Ended),
-    /// What was heard is no utterance.
-    Dropped(SpeechDiscardReason),
-    /// The session was asked for a call.
-    Reserved {
-        /// For which utterance.
-        utterance: UtteranceId,
-        /// What it answered.
-        answer: Result<Reserved, Box<ErrorBody>>,
-    },
-    /// A recogniser that listens along understood this so far.
-    Partial {
-        /// The call of the utterance.
-        call_id: CallId,
-        /// All its words.
-        text: String,
-    },
-    /// A transcription is over.
-    Transcribed {
-        /// Its call.
-        call_id: CallId,
-        /// What was understood.
-        result: Result<Transcription, CallFailure>,
-    },
-    /// Nobody has heard of a transcription for as long as it may take.
-    Overdue {
-        /// Its call.
-        call_id: CallId,
-    },
-    /// The session was told the words.
-    Said {
-        /// Of which utterance.
-        utterance: UtteranceId,
-        /// Whether they made a turn.
-        answer: Result<(), Box<ErrorBody>>,
-    },
-    /// The client wants nothing of what was heard and makes no turn yet.
-    Forgotten,
-}
-
-/// A complete utterance.
-#[derive(Debug, PartialEq)]
-pub(super) struct Ended {
-    /// What was said: mono at the rate of speech.
-    pub(super) pcm: Vec<i16>,
-    /// The real end of the speech.
-    pub(super) ended_at: Timestamp,
-    /// When it was noticed.
-    pub(super) endpoint_at: Timestamp,
-}
-
-/// A call that was reserved for an utterance.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Reserved {
-    /// The call.
-    pub(super) call_id: CallId,
-    /// The turn that its words will begin.
-    pub(super) turn_id: TurnId,
-}
-
-/// Something to be done.
-#[derive(Debug, PartialEq)]
-pub(super) enum Action {
-    /// Tell the client.
-    Tell(Signal),
-    /// Silence the reply that is being spoken, and let none begin.
-    Hush,
-    /// It was nothing, or is decided: let replies go on and begin.
-    Unhush,
-    /// End the reply that is under way, if there is one, and tell the session what was heard of it.
-    CutOff,
-    /// Ask the session for a call.
-    Reserve {
-        /// For which utterance.
-        utterance: UtteranceId,
-    },
-    /// Let the recogniser that listens along hear the utterance under way from its beginning, and on.
-    BeginStream {
-        /// Its call.
-        call_id: CallId,
-    },
-    /// The utterance that the recogniser hears is complete: let it hear the rest of this.
-    CommitStream {
-        /// Its call.
-        call_id: CallId,
-        /// The whole utterance.
-        pcm: Vec<i16>,
-        /// How long its words may take.
-        patience: Duration,
-    },
-    /// What the recogniser hears is no utterance.
-    DiscardStream {
-        /// Its call.
-        call_id: CallId,
-        /// How long it may take to say what that cost.
-        patience: Duration,
-    },
-    /// Have a whole utterance transcribed.
-    Transcribe {
-        /// Its call.
-        call_id: CallId,
-        /// The utterance.
-        audio: SpeechAudio,
-    },
-    /// Tell the session how a call ended.
-    Settle {
-        /// Which.
-        call_id: CallId,
-        /// How.
-        settlement: Box<Settlement>,
-    },
-    /// Tell the session the words, after everything that it was told before.
-    Say {
-        /// Whose.
-        utterance: UtteranceId,
-        /// The words.
-        words: Box<Words>,
-    },
-    /// Count how an utterance ended.
-    Count(Outcome),
-}
-
-/// What is said to the session.
-#[derive(Debug, PartialEq)]
-pub(super) struct Words {
-    /// The words themselves.
-    pub(super) text: String,
-    /// The turn that they begin.
-    pub(super) turn_id: TurnId,
-    /// The transcription.
-    pub(super) call_id: CallId,
-    /// What the provider says of it.
-    pub(super) record: CallRecord,
-    /// The real end of the speech.
-    pub(super) ended_at: Timestamp,
-    /// When it was noticed.
-    pub(super) endpoint_at: Timestamp,
-}
-
-/// How an utterance ended, for operators.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
-    /// It made a turn.
-    Turn,
-    /// It made none.
-    Discarded(SpeechDiscardReason),
-}
 
 /// All utterances of a line that are not decided, the oldest first.
 #[derive(Debug)]
@@ -214,7 +50,7 @@ struct Utterance {
     id: UtteranceId,
     stage: Stage,
     /// `None` while somebody speaks.
-    ended: Option<Ended>,
+    ended: Option<EndedUtterance>,
     /// Whether it has ended the reply that it interrupted.
     has_cut_off: bool,
 }
@@ -279,32 +115,36 @@ impl Hearing {
     fn start(&mut self, streams: bool, actions: &mut Vec<Action>) {
         let id = UtteranceId(self.numbered);
         self.numbered += 1;
-        let mut stage = Stage::Listening;
         // One that will find no place among those that wait is not paid for.
-        if streams && self.utterances.len() < limits::TURNS_WAITING_MAX {
-            stage = Stage::Reserving(Port::Stream);
-            actions.push(Action::Reserve { utterance: id });
-        }
+        let is_booked = streams && self.utterances.len() < limits::TURNS_WAITING_MAX;
+        let stage = if is_booked {
+            Stage::Reserving(Port::Stream)
+        } else {
+            Stage::Listening
+        };
         self.utterances.push_back(Utterance {
             id,
             stage,
             ended: None,
             has_cut_off: false,
         });
-        // Before anything is told: the sound stops first.
+        // Before anything is told or asked: the sound stops first.
         self.hush(actions);
-        actions.push(Action::Tell(Signal::SpeechStarted {}));
+        actions.push(Action::Tell(Box::new(Signal::SpeechStarted {})));
+        if is_booked {
+            actions.push(Action::Reserve { utterance: id });
+        }
     }
 
-    fn end(&mut self, ended: Ended, actions: &mut Vec<Action>) {
+    fn end(&mut self, ended: EndedUtterance, actions: &mut Vec<Action>) {
         if !self.is_somebody_speaking() {
             // Only a commit ends what did not seem to begin.
             self.start(false, actions);
         }
-        actions.push(Action::Tell(Signal::SpeechStopped {}));
+        actions.push(Action::Tell(Box::new(Signal::SpeechStopped {})));
         if self.utterances.len() > limits::TURNS_WAITING_MAX {
             let error = ErrorBody::new(ErrorCode::SysOverloaded, self.locale).with_retry_after(1);
-            actions.push(Action::Tell(Signal::Notice { error }));
+            notice(error, actions);
             self.take_last(SpeechDiscardReason::Failed, actions);
             return;
         }
@@ -334,7 +174,7 @@ impl Hearing {
 
     fn drop_last(&mut self, reason: SpeechDiscardReason, actions: &mut Vec<Action>) {
         if self.is_somebody_speaking() {
-            actions.push(Action::Tell(Signal::SpeechStopped {}));
+            actions.push(Action::Tell(Box::new(Signal::SpeechStopped {})));
             self.take_last(reason, actions);
         } else {
             discard(reason, actions);
@@ -356,7 +196,7 @@ impl Hearing {
                 continue;
             }
             if utterance.ended.is_none() {
-                actions.push(Action::Tell(Signal::SpeechStopped {}));
+                actions.push(Action::Tell(Box::new(Signal::SpeechStopped {})));
             }
             self.let_go(utterance, actions);
             discard(SpeechDiscardReason::Cancelled, actions);
@@ -441,7 +281,7 @@ impl Hearing {
             actions.push(Action::CutOff);
         }
         if !text.trim().is_empty() {
-            actions.push(Action::Tell(Signal::TranscriptPartial { text }));
+            actions.push(Action::Tell(Box::new(Signal::TranscriptPartial { text })));
         }
     }
 
@@ -510,7 +350,7 @@ impl Hearing {
             // Signs that nobody can see: the recogniser heard no words.
             discard(SpeechDiscardReason::NothingUnderstood, actions);
         } else {
-            actions.push(Action::Tell(Signal::Notice { error: *error }));
+            notice(*error, actions);
             discard(SpeechDiscardReason::Failed, actions);
         }
     }
@@ -526,8 +366,7 @@ impl Hearing {
             match &utterance.stage {
                 Stage::Saying(..) => index += 1,
                 Stage::Failed(error) => {
-                    let error = error.as_ref().clone();
-                    actions.push(Action::Tell(Signal::Notice { error }));
+                    notice(error.as_ref().clone(), actions);
                     discard(SpeechDiscardReason::Failed, actions);
                     self.utterances.remove(index);
                 }
@@ -621,38 +460,6 @@ fn makes_no_turn(text: &str, may_only_listen: bool) -> Option<SpeechDiscardReaso
         Some(SpeechDiscardReason::Backchannel)
     } else {
         None
-    }
-}
-
-fn discard(reason: SpeechDiscardReason, actions: &mut Vec<Action>) {
-    actions.push(Action::Tell(Signal::SpeechDiscarded { reason }));
-    actions.push(Action::Count(Outcome::Discarded(reason)));
-}
-
-fn settle(call_id: CallId, settlement: Settlement, actions: &mut Vec<Action>) {
-    let settlement = Box::new(settlement);
-    actions.push(Action::Settle { call_id, settlement });
-}
-
-/// How a call is settled that was reserved and is not made.
-fn never_made() -> Settlement {
-    Settlement {
-        outcome: CallOutcome::Failed,
-        record: None,
-        error: None,
-        reason: Some("it was not made: nobody wanted its words any more".to_owned()),
-        asset: None,
-    }
-}
-
-/// How a transcription is settled whose words the session did not take.
-fn paid_for(record: CallRecord) -> Settlement {
-    Settlement {
-        outcome: CallOutcome::Ok,
-        record: Some(record),
-        error: None,
-        reason: None,
-        asset: None,
     }
 }
 
