@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use greenroom_providers::{
-    BuildError, EndpointConfig, OpenAi, OpenAiConfig, OpenAiModerator, OpenAiSpeaker, OpenAiTranscriber,
-    PriceTable, PriceTableError, ProviderStatus, Unconfigured,
+    BuildError, EndpointConfig, OpenAi, OpenAiConfig, OpenAiLiveTranscriber, OpenAiModerator, OpenAiSpeaker,
+    OpenAiTranscriber, PriceTable, PriceTableError, ProviderStatus, Unconfigured,
 };
 use greenroom_session::ports::{
-    Capabilities, LanguageModel, ModerationPolicy, Moderator, Speaker, Transcriber,
+    Capabilities, LanguageModel, LiveTranscriber, ModerationPolicy, Moderator, Speaker, Transcriber,
 };
 
-use crate::config::{Config, Dependency, LlmSettings, ServiceServer, ServiceSettings};
+use crate::config::{Config, Dependency, LlmSettings, ServiceServer};
 
 /// All of them. What is not configured answers every call by saying so.
 #[derive(Clone)]
@@ -19,6 +19,8 @@ pub struct Providers {
     pub llm: Option<OpenAi>,
     /// Turns speech into words.
     pub stt: Option<OpenAiTranscriber>,
+    /// Turns speech into words while it is spoken.
+    pub live_stt: Option<OpenAiLiveTranscriber>,
     /// Turns words into speech.
     pub tts: Option<OpenAiSpeaker>,
     /// Checks texts.
@@ -34,6 +36,8 @@ pub struct ProviderPorts {
     pub model: Arc<dyn LanguageModel>,
     /// Turns speech into words.
     pub transcriber: Arc<dyn Transcriber>,
+    /// Turns speech into words while it is spoken, where somebody does; else it is recognised once it is complete.
+    pub live_transcriber: Option<Arc<dyn LiveTranscriber>>,
     /// Turns words into speech.
     pub speaker: Arc<dyn Speaker>,
     /// Checks texts.
@@ -110,11 +114,13 @@ impl Providers {
             faults,
             llm_server: config.llm.base_url.as_deref(),
         };
+        let moderation = config.moderation.service.server();
         let providers = Self {
             llm: builder.llm(&config.llm),
-            stt: builder.service("stt", &config.stt, OpenAiTranscriber::new),
-            tts: builder.service("tts", &config.tts, OpenAiSpeaker::new),
-            moderation: builder.service("moderation", &config.moderation.service, OpenAiModerator::new),
+            stt: builder.service("stt", config.stt.server(), OpenAiTranscriber::new),
+            live_stt: builder.service("stt", config.live_stt.as_ref(), OpenAiLiveTranscriber::new),
+            tts: builder.service("tts", config.tts.server(), OpenAiSpeaker::new),
+            moderation: builder.service("moderation", moderation, OpenAiModerator::new),
             moderate_input: config.moderation.input,
             moderate_output: config.moderation.output,
         };
@@ -126,6 +132,7 @@ impl Providers {
         let mut ports = ProviderPorts {
             model: Arc::new(Unconfigured),
             transcriber: Arc::new(Unconfigured),
+            live_transcriber: None,
             speaker: Arc::new(Unconfigured),
             moderator: Arc::new(Unconfigured),
             moderate_input: self.moderate_input,
@@ -136,6 +143,9 @@ impl Providers {
         }
         if let Some(provider) = &self.stt {
             ports.transcriber = Arc::new(provider.clone());
+        }
+        if let Some(provider) = &self.live_stt {
+            ports.live_transcriber = Some(Arc::new(provider.clone()));
         }
         if let Some(provider) = &self.tts {
             ports.speaker = Arc::new(provider.clone());
@@ -154,6 +164,11 @@ impl Providers {
             Dependency::Tts => self.tts.as_ref().map(OpenAiSpeaker::status),
             Dependency::Moderation => self.moderation.as_ref().map(OpenAiModerator::status),
         }
+    }
+
+    /// How the provider fares that hears while somebody speaks; none if speech is recognised once it is complete.
+    pub fn live_status(&self) -> Option<ProviderStatus> {
+        self.live_stt.as_ref().map(OpenAiLiveTranscriber::status)
     }
 
     /// Whether a dependency is met.
@@ -193,7 +208,7 @@ impl Builder<'_> {
     fn service<P>(
         &mut self,
         section: &'static str,
-        settings: &ServiceSettings,
+        server: Option<&ServiceServer>,
         make: fn(EndpointConfig, PriceTable) -> Result<P, BuildError>,
     ) -> Option<P> {
         let ServiceServer {
@@ -201,9 +216,10 @@ impl Builder<'_> {
             base_url,
             api_key,
             model,
-        } = settings.server()?.clone();
-        // Of an address that is the language model's it has been said already.
-        let repeated = base_url.as_deref() == self.llm_server;
+        } = server?.clone();
+        // Of an address that is the language model's, or of a section that has two providers, it has been said already.
+        let told = self.faults.iter().any(|fault| fault.section() == Some(section));
+        let repeated = told || base_url.as_deref() == self.llm_server;
         let config = EndpointConfig {
             base_url,
             api_key,
@@ -266,6 +282,29 @@ mod tests {
     }
 
     #[test]
+    fn speech_is_recognised_live_at_openai_and_where_it_is_asked_for() {
+        let live = |variables: &[(&str, &str)]| {
+            let (providers, faults) = read(variables);
+            assert!(faults.is_empty(), "{faults:?}");
+            let port = providers.ports().live_transcriber;
+            assert_eq!(port.is_some(), providers.live_status().is_some());
+            port.and_then(|port| port.identity())
+                .map(|identity| identity.model)
+        };
+        let key = ("OPENAI_API_KEY", "sk-x");
+        assert_eq!(live(&[]), None);
+        assert_eq!(live(&[key]).as_deref(), Some("gpt-live-transcribe"));
+        assert_eq!(live(&[key, ("GREENROOM_STT__REALTIME", "off")]), None);
+        let whisper = ("GREENROOM_STT__BASE_URL", "http://127.0.0.1:9/v1");
+        let model = ("GREENROOM_STT__MODEL", "whisper");
+        assert_eq!(live(&[key, whisper, model]), None);
+        let on = ("GREENROOM_STT__REALTIME", "on");
+        assert_eq!(live(&[whisper, model, on]).as_deref(), Some("whisper"));
+        let named = ("GREENROOM_STT__REALTIME_MODEL", "sim-ears");
+        assert_eq!(live(&[whisper, model, named]).as_deref(), Some("sim-ears"));
+    }
+
+    #[test]
     fn capabilities_name_each_model_and_what_is_checked() {
         let (providers, _) = read(&[
             ("OPENAI_BASE_URL", "http://127.0.0.1:9/v1"),
@@ -291,10 +330,17 @@ mod tests {
         let told = faults(&[
             ("OPENAI_BASE_URL", "ftp://x"),
             ("GREENROOM_STT__MODEL", "ears"),
+            ("GREENROOM_STT__REALTIME", "on"),
             ("GREENROOM_TTS__MODEL", "voice"),
             ("GREENROOM_TTS__BASE_URL", "ftp://y"),
         ]);
         assert_eq!(told.len(), 2, "{told:?}");
         assert!(told[0].starts_with("llm.base_url: ") && told[1].starts_with("tts.base_url: "));
+        let told = faults(&[
+            ("GREENROOM_STT__MODEL", "ears"),
+            ("GREENROOM_STT__REALTIME", "on"),
+            ("GREENROOM_STT__BASE_URL", "ftp://x"),
+        ]);
+        assert_eq!(told.len(), 1, "{told:?}");
     }
 }

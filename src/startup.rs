@@ -137,13 +137,18 @@ fn announcement(address: SocketAddr, config: &Config, providers: &Providers, pla
         if let Some(provider) = providers.status(dependency) {
             let (name, model) = (&provider.name, &provider.model);
             let simulated = simulated_mark(provider.simulated);
-            let checked = if dependency == Dependency::Moderation {
-                let (input, output) = (config.moderation.input, config.moderation.output);
-                format!("; input {}, output {}", policy_name(input), policy_name(output))
-            } else {
-                String::new()
+            let more = match dependency {
+                Dependency::Moderation => {
+                    let (input, output) = (config.moderation.input, config.moderation.output);
+                    format!("; input {}, output {}", policy_name(input), policy_name(output))
+                }
+                Dependency::Stt => match providers.live_status() {
+                    Some(live) => format!("; while somebody speaks, {}", live.model),
+                    None => "; each utterance once it is complete".to_owned(),
+                },
+                Dependency::Llm | Dependency::Search | Dependency::Tts => String::new(),
             };
-            line(dependency.name(), &format!("{name}: {model}{checked}{simulated}"));
+            line(dependency.name(), &format!("{name}: {model}{more}{simulated}"));
         } else {
             let [says, hint] = missing(dependency, without);
             line(dependency.name(), &says);
@@ -308,6 +313,11 @@ mod tests {
         ]);
         let moderation = "moderation  openai: omni-moderation-latest; input required, output off";
         assert!(checked.contains(moderation), "{checked}");
+        let live = "stt         openai: gpt-transcribe; while somebody speaks, gpt-live-transcribe";
+        assert!(checked.contains(live), "{checked}");
+        let whisper = announced(&[ollama, ("GREENROOM_STT__MODEL", "whisper")]);
+        let after = "stt         openai: whisper; each utterance once it is complete";
+        assert!(whisper.contains(after), "{whisper}");
     }
 
     #[test]

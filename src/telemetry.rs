@@ -168,6 +168,14 @@ fn describe_providers() {
         "greenroom_llm_first_token_seconds",
         "Time to a reply's first words."
     );
+    metrics::describe_counter!(
+        "greenroom_stt_streams_total",
+        "Streams to recognisers that listen along, by provider, model and what came of opening them."
+    );
+    metrics::describe_histogram!(
+        "greenroom_stt_first_words_seconds",
+        "Time from the onset of live speech to its first words."
+    );
     metrics::describe_histogram!(
         "greenroom_tts_first_byte_seconds",
         "Time to the first sound of a speech."

@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use futures_util::future::join_all;
 use greenroom_providers::{
-    OpenAi, OpenAiModerator, OpenAiSpeaker, OpenAiTranscriber, ProbeFinding, ProbeReport,
+    OpenAi, OpenAiModerator, OpenAiSpeaker, OpenAiTranscriber, ProbeFinding, ProbeReport, ProviderStatus,
 };
 
 use super::report::{Row, State};
@@ -16,11 +16,18 @@ use crate::startup::hint_for;
 /// Where OpenAI is.
 const OPENAI_URL: &str = "https://api.openai.com/v1";
 
+/// What the row of the provider is called that hears while somebody speaks.
+const LIVE_STT: &str = "stt live";
+
 /// A dependency, and how it is reached.
 struct Probe<'a> {
+    /// What its row is called.
+    subject: &'static str,
     dependency: Dependency,
     /// The address as configured; none means OpenAI's own.
     base_url: Option<&'a str>,
+    /// Who it is; none if it is not configured.
+    status: Option<ProviderStatus>,
     /// Asks it; none if it is not configured. Bounded in time by the provider, and free of charge.
     reach: Option<Pin<Box<dyn Future<Output = ProbeReport> + Send + 'a>>>,
 }
@@ -29,30 +36,52 @@ impl<'a> Probe<'a> {
     fn new<F: Future<Output = ProbeReport> + Send + 'a>(
         dependency: Dependency,
         base_url: Option<&'a str>,
+        status: Option<ProviderStatus>,
         reach: Option<F>,
     ) -> Self {
         Self {
+            subject: dependency.name(),
             dependency,
             base_url,
+            status,
             reach: reach.map(|reach| Box::pin(reach) as Pin<Box<dyn Future<Output = ProbeReport> + Send>>),
         }
     }
 }
 
-/// Every dependency that is reached over the network. Whoever adds a provider adds a row.
+/// Every dependency that is reached over the network. Whoever adds a provider adds a row. That nobody hears while
+/// somebody speaks is no row: recognition does without.
 fn probes<'a>(config: &'a Config, providers: &'a Providers) -> Vec<Probe<'a>> {
     let llm_url = config.llm.base_url.as_deref();
     let moderation_url = url_of(&config.moderation.service);
+    let status = |dependency| providers.status(dependency);
     let reach_llm = providers.llm.as_ref().map(OpenAi::probe);
     let reach_stt = providers.stt.as_ref().map(OpenAiTranscriber::probe);
     let reach_tts = providers.tts.as_ref().map(OpenAiSpeaker::probe);
     let reach_moderation = providers.moderation.as_ref().map(OpenAiModerator::probe);
-    vec![
-        Probe::new(Dependency::Llm, llm_url, reach_llm),
-        Probe::new(Dependency::Stt, url_of(&config.stt), reach_stt),
-        Probe::new(Dependency::Tts, url_of(&config.tts), reach_tts),
-        Probe::new(Dependency::Moderation, moderation_url, reach_moderation),
-    ]
+    let llm = Probe::new(Dependency::Llm, llm_url, status(Dependency::Llm), reach_llm);
+    let (stt_url, stt_status) = (url_of(&config.stt), status(Dependency::Stt));
+    let stt = Probe::new(Dependency::Stt, stt_url, stt_status, reach_stt);
+    let live_stt = providers.live_stt.as_ref().map(|provider| Probe {
+        subject: LIVE_STT,
+        ..Probe::new(
+            Dependency::Stt,
+            stt_url,
+            Some(provider.status()),
+            Some(provider.probe()),
+        )
+    });
+    let (tts_url, tts_status) = (url_of(&config.tts), status(Dependency::Tts));
+    let tts = Probe::new(Dependency::Tts, tts_url, tts_status, reach_tts);
+    let moderation_status = status(Dependency::Moderation);
+    let moderation = Probe::new(
+        Dependency::Moderation,
+        moderation_url,
+        moderation_status,
+        reach_moderation,
+    );
+    let heard = [llm, stt].into_iter().chain(live_stt);
+    heard.chain([tts, moderation]).collect()
 }
 
 fn url_of(settings: &ServiceSettings) -> Option<&str> {
@@ -61,44 +90,39 @@ fn url_of(settings: &ServiceSettings) -> Option<&str> {
 
 /// Asks all of them at once. `told` names the sections of which a fault has been told already.
 pub(super) async fn rows(config: &Config, providers: &Providers, told: &[&str]) -> Vec<Row> {
-    let reached = probes(config, providers).into_iter().map(async |probe| {
-        let report = match probe.reach {
+    let reached = probes(config, providers).into_iter().map(async |mut probe| {
+        let report = match probe.reach.take() {
             Some(reach) => Some(reach.await),
             None => None,
         };
-        (probe.dependency, probe.base_url, report)
+        (probe, report)
     });
     let mut rows = Vec::new();
-    for (dependency, base_url, report) in join_all(reached).await {
+    for (probe, report) in join_all(reached).await {
         match report {
-            Some(report) => rows.push(reached_row(dependency, base_url, &report, providers)),
-            None if told.contains(&dependency.name()) => {}
-            None => rows.push(missing_row(dependency, config, providers)),
+            Some(report) => rows.push(reached_row(probe, &report)),
+            None if told.contains(&probe.dependency.name()) => {}
+            None => rows.push(missing_row(probe.dependency, config, providers)),
         }
     }
     rows.push(search_row(config, providers));
     rows
 }
 
-fn reached_row(
-    dependency: Dependency,
-    base_url: Option<&str>,
-    report: &ProbeReport,
-    providers: &Providers,
-) -> Row {
-    let (state, detail) = judged(dependency, &report.finding);
-    let status = providers.status(dependency);
+fn reached_row(probe: Probe, report: &ProbeReport) -> Row {
+    let (state, detail) = judged(probe.subject, probe.dependency, &report.finding);
+    let status = probe.status;
     let models = status.as_ref().map(|status| match &status.small_model {
         Some(small) => format!("{}, {small}", status.model),
         None => status.model.clone(),
     });
     Row {
-        place: Some(base_url.unwrap_or(OPENAI_URL).to_owned()),
+        place: Some(probe.base_url.unwrap_or(OPENAI_URL).to_owned()),
         model: models,
         latency: Some(report.took),
         simulated: status.is_some_and(|status| status.simulated),
         detail,
-        ..Row::new(dependency.name(), state)
+        ..Row::new(probe.subject, state)
     }
 }
 
@@ -133,7 +157,7 @@ fn search_row(config: &Config, providers: &Providers) -> Row {
 }
 
 /// What a finding means for somebody who is about to start the server.
-fn judged(dependency: Dependency, finding: &ProbeFinding) -> (State, Option<String>) {
+fn judged(subject: &str, dependency: Dependency, finding: &ProbeFinding) -> (State, Option<String>) {
     let section = dependency.name();
     let (state, detail) = match finding {
         ProbeFinding::Ready => return (State::Ok, None),
@@ -142,6 +166,13 @@ fn judged(dependency: Dependency, finding: &ProbeFinding) -> (State, Option<Stri
             format!(
                 "it does not list {}; if calls fail, correct {section}.model",
                 models.join(", ")
+            ),
+        ),
+        ProbeFinding::NoSuchEndpoint(told) if subject == LIVE_STT => (
+            State::Note,
+            format!(
+                "{told}; correct stt.realtime_model, or set stt.realtime = \"off\": speech is recognised all the same, \
+                 once it is complete"
             ),
         ),
         ProbeFinding::NoSuchEndpoint(told) => (

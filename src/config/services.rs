@@ -1,6 +1,6 @@
 //! `[stt]`, `[tts]` and `[moderation]`: who listens, who speaks, who checks, and whether anybody is known to.
 
-use greenroom_providers::{MODERATION_MODEL, SPEECH_MODEL, TRANSCRIPTION_MODEL};
+use greenroom_providers::{LIVE_TRANSCRIPTION_MODEL, MODERATION_MODEL, SPEECH_MODEL, TRANSCRIPTION_MODEL};
 use greenroom_session::ports::ModerationPolicy;
 use secrecy::SecretString;
 
@@ -87,6 +87,35 @@ impl ServiceSettings {
 
     pub(super) fn read_tts(reader: &mut Reader, llm: &LlmSettings) -> Self {
         Self::read(reader, &TTS, llm)
+    }
+
+    /// Who turns speech into words while it is spoken: the server that does it afterwards, if it can. OpenAI can. Of any
+    /// other it has to be said, by the model's name or by `on`, because most have nothing but `/audio/transcriptions`.
+    pub(super) fn read_live_stt(reader: &mut Reader, stt: &Self) -> Option<ServiceServer> {
+        let choices = [("auto", None), ("on", Some(true)), ("off", Some(false))];
+        let choice = reader.choice("stt.realtime", &choices).flatten();
+        let model = reader.text("stt.realtime_model");
+        let Some(server) = stt.server() else {
+            if choice == Some(true) {
+                let problem =
+                    "nobody is configured who hears: set OPENAI_API_KEY, or stt.base_url and stt.model";
+                reader.fault("stt.realtime", problem);
+            }
+            return None;
+        };
+        let openai = server.base_url.as_deref().is_none_or(is_openai);
+        let wanted = choice.unwrap_or(openai || model.is_some());
+        let default_model = || {
+            if openai {
+                LIVE_TRANSCRIPTION_MODEL.to_owned()
+            } else {
+                server.model.clone()
+            }
+        };
+        wanted.then(|| ServiceServer {
+            model: model.unwrap_or_else(default_model),
+            ..server.clone()
+        })
     }
 
     /// The server, if one is known.

@@ -12,7 +12,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::layers::Layers;
 use super::reader::Reader;
-use super::services::{ModerationSettings, ServiceSettings};
+use super::services::{ModerationSettings, ServiceServer, ServiceSettings};
 use super::{ConfigFaults, Origin, Places};
 
 /// The name of the default provider, and where it is.
@@ -30,10 +30,14 @@ pub struct Config {
     pub llm: LlmSettings,
     /// Who turns speech into words.
     pub stt: ServiceSettings,
+    /// Who turns speech into words while it is spoken; none means that this is done once it is complete.
+    pub live_stt: Option<ServiceServer>,
     /// Who turns words into speech.
     pub tts: ServiceSettings,
     /// Who checks texts, and which.
     pub moderation: ModerationSettings,
+    /// How live voice sounds.
+    pub voice: VoiceSettings,
     /// What one client, and all together, may ask for.
     pub limits: LimitSettings,
     /// What it logs.
@@ -96,7 +100,17 @@ pub struct LlmSettings {
     pub prices: Option<PathBuf>,
 }
 
-/// `[limits]`, all but `sessions` and `uploads` reread on SIGHUP.
+/// `[voice]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VoiceSettings {
+    /// How far the audio of a reply may be ahead of its playback: what the network may swallow without a gap, and what
+    /// is thrown away when somebody interrupts.
+    pub lead: Duration,
+    /// How long a recording may be; what comes after it is not recorded.
+    pub recording_max: Duration,
+}
+
+/// `[limits]`, all but `sessions`, `uploads` and `voice_lines` reread on SIGHUP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LimitSettings {
     /// Connections at once.
@@ -105,6 +119,8 @@ pub struct LimitSettings {
     pub sessions: usize,
     /// Recordings in memory at once, from their first byte until they are decoded.
     pub uploads: usize,
+    /// Sockets with a microphone or a loudspeaker at once.
+    pub voice_lines: usize,
     /// Requests a minute of one user, and of one client address; 0 means no limit.
     pub requests_per_minute: u32,
     /// Turns a minute of one user, and of one client address; 0 means no limit.
@@ -183,12 +199,15 @@ impl Config {
             StoreSettings::read(&mut reader),
         );
         let llm = LlmSettings::read(&mut reader);
+        let stt = ServiceSettings::read_stt(&mut reader, &llm);
         let config = Self {
             server,
             store,
-            stt: ServiceSettings::read_stt(&mut reader, &llm),
+            live_stt: ServiceSettings::read_live_stt(&mut reader, &stt),
+            stt,
             tts: ServiceSettings::read_tts(&mut reader, &llm),
             moderation: ModerationSettings::read(&mut reader, &llm),
+            voice: VoiceSettings::read(&mut reader),
             llm,
             limits: LimitSettings::read(&mut reader),
             log: LogSettings::read(&mut reader),
@@ -199,6 +218,7 @@ impl Config {
                 panic_session_on: reader.text("faults.panic_session_on"),
                 panic_agent_on: reader.text("faults.panic_agent_on"),
                 panic_stage: reader.text("faults.panic_stage"),
+                panic_ear_on: reader.text("faults.panic_ear_on").map(String::into_bytes),
             },
         };
         let faults = reader.finish();
@@ -314,6 +334,17 @@ impl LlmSettings {
     }
 }
 
+impl VoiceSettings {
+    fn read(reader: &mut Reader) -> Self {
+        Self {
+            lead: Duration::from_millis(reader.number("voice.lead_ms", 100..=5_000).unwrap_or(400)),
+            recording_max: Duration::from_mins(
+                reader.number("voice.recording_minutes", 1..=600).unwrap_or(30),
+            ),
+        }
+    }
+}
+
 impl LimitSettings {
     fn read(reader: &mut Reader) -> Self {
         let count = |number: Option<u64>, default: usize| {
@@ -330,6 +361,7 @@ impl LimitSettings {
             connections: count(reader.number("limits.connections", 1..=1_000_000), 20_000),
             sessions: count(reader.number("limits.sessions", 1..=1_000_000), 20_000),
             uploads: count(reader.number("limits.uploads", 1..=10_000), 16),
+            voice_lines: count(reader.number("limits.voice_lines", 1..=1_000_000), 10_000),
             requests_per_minute: rate(reader.number("limits.requests_per_minute", 0..=1_000_000), 1_200),
             turns_per_minute: rate(reader.number("limits.turns_per_minute", 0..=1_000_000), 300),
         }

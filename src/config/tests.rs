@@ -439,6 +439,46 @@ fn a_server_of_its_own_has_a_model_of_its_own_and_is_never_sent_anothers_key() {
 }
 
 #[test]
+fn speech_is_heard_live_at_openai_and_elsewhere_only_if_it_is_asked_for() {
+    let live = |given: Given| {
+        let server = given.load().unwrap().live_stt?;
+        let base_url = server.base_url.as_deref().unwrap_or("OpenAI").to_owned();
+        Some(format!("{base_url}: {}", server.model))
+    };
+    let check = |file: &str, expected: Option<&str>| {
+        let given = Given::file(file).variable("OPENAI_API_KEY", "sk");
+        assert_eq!(live(given).as_deref(), expected, "{file}");
+    };
+    check("", Some("OpenAI: gpt-live-transcribe"));
+    check("[stt]\nmodel = 'whisper-1'", Some("OpenAI: gpt-live-transcribe"));
+    check(
+        "[stt]\nrealtime_model = 'gpt-transcribe'",
+        Some("OpenAI: gpt-transcribe"),
+    );
+    check("[stt]\nrealtime = 'off'\nrealtime_model = 'm'", None);
+    let own = "[stt]\nbase_url = 'http://ears/v1'\nmodel = 'whisper'";
+    check(own, None);
+    check(
+        &format!("{own}\nrealtime = 'on'"),
+        Some("http://ears/v1: whisper"),
+    );
+    check(
+        &format!("{own}\nrealtime_model = 'quick'"),
+        Some("http://ears/v1: quick"),
+    );
+    assert_eq!(live(Given::nothing()), None);
+    check_fault(
+        Given::file("[stt]\nrealtime = 'on'"),
+        "stt.realtime: nobody is configured who hears: set OPENAI_API_KEY, or stt.base_url and stt.model \
+         (greenroom.toml:2)",
+    );
+    check_fault(
+        Given::file("[stt]\nrealtime = 'yes'"),
+        "stt.realtime: expected one of auto, on, off, found `yes` (greenroom.toml:2)",
+    );
+}
+
+#[test]
 fn checks_are_required_where_somebody_checks_unless_it_is_said_otherwise() {
     use greenroom_session::ports::ModerationPolicy::{self, BestEffort, Off, Required};
 

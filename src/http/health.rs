@@ -89,6 +89,10 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> Result<Json<Liveness>,
 pub(super) async fn detailed(State(app): State<Arc<App>>) -> Json<DetailedHealth> {
     let llm = ProviderHealth::of(&app.providers, Dependency::Llm);
     let stt = ProviderHealth::of(&app.providers, Dependency::Stt);
+    let live_stt = app
+        .providers
+        .live_status()
+        .map(|status| ProviderHealth::by(Some(status)));
     let tts = ProviderHealth::of(&app.providers, Dependency::Tts);
     let moderation = ProviderHealth::of(&app.providers, Dependency::Moderation);
     let capabilities = app.providers.ports().capabilities();
@@ -104,9 +108,8 @@ pub(super) async fn detailed(State(app): State<Arc<App>>) -> Json<DetailedHealth
         "failing"
     };
     // Without a model nothing is ever finished; who neither hears nor speaks still serves, unless it should.
-    let others = [&stt, &tts, &moderation];
-    let fares_well =
-        llm.state == "ok" && journal == "ok" && others.iter().all(|health| health.state != "failing");
+    let mut others = [&stt, &tts, &moderation].into_iter().chain(&live_stt);
+    let fares_well = llm.state == "ok" && journal == "ok" && others.all(|health| health.state != "failing");
     let status = match app.lifecycle.phase() {
         Phase::Draining | Phase::Closing => "draining",
         Phase::Serving if fares_well => "ok",
@@ -130,7 +133,13 @@ pub(super) async fn detailed(State(app): State<Arc<App>>) -> Json<DetailedHealth
         connections: app.lifecycle.connections(),
         dependencies: json!({
             "llm": llm,
-            "stt": stt,
+            "stt": {
+                "state": stt.state,
+                "provider": stt.provider,
+                // Whether speech becomes words while it is spoken, or once it is complete.
+                "recognition": if live_stt.is_some() { "live" } else { "after_utterance" },
+                "live": live_stt,
+            },
             "tts": tts,
             "moderation": {
                 "state": moderation.state,
@@ -170,7 +179,10 @@ struct ProviderHealth {
 
 impl ProviderHealth {
     fn of(providers: &Providers, dependency: Dependency) -> Self {
-        let provider = providers.status(dependency);
+        Self::by(providers.status(dependency))
+    }
+
+    fn by(provider: Option<ProviderStatus>) -> Self {
         let state = match provider.as_ref().map(|provider| &provider.circuit) {
             None => "not_configured",
             Some(circuit)
