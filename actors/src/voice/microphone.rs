@@ -94,7 +94,7 @@ impl Microphone {
     /// Hears what stands in for a frame that found no room.
     pub(super) fn hear_lost(&mut self, events: &mut Vec<EarEvent>) -> Result<(), NotHeard> {
         let heard = self.guard(events, |microphone, events| {
-            microphone.ear.push_lost_frame(events)
+            microphone.ear.push_lost_frame(events);
         });
         if heard.is_some() {
             self.clock.lost(self.newly_read_for());

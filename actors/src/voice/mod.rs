@@ -55,6 +55,7 @@ pub(crate) use self::floor::Floor;
 use self::floor::LineId;
 pub use self::observe::describe;
 pub use self::outlet::{AudioItem, Outlet};
+pub use self::tape::recording_blob;
 
 /// Who hears and who speaks.
 #[derive(Clone)]

@@ -361,10 +361,12 @@ mod tests {
         };
         sender.begin(begin());
         sender.frames([frame(1), frame(2), frame(3), frame(4)]);
-        (outlet.audio(), outlet.audio());
+        outlet.audio();
+        outlet.audio();
         assert_eq!(taped(), [0; 0]);
         sender.tape(true);
-        (outlet.audio(), outlet.audio());
+        outlet.audio();
+        outlet.audio();
         assert_eq!(taped(), [2, 3]);
         assert_eq!(taped(), [0; 0]);
         sender.tape(false);

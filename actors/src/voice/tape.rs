@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use greenroom_audio::mouth::OutputFormat;
-use greenroom_protocol::AssetId;
+use greenroom_protocol::{AssetId, SessionId};
 use greenroom_session::{CommandKind, KeptRecording};
 use tokio::time::Instant;
 
@@ -93,10 +93,15 @@ impl Tape {
     }
 }
 
+/// The name of the blob of a recording: not among the assets that are served to whoever knows their name.
+pub fn recording_blob(session: SessionId, asset_id: AssetId) -> String {
+    format!("recordings/{session}/{asset_id}.ogg")
+}
+
 /// Stores a recording and has the session keep it. One that the session does not want is gone again.
 async fn keep(desk: &Desk, asset_id: AssetId, file: Bytes) {
     let session = desk.session();
-    let name = format!("recordings/{session}/{asset_id}.ogg");
+    let name = recording_blob(session, asset_id);
     let blobs = &desk.directory.shared().ports.blobs;
     let size_bytes = file.len() as u64;
     if let Err(error) = blobs.put(&name, file).await {

@@ -66,7 +66,7 @@ async fn who_has_the_microphone_silences_the_one_that_speaks() {
     exchange.world.model.script("planner", whole(&answer(reply)));
     phone.say(&recorded("what-do-you-need")).await;
     phone.listen(PAUSE).await;
-    while speaker.played < Duration::from_millis(1_000) {
+    while speaker.played < Duration::from_secs(1) {
         speaker.stall(Duration::from_millis(20)).await;
     }
     speaker.told.clear();

@@ -127,7 +127,7 @@ async fn words_that_are_surely_a_turn_end_the_reply_before_the_utterance_ends() 
     phone.say(&recorded("what-do-you-need")).await;
     phone.listen(PAUSE).await;
     exchange.live.complete(exchange.live.call(), "Tell me more.");
-    while phone.played < Duration::from_millis(1_000) {
+    while phone.played < Duration::from_secs(1) {
         phone.listen(Duration::from_millis(20)).await;
     }
     phone.told.clear();

@@ -80,10 +80,7 @@ async fn it_is_kept_at_the_stop_with_both_voices_on_it() {
         said + Duration::from_millis(900),
         said + Duration::from_millis(2_400)
     ));
-    assert!(!loud(
-        said + 2 * PAUSE,
-        said + 3 * PAUSE - Duration::from_millis(100)
-    ));
+    assert!(!loud(said + 2 * PAUSE, said + PAUSE.mul_f32(2.9)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -361,6 +361,10 @@ impl Line {
             self.outlet.signal(Signal::MicrophoneTaken {});
         }
         self.look_at_floor();
+        if self.voicing.has_the_floor() && self.holds_the_floor() {
+            // A mouth that is new knows nothing of what waits to be decided.
+            self.voicing.hush(self.hearing.is_hushed());
+        }
     }
 
     /// Hears no more, and records no more. An utterance under way is dropped.
