@@ -31,8 +31,10 @@ pub struct App {
     pub blobs: Arc<dyn Blobs>,
     /// The providers, for operators' eyes.
     pub providers: Providers,
-    /// Ears and mouth.
+    /// Ears and mouth for recordings and texts.
     pub voice: Voice,
+    /// Live voice on sockets.
+    pub live_voice: greenroom_actors::voice::Voice,
     /// Who may come in.
     pub access: Access,
     /// How much they may ask for.

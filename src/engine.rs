@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use greenroom_actors::{ActorsConfig, Greenroom, PlaybookLibrary, Ports, StartError};
+use greenroom_actors::voice::{
+    Voice as LiveVoice, VoicePorts as LiveVoicePorts, VoiceSettings as LiveVoiceSettings,
+};
+use greenroom_actors::{ActorsConfig, Directory, Greenroom, PlaybookLibrary, Ports, StartError};
 use greenroom_session::ports::{BlobError, Blobs, IdSource, Journal, TenantId};
 use greenroom_store::{LocalBlobs, SqliteStore, StoreConfig, StoreOpenError};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -83,6 +86,7 @@ impl Engine {
         let greenroom = Greenroom::start(actors_config(config), actor_ports).await?;
         let (writable, journal_watch) = watch_journal(store.journal());
         let lifecycle = Lifecycle::default();
+        let live_voice = live_voice(config, greenroom.directory(), &ports);
         let voice_ports = VoicePorts {
             providers: ports,
             directory: greenroom.directory(),
@@ -98,6 +102,7 @@ impl Engine {
             blobs,
             providers,
             voice: Voice::new(voice_ports, config.limits.uploads),
+            live_voice,
             access: Access::new(&config.server),
             limits: Limits::new(&config.limits),
             lifecycle,
@@ -112,6 +117,21 @@ impl Engine {
             _journal_watch: journal_watch,
         })
     }
+}
+
+fn live_voice(config: &Config, directory: Directory, ports: &ProviderPorts) -> LiveVoice {
+    let ports = LiveVoicePorts {
+        transcriber: Arc::clone(&ports.transcriber),
+        live_transcriber: ports.live_transcriber.clone(),
+        speaker: Arc::clone(&ports.speaker),
+    };
+    let settings = LiveVoiceSettings {
+        lead: config.voice.lead,
+        lines_max: config.limits.voice_lines,
+        recording_max: config.voice.recording_max,
+        ..LiveVoiceSettings::default()
+    };
+    LiveVoice::new(directory, ports, settings)
 }
 
 fn actors_config(config: &Config) -> ActorsConfig {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::admin::{AdminSocket, AdminSocketError};
 use crate::cli::ServeArgs;
@@ -24,6 +24,9 @@ const ANSWERS_END: Duration = Duration::from_secs(2);
 /// How long connections may take to end after everything that they waited for is over. A socket whose client takes
 /// nothing needs its whole patience.
 const CONNECTIONS_END: Duration = Duration::from_secs(5);
+
+/// How long lines of voice may take to tell their sessions what was heard, once their sockets have ended.
+const LINES_END: Duration = Duration::from_secs(2);
 
 /// Why the server does not serve.
 #[derive(Debug, thiserror::Error)]
@@ -135,8 +138,6 @@ impl Server {
         if !answered {
             tracing::warn!("somebody who waited for work was not answered");
         }
-        let left = drain.saturating_sub(began.elapsed());
-        self.engine.greenroom.shutdown(left).await;
         lifecycle.advance(Phase::Closing);
         if let Err(error) = self.accepting.await {
             tracing::error!(%error, "the listener did not end well");
@@ -144,6 +145,18 @@ impl Server {
         if !lifecycle.connections_ended(CONNECTIONS_END).await {
             tracing::warn!(open = lifecycle.connections(), "connections were cut off");
         }
+        // Lines of voice hang up with their sockets, and have something to tell their sessions.
+        if timeout(LINES_END, self.engine.app.live_voice.quiet())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                lines = self.engine.app.live_voice.lines(),
+                "lines of voice were cut off"
+            );
+        }
+        let left = drain.saturating_sub(began.elapsed());
+        self.engine.greenroom.shutdown(left).await;
         self.engine.store.close().await;
     }
 }

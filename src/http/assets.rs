@@ -46,21 +46,31 @@ pub(super) async fn asset(
     let bytes = match app.blobs.get(&format!("{ASSETS_FOLDER}/{name}")).await {
         Ok(bytes) => bytes,
         Err(BlobError::NotFound | BlobError::InvalidName) => return Err(unknown()),
-        Err(BlobError::Unavailable(reason)) => {
-            tracing::warn!(reason, "an asset cannot be read");
-            return Err(Failure::new(ErrorCode::DbUnavailable));
-        }
+        Err(BlobError::Unavailable(reason)) => return Err(unreadable(&reason)),
     };
-    let entity_tag = format!("\"{name}\"");
-    let mut response = part(bytes, &headers, &entity_tag);
+    let mut response = blob_part(bytes, &headers, &name);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
-    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.insert(header::CACHE_CONTROL, CACHE_FOR_GOOD);
+    Ok(response)
+}
+
+/// An asset that is there and cannot be read now.
+pub(super) fn unreadable(reason: &str) -> Failure {
+    tracing::warn!(reason, "an asset cannot be read");
+    Failure::new(ErrorCode::DbUnavailable)
+}
+
+/// What of an asset was asked for, under a name by which it can be recognised when it is asked for again.
+pub(super) fn blob_part(bytes: Bytes, headers: &HeaderMap, name: &str) -> Response {
+    let entity_tag = format!("\"{name}\"");
+    let mut response = part(bytes, headers, &entity_tag);
+    let headers = response.headers_mut();
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     if let Ok(entity_tag) = HeaderValue::from_str(&entity_tag) {
         headers.insert(header::ETAG, entity_tag);
     }
-    Ok(response)
+    response
 }
 
 /// What of it was asked for. A header that is no range of bytes, or several of them, asks for the whole (RFC 9110).

@@ -17,6 +17,7 @@ mod package;
 mod pages;
 mod recording_form;
 mod recording_refusals;
+mod recordings;
 mod router;
 mod run_end;
 mod runs;

@@ -13,7 +13,8 @@ use utoipa_axum::routes;
 
 use super::edge::edge;
 use super::{
-    Failure, assets, documents, events, export, health, jobs, pages, runs, sessions, slots, turns, voice,
+    Failure, assets, documents, events, export, health, jobs, pages, recordings, runs, sessions, slots,
+    turns, voice,
 };
 use crate::app::App;
 use crate::ws;
@@ -45,6 +46,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::show))
         .routes(routes!(assets::asset))
+        .routes(routes!(recordings::recording))
         .routes(routes!(health::health))
         .routes(routes!(health::ready))
         .routes(routes!(health::detailed))

@@ -15,11 +15,13 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{Sink, Stream, StreamExt as _};
+use greenroom_actors::voice::Outlet;
 use greenroom_actors::{Cursor, Refused};
 use greenroom_protocol::{
     CommandId, ErrorBody, ErrorCode, Frame, Locale, Millis, Seq, SessionId, Signal, limits,
 };
 use greenroom_session::SessionView;
+use greenroom_session::playbook::Playbook;
 use greenroom_session::ports::ReadError;
 use greenroom_session::{Command, CommandKind, Receipt};
 use metrics::counter;
@@ -27,8 +29,9 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::close::CloseReason;
-use super::inbound::Inbound;
+use super::inbound::{Inbound, VoiceAsk};
 use super::outbox::Outbox;
+use super::voice::SocketVoice;
 use super::watch::{FloodMeter, PingTracker, StallWatch};
 use crate::app::App;
 use crate::http::{Asker, Failure, WriteProgress, send};
@@ -60,6 +63,7 @@ pub(super) struct Connection<S> {
     /// The phase that is waited for.
     awaited_phase: Phase,
     writable: watch::Receiver<bool>,
+    voice: SocketVoice,
 }
 
 /// What can happen on a connection.
@@ -72,6 +76,8 @@ enum Happening {
     Received(Message),
     /// Everything that waited has been written.
     Written,
+    /// The line of live voice has something to say.
+    Voice,
     /// The socket ended.
     Ended(CloseReason),
     /// A ping is due.
@@ -103,6 +109,7 @@ where
         socket: S,
         cursor: Cursor,
         view: SessionView,
+        playbook: Result<Arc<Playbook>, Box<ErrorBody>>,
         replay_from: Option<Seq>,
     ) -> Self {
         let now = Instant::now();
@@ -112,7 +119,9 @@ where
             Some(after) => outbox.replay(after, cursor.committed()),
             None => outbox.signal(&view.snapshot_signal()),
         }
+        let voice = SocketVoice::new(Arc::clone(&app), asker.clone(), session, locale, playbook);
         Self {
+            voice,
             session,
             locale,
             phase: app.lifecycle.watch(),
@@ -158,13 +167,17 @@ where
             pings,
             phase,
             writable,
+            voice,
             ..
         } = self;
+        let outlet = voice.outlet();
+        // What waits already is written as soon as the socket takes it.
+        let quiet_outlet = outlet.filter(|outlet| outlet.is_empty());
         let wants_events = outbox.wants_events();
         let stall_check_at = stall.check_at();
         let awaited_phase = self.awaited_phase;
         tokio::select! {
-            happening = poll_fn(|context| poll_socket(socket, outbox, context)) => happening,
+            happening = poll_fn(|context| poll_socket(socket, outbox, outlet, context)) => happening,
             frames = cursor.next(), if wants_events => Happening::Committed(frames),
             Some(answered) = commands.next(), if !commands.is_empty() => Happening::Answered(answered),
             () = sleep_until(pings.next_at()) => Happening::PingDue,
@@ -173,6 +186,7 @@ where
             }
             () = phase.reached(awaited_phase) => Happening::Phase(awaited_phase),
             Ok(()) = writable.changed() => Happening::JournalChanged,
+            () = said(quiet_outlet) => Happening::Voice,
         }
     }
 
@@ -188,7 +202,11 @@ where
             }
             Happening::Answered(answered) => self.answered(answered),
             Happening::Received(message) => return self.received(message),
-            Happening::Written => {}
+            Happening::Written => {
+                let refused = self.outbox.take_refused_frames();
+                return (0..refused).find_map(|_| self.misbehaved());
+            }
+            Happening::Voice => {}
             Happening::Ended(reason) => return Some(reason),
             Happening::PingDue => {
                 if !self.pings.due(Instant::now()) {
@@ -219,9 +237,11 @@ where
             Message::Text(text) => self
                 .metered()
                 .unwrap_or_else(|| Inbound::of_text(&text, self.locale)),
+            // The line has a meter of its own, by the time that the frames last.
+            Message::Binary(audio) if self.voice.is_open() => Inbound::of_binary(audio, self.locale),
             Message::Binary(audio) => self
                 .metered()
-                .unwrap_or_else(|| Inbound::of_binary(audio.len(), self.locale)),
+                .unwrap_or_else(|| Inbound::of_binary(audio, self.locale)),
             // The library has answered already; the answer waits below the outbox.
             Message::Ping(_) => {
                 self.outbox.touch();
@@ -235,6 +255,8 @@ where
                 self.command(id, kind);
                 None
             }
+            Inbound::Voice { id, ask } => self.voice(id, ask),
+            Inbound::Audio(frame) => self.audio(&frame),
             Inbound::Ping { id } => {
                 self.outbox.signal(&Signal::Pong { id });
                 None
@@ -254,6 +276,36 @@ where
             id: None,
             error: error(),
         })
+    }
+
+    /// A frame of the microphone.
+    fn audio(&mut self, frame: &[u8]) -> Option<CloseReason> {
+        let error = self.voice.frame(frame).err()?;
+        self.reject(None, *error);
+        self.misbehaved()
+    }
+
+    /// Something of this socket's microphone or loudspeaker.
+    fn voice(&mut self, id: Option<CommandId>, ask: VoiceAsk) -> Option<CloseReason> {
+        let id = id.map(|id| id.to_string());
+        match (self.voice.ask(ask), id) {
+            (Ok(()), Some(id)) => {
+                let seq = self.cursor.committed();
+                self.outbox.signal(&Signal::Accepted {
+                    id,
+                    turn_id: None,
+                    run_id: None,
+                    seq,
+                    duplicate: false,
+                });
+                None
+            }
+            (Ok(()), None) => None,
+            (Err(error), id) => {
+                self.reject(id, *error);
+                self.misbehaved()
+            }
+        }
     }
 
     fn misbehaved(&mut self) -> Option<CloseReason> {
@@ -278,6 +330,9 @@ where
             counter!("greenroom_rate_limited_total", "what" => "turn").increment(1);
             let error = ErrorBody::new(ErrorCode::SysRateLimit, self.locale).with_retry_after(retry_after_s);
             return self.answered(refusal(error));
+        }
+        if is_turn || matches!(kind, CommandKind::CancelResponse) {
+            self.voice.cancel_reply();
         }
         self.turns_waiting += usize::from(is_turn);
         let command = Command {
@@ -351,20 +406,37 @@ where
         };
         self.outbox.last_word(message);
         let Self { socket, outbox, .. } = self;
-        let written = timeout(patience, poll_fn(|context| outbox.poll_write(socket, context))).await;
+        let written = timeout(
+            patience,
+            poll_fn(|context| outbox.poll_write(socket, None, context)),
+        )
+        .await;
         if matches!(written, Ok(Ok(()))) {
             wait_for_goodbye(socket).await;
         }
     }
 }
 
+/// Waits until a line has something to say; for ever without one.
+async fn said(outlet: Option<&Outlet>) {
+    match outlet {
+        Some(outlet) => outlet.ready().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Writes what waits and reads what came. Reading stops while answers to what was read before pile up.
-fn poll_socket<S>(socket: &mut S, outbox: &mut Outbox, context: &mut Context<'_>) -> Poll<Happening>
+fn poll_socket<S>(
+    socket: &mut S,
+    outbox: &mut Outbox,
+    outlet: Option<&Outlet>,
+    context: &mut Context<'_>,
+) -> Poll<Happening>
 where
     S: Stream<Item = Result<Message, Error>> + Sink<Message, Error = Error> + Unpin,
 {
-    if !outbox.is_idle() {
-        match outbox.poll_write(socket, context) {
+    if !outbox.is_idle() || outlet.is_some_and(|outlet| !outlet.is_empty()) {
+        match outbox.poll_write(socket, outlet, context) {
             Poll::Ready(Ok(())) => return Poll::Ready(Happening::Written),
             Poll::Ready(Err(error)) => {
                 return Poll::Ready(Happening::Ended(CloseReason::of_read_error(error)));

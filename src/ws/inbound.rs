@@ -1,6 +1,10 @@
 //! What a frame of a client asks for.
 
-use greenroom_protocol::{ClientFrame, ClientMessage, CommandId, ErrorBody, ErrorCode, Locale, limits};
+use bytes::Bytes;
+use greenroom_actors::voice::AudioStart;
+use greenroom_protocol::{
+    ClientFrame, ClientMessage, CommandId, ErrorBody, ErrorCode, Locale, Millis, limits,
+};
 use greenroom_session::{CommandKind, SlotEdit};
 
 /// What a frame asks for.
@@ -13,6 +17,15 @@ pub enum Inbound {
         /// What.
         kind: CommandKind,
     },
+    /// Something of this socket's microphone or loudspeaker.
+    Voice {
+        /// The message's id.
+        id: Option<CommandId>,
+        /// What.
+        ask: VoiceAsk,
+    },
+    /// A frame of the microphone.
+    Audio(Bytes),
     /// A `pong`.
     Ping {
         /// The message's id.
@@ -24,6 +37,24 @@ pub enum Inbound {
         id: Option<String>,
         /// Why.
         error: ErrorBody,
+    },
+}
+
+/// What is asked of this socket's microphone or loudspeaker.
+#[derive(Debug, Clone, PartialEq)]
+pub enum VoiceAsk {
+    /// Take the microphone.
+    Start(Box<AudioStart>),
+    /// End the utterance now.
+    Commit,
+    /// Discard what is pending and release the microphone.
+    Stop,
+    /// So much of a reply was played.
+    Played {
+        /// The reply.
+        reply_id: String,
+        /// Pauses not counted.
+        played: Millis,
     },
 }
 
@@ -40,67 +71,82 @@ impl Inbound {
                 };
             }
         };
-        let kind = match message {
-            ClientMessage::UserMessage { text } => CommandKind::UserMessage { text, spoken: None },
-            ClientMessage::ResponseCancel {} => CommandKind::CancelResponse,
-            ClientMessage::SlotSet { path, value } => CommandKind::SetSlots {
+        let ask = match message {
+            ClientMessage::UserMessage { text } => {
+                Asked::Session(CommandKind::UserMessage { text, spoken: None })
+            }
+            ClientMessage::ResponseCancel {} => Asked::Session(CommandKind::CancelResponse),
+            ClientMessage::SlotSet { path, value } => Asked::Session(CommandKind::SetSlots {
                 edits: vec![SlotEdit { path, value }],
-            },
-            ClientMessage::RunGenerate { draft } => CommandKind::Generate {
+            }),
+            ClientMessage::RunGenerate { draft } => Asked::Session(CommandKind::Generate {
                 draft,
                 background: false,
-            },
-            ClientMessage::RunCancel {} => CommandKind::CancelRun { run_id: None },
-            ClientMessage::RunRetry {} => CommandKind::RetryRun { run_id: None },
+            }),
+            ClientMessage::RunCancel {} => Asked::Session(CommandKind::CancelRun { run_id: None }),
+            ClientMessage::RunRetry {} => Asked::Session(CommandKind::RetryRun { run_id: None }),
             ClientMessage::Ping {} => {
                 return Self::Ping {
                     id: id.map(|id| id.to_string()),
                 };
             }
-            ClientMessage::AudioStart { .. }
-            | ClientMessage::AudioCommit {}
-            | ClientMessage::AudioStop {} => {
-                let instead = "sockets carry no speech in this release: send recordings to POST …/voice-turn";
-                return Self::unserved(id.as_ref(), instead, locale);
-            }
-            ClientMessage::PlaybackAck { .. } => {
-                let instead = "sockets play nothing in this release: fetch speech by POST …/assistant-voice";
-                return Self::unserved(id.as_ref(), instead, locale);
-            }
+            ClientMessage::AudioStart {
+                codec,
+                sample_rate,
+                channels,
+                turn_detection,
+                endpointing,
+                noise_suppression,
+                output,
+                record,
+            } => Asked::Voice(VoiceAsk::Start(Box::new(AudioStart {
+                codec,
+                sample_rate,
+                channels,
+                turn_detection,
+                endpointing,
+                noise_suppression,
+                output,
+                record,
+            }))),
+            ClientMessage::AudioCommit {} => Asked::Voice(VoiceAsk::Commit),
+            ClientMessage::AudioStop {} => Asked::Voice(VoiceAsk::Stop),
+            ClientMessage::PlaybackAck { reply_id, played_ms } => Asked::Voice(VoiceAsk::Played {
+                reply_id,
+                played: played_ms,
+            }),
         };
-        Self::Command { id, kind }
-    }
-
-    /// Reads a binary frame: audio, which nobody asked for by `audio.start`.
-    pub fn of_binary(size_bytes: usize, locale: Locale) -> Self {
-        let (code, reason) = if size_bytes > limits::AUDIO_FRAME_BYTES_MAX {
-            let reason = format!(
-                "an audio frame has at most {} bytes",
-                limits::AUDIO_FRAME_BYTES_MAX
-            );
-            (ErrorCode::InputTooLarge, reason)
-        } else {
-            (
-                ErrorCode::InputInvalid,
-                "audio came without audio.start".to_owned(),
-            )
-        };
-        Self::Reject {
-            id: None,
-            error: ErrorBody::new(code, locale).with_details(reason),
+        match ask {
+            Asked::Session(kind) => Self::Command { id, kind },
+            Asked::Voice(ask) => Self::Voice { id, ask },
         }
     }
 
-    fn unserved(id: Option<&CommandId>, instead: &str, locale: Locale) -> Self {
+    /// Reads a binary frame: audio.
+    pub fn of_binary(audio: Bytes, locale: Locale) -> Self {
+        if audio.len() <= limits::AUDIO_FRAME_BYTES_MAX {
+            return Self::Audio(audio);
+        }
+        let reason = format!(
+            "an audio frame has at most {} bytes",
+            limits::AUDIO_FRAME_BYTES_MAX
+        );
         Self::Reject {
-            id: id.map(ToString::to_string),
-            error: ErrorBody::new(ErrorCode::InputInvalid, locale).with_details(instead),
+            id: None,
+            error: ErrorBody::new(ErrorCode::InputTooLarge, locale).with_details(reason),
         }
     }
 }
 
+/// Who is asked.
+enum Asked {
+    Session(CommandKind),
+    Voice(VoiceAsk),
+}
+
 #[cfg(test)]
 mod tests {
+    use greenroom_protocol::{AudioCodec, TurnDetection};
     use serde_json::json;
 
     use super::*;
@@ -194,16 +240,44 @@ mod tests {
     }
 
     #[test]
-    fn audio_is_rejected_as_long_as_sockets_carry_none() {
-        let start = r#"{"type":"audio.start","id":"a","codec":"opus","sample_rate":48000,"channels":1}"#;
-        check_reject(read(start), Some("a"), ErrorCode::InputInvalid);
-        let ack = r#"{"type":"playback.ack","reply_id":"r","played_ms":1}"#;
-        check_reject(read(ack), None, ErrorCode::InputInvalid);
-        check_reject(Inbound::of_binary(320, Locale::En), None, ErrorCode::InputInvalid);
-        check_reject(
-            Inbound::of_binary(limits::AUDIO_FRAME_BYTES_MAX + 1, Locale::En),
-            None,
-            ErrorCode::InputTooLarge,
+    fn what_concerns_microphone_and_loudspeaker_is_not_the_sessions() {
+        let check = |text: &str, expected: VoiceAsk| {
+            let expected = Inbound::Voice {
+                id: Some("a".parse().unwrap()),
+                ask: expected,
+            };
+            assert_eq!(read(text), expected, "{text}");
+        };
+        let start = AudioStart {
+            codec: AudioCodec::Opus,
+            sample_rate: 48_000,
+            channels: 1,
+            turn_detection: TurnDetection::ServerVad,
+            endpointing: None,
+            noise_suppression: false,
+            output: None,
+            record: false,
+        };
+        check(
+            r#"{"type":"audio.start","id":"a","codec":"opus","sample_rate":48000,"channels":1}"#,
+            VoiceAsk::Start(Box::new(start)),
         );
+        check(r#"{"type":"audio.commit","id":"a"}"#, VoiceAsk::Commit);
+        check(r#"{"type":"audio.stop","id":"a"}"#, VoiceAsk::Stop);
+        check(
+            r#"{"type":"playback.ack","id":"a","reply_id":"r","played_ms":1}"#,
+            VoiceAsk::Played {
+                reply_id: "r".to_owned(),
+                played: Millis(1),
+            },
+        );
+    }
+
+    #[test]
+    fn audio_has_a_largest_frame() {
+        let frame = |bytes| Inbound::of_binary(Bytes::from(vec![0; bytes]), Locale::En);
+        let largest = limits::AUDIO_FRAME_BYTES_MAX;
+        assert_eq!(frame(largest), Inbound::Audio(Bytes::from(vec![0; largest])));
+        check_reject(frame(largest + 1), None, ErrorCode::InputTooLarge);
     }
 }

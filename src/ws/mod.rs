@@ -6,6 +6,7 @@ mod inbound;
 mod outbox;
 #[cfg(test)]
 mod tests;
+mod voice;
 mod watch;
 
 use std::sync::Arc;
@@ -142,6 +143,10 @@ impl Guest {
         {
             Ok((cursor, view)) => {
                 let replay_from = self.after;
+                // The log of a session whose playbook is damaged is read all the same.
+                let playbook = self.app.playbooks.pinned(&view.playbook.hash).await;
+                let playbook =
+                    playbook.map_err(|error| Box::new(Failure::from(error).into_body(view.locale)));
                 Connection::new(
                     self.app,
                     self.asker,
@@ -149,6 +154,7 @@ impl Guest {
                     socket,
                     cursor,
                     view,
+                    playbook,
                     replay_from,
                 )
                 .run()

@@ -1,4 +1,7 @@
-//! What waits to be written to a socket: a control lane that overtakes, and a lane of events in their order.
+//! What waits to be written to a socket: a control lane that overtakes, the sound of a reply, and a lane of events in
+//! their order.
+//!
+//! Sound stays in its line's outlet until the socket takes it, so that a pause stops it at once.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -6,6 +9,7 @@ use std::task::{Context, Poll, ready};
 
 use axum::extract::ws::{Message, Utf8Bytes};
 use futures_util::Sink;
+use greenroom_actors::voice::{AudioItem, Outlet};
 use greenroom_protocol::{Frame, Seq, Signal};
 
 /// Control messages that may wait. Beyond it nothing more is read from the client, for most answer what it sent.
@@ -19,6 +23,8 @@ pub struct Outbox {
     /// Where the replay ends, until it has.
     replay_until: Option<Seq>,
     unflushed: bool,
+    /// Frames that the line of live voice refused, and that were not counted yet.
+    refused_frames: u32,
 }
 
 impl Outbox {
@@ -79,24 +85,54 @@ impl Outbox {
         self.unflushed = true;
     }
 
-    /// Writes everything. May be dropped and polled again at any point: what has been handed over is not handed over
-    /// twice.
-    pub fn poll_write<S>(&mut self, socket: &mut S, context: &mut Context<'_>) -> Poll<Result<(), S::Error>>
+    /// How many frames of the microphone were found to be none since this was asked last.
+    pub fn take_refused_frames(&mut self) -> u32 {
+        std::mem::take(&mut self.refused_frames)
+    }
+
+    /// Writes everything, what the line of live voice has to say included. May be dropped and polled again at any point:
+    /// what has been handed over is not handed over twice.
+    pub fn poll_write<S>(
+        &mut self,
+        socket: &mut S,
+        outlet: Option<&Outlet>,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), S::Error>>
     where
         S: Sink<Message> + Unpin,
     {
-        while !(self.control.is_empty() && self.events.is_empty()) {
+        while self.has_next(outlet) {
             ready!(Pin::new(&mut *socket).poll_ready(context))?;
-            if let Some(message) = self.control.pop_front().or_else(|| self.events.pop_front()) {
-                self.unflushed = true;
-                Pin::new(&mut *socket).start_send(message)?;
-            }
+            // The line may have taken its sound back meanwhile.
+            let Some(message) = self.next(outlet) else { break };
+            self.unflushed = true;
+            Pin::new(&mut *socket).start_send(message)?;
         }
         if self.unflushed {
             ready!(Pin::new(socket).poll_flush(context))?;
             self.unflushed = false;
         }
         Poll::Ready(Ok(()))
+    }
+
+    fn has_next(&self, outlet: Option<&Outlet>) -> bool {
+        let nothing_said = outlet.is_none_or(Outlet::is_empty);
+        !(self.control.is_empty() && nothing_said && self.events.is_empty())
+    }
+
+    fn next(&mut self, outlet: Option<&Outlet>) -> Option<Message> {
+        if let Some(control) = self.control.pop_front() {
+            return Some(control);
+        }
+        if let Some(signal) = outlet.and_then(Outlet::control) {
+            self.refused_frames += u32::from(matches!(signal, Signal::Rejected { .. }));
+            return Some(text_message(&signal));
+        }
+        let sound = outlet.and_then(Outlet::audio).map(|item| match item {
+            AudioItem::Begin(signal) | AudioItem::End(signal) => text_message(&signal),
+            AudioItem::Frame(bytes) => Message::Binary(bytes),
+        });
+        sound.or_else(|| self.events.pop_front())
     }
 
     fn end_replay_at(&mut self, seq: Seq) {
@@ -174,7 +210,7 @@ mod tests {
     }
 
     async fn write(outbox: &mut Outbox, socket: &mut Narrow) -> bool {
-        poll_fn(|context| Poll::Ready(outbox.poll_write(socket, context).is_ready())).await
+        poll_fn(|context| Poll::Ready(outbox.poll_write(socket, None, context).is_ready())).await
     }
 
     #[tokio::test]

@@ -104,6 +104,8 @@ impl Client {
             .cursor(session, &caller, after)
             .await
             .unwrap();
+        let playbook = server.app.playbooks.pinned(&view.playbook.hash).await;
+        let playbook = Ok(playbook.unwrap());
         let socket = MemorySocket::default();
         socket.0.lock().unwrap().takes_nothing = takes_nothing;
         let app = Arc::clone(&server.app);
@@ -114,6 +116,7 @@ impl Client {
             socket.clone(),
             cursor,
             view,
+            playbook,
             after,
         );
         Self {
