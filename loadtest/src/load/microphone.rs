@@ -9,7 +9,7 @@ use super::recordings::{Recording, Recordings};
 
 /// What is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Line {
+pub enum Line {
     /// The recording with this number, counted on after the last.
     Turn(usize),
     /// "Uh-huh."
@@ -18,7 +18,7 @@ pub(super) enum Line {
 
 /// What a frame had in it, and when a microphone would have heard it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sound {
+pub enum Sound {
     /// The first sound of the line.
     Onset(Duration),
     /// The end of its last sound.
@@ -27,7 +27,7 @@ pub(super) enum Sound {
 
 /// A microphone that never stops.
 #[derive(Debug)]
-pub(super) struct Microphone {
+pub struct Microphone {
     recordings: Arc<Recordings>,
     /// What is being said, and the next frame of it.
     line: Option<(Line, usize)>,
@@ -36,7 +36,7 @@ pub(super) struct Microphone {
 
 impl Microphone {
     /// A microphone in a silent room. Rooms differ by `number`, so that sessions do not send the same at once.
-    pub(super) fn new(recordings: Arc<Recordings>, number: usize) -> Self {
+    pub fn new(recordings: Arc<Recordings>, number: usize) -> Self {
         let next_silence = number % recordings.silence.len();
         Self {
             recordings,
@@ -46,7 +46,7 @@ impl Microphone {
     }
 
     /// What is said by this line.
-    pub(super) fn recording(&self, line: Line) -> &Recording {
+    pub fn recording(&self, line: Line) -> &Recording {
         match line {
             Line::Turn(number) => &self.recordings.turns[number % self.recordings.turns.len()],
             Line::Backchannel => &self.recordings.backchannel,
@@ -54,22 +54,22 @@ impl Microphone {
     }
 
     /// How long a frame is.
-    pub(super) fn frame_duration(&self) -> Duration {
+    pub fn frame_duration(&self) -> Duration {
         self.recordings.shape.frame
     }
 
     /// Whether something is being said.
-    pub(super) fn is_speaking(&self) -> bool {
+    pub fn is_speaking(&self) -> bool {
         self.line.is_some()
     }
 
     /// Says a line, from the next frame on.
-    pub(super) fn say(&mut self, line: Line) {
+    pub fn say(&mut self, line: Line) {
         self.line = Some((line, 0));
     }
 
     /// The frame that leaves now: its last sample is heard now. With it, the line whose first or last sound is in it.
-    pub(super) fn frame(&mut self, now: Duration) -> (Bytes, Option<(Line, Sound)>) {
+    pub fn frame(&mut self, now: Duration) -> (Bytes, Option<(Line, Sound)>) {
         let Some((line, place)) = self.line else {
             let frame = self.recordings.silence[self.next_silence].clone();
             self.next_silence = (self.next_silence + 1) % self.recordings.silence.len();

@@ -17,10 +17,11 @@ const POSITION_TOLERANCE_MS: u64 = 1;
 
 /// A reply that is, or was, played.
 #[derive(Debug)]
-pub(super) struct Playback {
-    pub(super) reply_id: String,
+pub struct Playback {
+    /// What it is called.
+    pub reply_id: String,
     /// The turn that it answers; a notice answers none.
-    pub(super) turn: Option<TurnId>,
+    pub turn: Option<TurnId>,
     player: Player,
     codec: AudioCodec,
     sample_rate_hz: u32,
@@ -30,14 +31,14 @@ pub(super) struct Playback {
     /// When anything came of it last.
     pub(super) active_at: Duration,
     /// Whether it has ended, in whatever way, and nothing more is expected of it.
-    pub(super) is_over: bool,
+    pub is_over: bool,
     /// Whether it was found to be sent too far ahead; once is enough.
     pub(super) was_too_far_ahead: bool,
 }
 
 impl Playback {
     /// A reply that `audio.begin` told of.
-    pub(super) fn new(
+    pub fn new(
         now: Duration,
         reply_id: String,
         turn: Option<TurnId>,
@@ -59,7 +60,7 @@ impl Playback {
     }
 
     /// Takes a frame.
-    pub(super) fn audio(&mut self, now: Duration, bytes: usize) -> Result<(Arrival, Duration), Violation> {
+    pub fn audio(&mut self, now: Duration, bytes: usize) -> Result<(Arrival, Duration), Violation> {
         self.active_at = now;
         let misplaced = |when| Err(Violation::AudioMisplaced { when });
         if self.player.is_cancelled() {
@@ -93,37 +94,37 @@ impl Playback {
     }
 
     /// How much came, in milliseconds.
-    pub(super) fn received_ms(&self) -> u64 {
+    pub fn received_ms(&self) -> u64 {
         self.player.received().as_millis() as u64
     }
 
     /// How much was acknowledged, in milliseconds.
-    pub(super) fn acknowledged_ms(&self) -> u64 {
+    pub fn acknowledged_ms(&self) -> u64 {
         self.acknowledged_ms
     }
 
     /// How much was played.
-    pub(super) fn played(&mut self, now: Duration) -> Duration {
+    pub fn played(&mut self, now: Duration) -> Duration {
         self.player.played(now)
     }
 
     /// Whether it is being played, and more of it may come.
-    pub(super) fn is_under_way(&self) -> bool {
+    pub fn is_under_way(&self) -> bool {
         !self.is_over && self.player.is_playing() && !self.player.is_complete()
     }
 
     /// Whether all of it has come.
-    pub(super) fn is_complete(&self) -> bool {
+    pub fn is_complete(&self) -> bool {
         self.player.is_complete()
     }
 
     /// Whether all of it has been played.
-    pub(super) fn is_finished(&mut self, now: Duration) -> bool {
+    pub fn is_finished(&mut self, now: Duration) -> bool {
         self.player.is_finished(now)
     }
 
     /// What `signal` says of how much was sent, if that is not what came.
-    pub(super) fn check_position(&self, signal: &'static str, at_ms: Millis) -> Result<(), Violation> {
+    pub fn check_position(&self, signal: &'static str, at_ms: Millis) -> Result<(), Violation> {
         let received_ms = self.received_ms();
         if at_ms.0.abs_diff(received_ms) <= POSITION_TOLERANCE_MS {
             return Ok(());
@@ -136,37 +137,37 @@ impl Playback {
     }
 
     /// `audio.pause`; the answer is to be sent.
-    pub(super) fn pause(&mut self, now: Duration) -> ClientMessage {
+    pub fn pause(&mut self, now: Duration) -> ClientMessage {
         self.active_at = now;
         self.player.pause(now);
         self.acknowledge(now)
     }
 
     /// `audio.resume`.
-    pub(super) fn resume(&mut self, now: Duration) {
+    pub fn resume(&mut self, now: Duration) {
         self.active_at = now;
         self.player.resume(now);
     }
 
     /// `audio.cancel`.
-    pub(super) fn cancel(&mut self, now: Duration) {
+    pub fn cancel(&mut self, now: Duration) {
         self.player.cancel(now);
         self.is_over = true;
     }
 
     /// `audio.end`.
-    pub(super) fn complete(&mut self, now: Duration) {
+    pub fn complete(&mut self, now: Duration) {
         self.active_at = now;
         self.player.complete(now);
     }
 
     /// The acknowledgement that is due, if one is.
-    pub(super) fn due(&mut self, now: Duration) -> Option<ClientMessage> {
+    pub fn due(&mut self, now: Duration) -> Option<ClientMessage> {
         (!self.is_over && self.player.is_playing() && now >= self.ack_due).then(|| self.acknowledge(now))
     }
 
     /// How much was played until now, to be sent.
-    pub(super) fn acknowledge(&mut self, now: Duration) -> ClientMessage {
+    pub fn acknowledge(&mut self, now: Duration) -> ClientMessage {
         self.ack_due = now + ACK_EVERY;
         self.acknowledged_ms = self.player.played(now).as_millis() as u64;
         ClientMessage::PlaybackAck {

@@ -10,11 +10,11 @@ pub(super) const BUFFER_BEFORE_START: Duration = Duration::from_millis(60);
 
 /// What the arrival of a frame meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Arrival {
+pub struct Arrival {
     /// How much is there that has not been played, this frame with it.
-    pub(super) ahead: Duration,
+    pub ahead: Duration,
     /// How long the player has been silent for want of this frame.
-    pub(super) late: Option<Duration>,
+    pub late: Option<Duration>,
 }
 
 /// Plays one reply. Every `now` is the time since any fixed moment, and never goes back.

@@ -106,6 +106,21 @@ impl FrameShape {
         })
     }
 
+    /// A second of the room, or as many whole frames as a second has at least. The second is that after another one, so that
+    /// no encoder begins in it.
+    pub fn silence(self) -> anyhow::Result<Vec<Bytes>> {
+        let frames = SILENCE.as_millis().div_ceil(self.frame.as_millis()) as usize;
+        let frame_samples = self.samples(self.frame);
+        let mut samples = vec![0; 2 * frames * frame_samples];
+        Noise::default().add_to(&mut samples);
+        let mut encoder = FrameEncoder::new(self)?;
+        let frames_of_both = samples
+            .chunks_exact(frame_samples)
+            .map(|samples| encoder.encode(samples))
+            .collect::<anyhow::Result<Vec<Bytes>>>()?;
+        Ok(frames_of_both[frames..].to_vec())
+    }
+
     fn samples(self, duration: Duration) -> usize {
         (duration.as_secs_f64() * f64::from(self.sample_rate_hz)).round() as usize
     }
@@ -115,7 +130,6 @@ impl Recordings {
     /// The shipped recordings: the brief in its order, then the others, without what is only a backchannel and without
     /// what starts a run.
     pub fn shipped(shape: FrameShape) -> anyhow::Result<Self> {
-        shape.format()?;
         let is_turn = |utterance: &&Utterance| {
             let id = utterance.id.as_str();
             id != STARTS_A_RUN && !BACKCHANNELS.contains(&id)
@@ -127,9 +141,21 @@ impl Recordings {
                     .iter()
                     .filter(move |utterance| utterance.used_by == used_by)
             })
-            .filter(is_turn)
+            .filter(is_turn);
+        Self::of(shape, turns)
+    }
+
+    /// These recordings as turns, and the shipped backchannel.
+    pub fn of(
+        shape: FrameShape,
+        turns: impl IntoIterator<Item = &'static Utterance>,
+    ) -> anyhow::Result<Self> {
+        shape.format()?;
+        let turns = turns
+            .into_iter()
             .map(|utterance| Recording::of(utterance, shape))
             .collect::<anyhow::Result<Vec<Recording>>>()?;
+        ensure!(!turns.is_empty(), "a microphone has nothing to say");
         let backchannel = shipped()
             .iter()
             .find(|utterance| utterance.id == BACKCHANNEL)
@@ -138,13 +164,14 @@ impl Recordings {
             shape,
             turns,
             backchannel: Recording::of(backchannel, shape)?,
-            silence: silence(shape)?,
+            silence: shape.silence()?,
         })
     }
 }
 
 impl Recording {
-    fn of(utterance: &'static Utterance, shape: FrameShape) -> anyhow::Result<Self> {
+    /// A shipped recording, with a little of the room around it.
+    pub fn of(utterance: &'static Utterance, shape: FrameShape) -> anyhow::Result<Self> {
         let pcm = utterance.pcm();
         let (first, last) = sounding(&pcm).with_context(|| format!("{} is silent", utterance.id))?;
         let mut encoder = FrameEncoder::new(shape)?;
@@ -171,21 +198,6 @@ impl Recording {
             end,
         })
     }
-}
-
-/// A second of the room, or as many whole frames as a second has at least. The second is that after another one, so that
-/// no encoder begins in it.
-fn silence(shape: FrameShape) -> anyhow::Result<Vec<Bytes>> {
-    let frames = SILENCE.as_millis().div_ceil(shape.frame.as_millis()) as usize;
-    let frame_samples = shape.samples(shape.frame);
-    let mut samples = vec![0; 2 * frames * frame_samples];
-    Noise::default().add_to(&mut samples);
-    let mut encoder = FrameEncoder::new(shape)?;
-    let frames_of_both = samples
-        .chunks_exact(frame_samples)
-        .map(|samples| encoder.encode(samples))
-        .collect::<anyhow::Result<Vec<Bytes>>>()?;
-    Ok(frames_of_both[frames..].to_vec())
 }
 
 /// The place of the first sample of the first sound, and of the first one after the last sound.

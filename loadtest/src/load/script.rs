@@ -23,7 +23,7 @@ pub(super) struct Script {
 
 /// What a person does while a reply is played.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reaction {
+pub enum Reaction {
     /// Hears it to the end.
     Listen,
     /// Says the next utterance once so much of it was played.
