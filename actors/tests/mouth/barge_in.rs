@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use greenroom_actors::voice::mouth::Standing;
+use greenroom_actors::voice::mouth::{Mouth, Standing};
 use greenroom_protocol::{CallOutcome, Signal, TurnOutcome};
 use tokio::time::Instant;
 
@@ -18,11 +18,11 @@ async fn a_cough_stops_the_sound_at_once_and_it_goes_on_without_a_gap_or_an_over
     stage.ask(&reply()).await;
     for received_ms in [300, 1_000, 2_500] {
         stage.until_received(Duration::from_millis(received_ms)).await;
-        stage.with_mouth(|mouth| mouth.hold()).await;
-        stage.with_mouth(|mouth| mouth.hold()).await;
+        stage.with_mouth(Mouth::hold).await;
+        stage.with_mouth(Mouth::hold).await;
         pass(Duration::from_millis(700)).await;
-        stage.with_mouth(|mouth| mouth.release()).await;
-        stage.with_mouth(|mouth| mouth.release()).await;
+        stage.with_mouth(Mouth::release).await;
+        stage.with_mouth(Mouth::release).await;
     }
     stage.settle_down().await;
     let last = stage.last();
@@ -45,11 +45,11 @@ async fn the_end_of_a_reply_can_be_held_too() {
     let whole = sound_of(&[FIRST, SECOND, THIRD, QUESTION]).len();
     let length = Duration::from_millis(u64::try_from(whole).unwrap() / 24);
     stage.until_received(length).await;
-    stage.with_mouth(|mouth| mouth.hold()).await;
+    stage.with_mouth(Mouth::hold).await;
     pass(Duration::from_secs(5)).await;
     assert!(matches!(stage.standing().await, Standing::Speaking { .. }));
     assert_eq!(stage.heard(), []);
-    stage.with_mouth(|mouth| mouth.release()).await;
+    stage.with_mouth(Mouth::release).await;
     stage.settle_down().await;
     let last = stage.last();
     assert!(last.is_ended && !last.is_cancelled && last.samples().len() == whole);
@@ -62,14 +62,14 @@ async fn a_reply_does_not_begin_while_the_user_speaks() {
     let turn_id = stage
         .ask_scripted(pieces(&answer(&reply()), 8, Duration::from_millis(100)))
         .await;
-    stage.with_mouth(|mouth| mouth.hold()).await;
+    stage.with_mouth(Mouth::hold).await;
     pass(Duration::from_secs(5)).await;
     let pending = Standing::Pending {
         turn_id: Some(turn_id),
     };
     assert_eq!((stage.standing().await, stage.replies().len()), (pending, 0));
     assert_eq!(stage.reserved(), 0, "what may not be wanted is not paid for");
-    stage.with_mouth(|mouth| mouth.release()).await;
+    stage.with_mouth(Mouth::release).await;
     stage.settle_down().await;
     let last = stage.last();
     assert_eq!(last.signals.len(), 2, "it was never paused");
@@ -83,7 +83,7 @@ async fn a_cancelled_reply_tells_exactly_the_words_that_were_heard_and_pays_for_
         .ask_scripted(pieces(&answer(&reply()), 8, Duration::from_millis(150)))
         .await;
     stage.until_received(Duration::from_millis(1_300)).await;
-    stage.with_mouth(|mouth| mouth.hold()).await;
+    stage.with_mouth(Mouth::hold).await;
     let acked = Duration::from_millis(300);
     pass(acked).await;
     let told = stage.cancel().await.unwrap();
@@ -129,12 +129,12 @@ async fn a_call_that_is_cancelled_while_it_is_booked_never_leaves() {
     let steps = pieces(&answer(&reply()), 40, Duration::from_secs(1));
     stage.ask_scripted(steps).await;
     // The words are there; the booking is not.
-    stage.with_mouth(|mouth| mouth.hold()).await;
+    stage.with_mouth(Mouth::hold).await;
     pass(Duration::from_millis(1_500)).await;
     stage.world.journal.hold();
-    stage.with_mouth(|mouth| mouth.release()).await;
+    stage.with_mouth(Mouth::release).await;
     stage.world.journal.until_appends_wait(1).await;
-    let heard = stage.with_mouth(|mouth| mouth.cancel()).await.unwrap();
+    let heard = stage.with_mouth(Mouth::cancel).await.unwrap();
     assert!(heard.parts.iter().all(|part| part.text.is_empty()));
     assert_eq!(
         stage.standing().await,
@@ -158,7 +158,7 @@ async fn the_next_reply_is_spoken_while_the_calls_of_the_last_are_still_being_se
     stage.ask(&reply()).await;
     stage.until_received(Duration::from_millis(600)).await;
     stage.world.journal.hold();
-    stage.with_mouth(|mouth| mouth.cancel()).await.unwrap();
+    stage.with_mouth(Mouth::cancel).await.unwrap();
     eventually(|| stage.speaker.calls()[0].end == End::Dropped).await;
     stage.world.model.script("planner", whole(&answer(SECOND)));
     let (asked, ()) = tokio::join!(stage.world.send(stage.session, say("And then?")), async {
@@ -206,14 +206,14 @@ async fn a_pending_reply_can_be_cancelled_before_a_word_of_it_is_there() {
         TurnOutcome::Interrupted
     );
     assert_eq!((stage.replies().len(), stage.reserved()), (0, 0));
-    assert_eq!(stage.with_mouth(|mouth| mouth.cancel()).await, None);
+    assert_eq!(stage.with_mouth(Mouth::cancel).await, None);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_question_counts_as_heard_when_it_was_played() {
     let stage = Stage::new().await;
     let turn_id = stage.ask(FIRST).await;
-    stage.until_received(Duration::from_millis(1_000)).await;
+    stage.until_received(Duration::from_secs(1)).await;
     let speaking = |question_heard| Standing::Speaking {
         turn_id: Some(turn_id),
         question_heard,
@@ -221,13 +221,15 @@ async fn a_question_counts_as_heard_when_it_was_played() {
     assert_eq!(stage.standing().await, speaking(false));
     let whole = sound_of(&[FIRST, QUESTION]).len();
     let whole = Duration::from_millis(u64::try_from(whole).unwrap() / 24);
-    stage.until_received(whole - Duration::from_millis(500)).await;
-    stage.with_mouth(|mouth| mouth.hold()).await;
+    stage
+        .until_received(whole.saturating_sub(Duration::from_millis(500)))
+        .await;
+    stage.with_mouth(Mouth::hold).await;
     pass(Duration::from_secs(1)).await;
     assert_eq!(stage.standing().await, speaking(false), "its end was not played");
-    stage.with_mouth(|mouth| mouth.release()).await;
+    stage.with_mouth(Mouth::release).await;
     pass(Duration::from_millis(800)).await;
-    stage.with_mouth(|mouth| mouth.hold()).await;
+    stage.with_mouth(Mouth::hold).await;
     pass(Duration::from_secs(1)).await;
     assert_eq!(stage.standing().await, speaking(true));
     let told = stage.cancel().await.unwrap();
@@ -240,14 +242,12 @@ async fn a_socket_that_goes_tells_what_was_heard_and_settles_what_was_booked() {
     stage.speaker.twist(SECOND, Twist::Hangs(12_000));
     stage.ask(&reply()).await;
     stage.until_received(Duration::from_millis(1_800)).await;
-    let heard = stage
-        .with_mouth(|mouth| {
-            // The mouth that the driver keeps is closed the same way, by a cancel.
-            mouth.cancel()
-        })
-        .await
-        .unwrap();
+    let heard = stage.close().await.unwrap();
     assert!(heard.parts[0].heard_ms.0 >= 1_000 && FIRST.starts_with(&heard.parts[0].text));
-    stage.settle_down().await;
+    eventually(|| stage.tasks.is_empty()).await;
     assert_eq!(stage.settled(), [CallOutcome::Ok, CallOutcome::Unknown]);
+    assert!(
+        stage.completed(heard.turn_id.unwrap()).is_some(),
+        "its text went on"
+    );
 }

@@ -69,10 +69,10 @@ impl Received {
         if self.paused || self.is_cancelled {
             return self.played;
         }
-        let playable = self.received() - self.played;
+        let playable = self.received().saturating_sub(self.played);
         let has_begun = !self.frames.is_empty();
         if has_begun && passed > playable && !self.is_ended {
-            self.gaps += passed - playable;
+            self.gaps += passed.saturating_sub(playable);
         }
         self.played += passed.min(playable);
         self.played
@@ -85,13 +85,13 @@ impl Received {
 
 impl Client {
     pub fn signal(&mut self, signal: Signal, now: Instant) {
-        let (id, at_ms) = match &signal {
-            Signal::AudioPause { reply_id, at_ms }
-            | Signal::AudioResume { reply_id, at_ms }
-            | Signal::AudioCancel { reply_id, at_ms } => (reply_id, at_ms),
-            _ => return self.other_signals.push(signal),
+        let (Signal::AudioPause { reply_id, at_ms }
+        | Signal::AudioResume { reply_id, at_ms }
+        | Signal::AudioCancel { reply_id, at_ms }) = &signal
+        else {
+            return self.other_signals.push(signal);
         };
-        let reply = self.replies.iter_mut().find(|reply| reply.id == *id);
+        let reply = self.replies.iter_mut().find(|reply| reply.id == *reply_id);
         let reply = reply.expect("a client is told of replies that it knows");
         assert!(!reply.is_cancelled, "nothing follows a cancel");
         let received_ms = u64::try_from(reply.received().as_millis()).unwrap();
@@ -131,7 +131,7 @@ impl Client {
                 assert!(!reply.is_ended && !reply.is_cancelled && !reply.paused);
                 reply.played(now);
                 reply.frames.push(bytes);
-                reply.ahead_max = reply.ahead_max.max(reply.received() - reply.played);
+                reply.ahead_max = reply.ahead_max.max(reply.received().saturating_sub(reply.played));
             }
             AudioItem::End(signal) => {
                 let reply = self.replies.last_mut().expect("an end follows a beginning");

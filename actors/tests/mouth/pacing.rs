@@ -24,7 +24,7 @@ async fn an_honest_client_is_never_further_behind_than_the_lead_and_never_runs_d
         stage.settle_down().await;
         let last = stage.last();
         assert!(last.ahead_max <= LEAD, "{acks:?}: {:?} ahead", last.ahead_max);
-        assert!(last.ahead_max >= LEAD - Duration::from_millis(20), "{acks:?}");
+        assert!(last.ahead_max + Duration::from_millis(20) >= LEAD, "{acks:?}");
         assert_eq!(last.gaps, Duration::ZERO, "{acks:?}");
     }
 }
@@ -74,7 +74,7 @@ async fn a_socket_that_takes_nothing_stops_the_voice_upstream() {
     // Two seconds wait to be sent, a lead was sent, and a few pieces are in hand.
     let seconds = Duration::from_secs_f64(f64::from(u32::try_from(made).unwrap()) / 48_000.0);
     assert!(seconds < Duration::from_millis(3_300), "{seconds:?} were made");
-    assert!(seconds > Duration::from_millis(2_000), "{seconds:?} were made");
+    assert!(seconds > Duration::from_secs(2), "{seconds:?} were made");
     assert_eq!(stage.replies().len(), 0);
 
     pass(Duration::from_secs(3)).await;

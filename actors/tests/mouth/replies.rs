@@ -209,7 +209,7 @@ async fn an_attempt_that_failed_is_void_and_what_takes_its_place_is_spoken_under
         panic!("{} replies", replies.len());
     };
     assert!(voided.is_cancelled && !voided.is_ended && voided.id != told.id);
-    same_sound(&told, &[QUESTION]);
+    same_sound(told, &[QUESTION]);
     assert_eq!(stage.heard(), [(1_300, QUESTION.to_owned())]);
     assert_eq!(stage.reserved(), stage.settled().len());
 }
@@ -279,7 +279,7 @@ async fn a_mouth_that_may_not_speak_any_more_falls_silent_and_tells_what_was_hea
     let mut steps = pieces(&answer(&reply()), 8, Duration::from_millis(150));
     steps.insert(steps.len() - 1, Step::Pause(Duration::from_secs(2)));
     let turn_id = stage.ask_scripted(steps).await;
-    stage.until_received(Duration::from_millis(1_000)).await;
+    stage.until_received(Duration::from_secs(1)).await;
     stage.with_mouth(|mouth| mouth.set_speaking(false)).await;
     assert_eq!(stage.standing().await, Standing::Silent);
     pass(Duration::from_millis(10)).await;

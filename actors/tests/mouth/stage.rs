@@ -28,9 +28,9 @@ use crate::world::{World, concierge_bundle, eventually, pass, say};
 pub const LEAD: Duration = Duration::from_millis(400);
 const ACKS_EVERY: Duration = Duration::from_millis(250);
 /// Longer than any reply here takes.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
-type Errand = Box<dyn FnOnce(&mut Mouth) + Send>;
+type Errand = Box<dyn FnOnce(&mut Option<Mouth>) + Send>;
 
 /// What is set up before a mouth.
 pub struct Setting {
@@ -134,8 +134,20 @@ impl Stage {
         &self,
         errand: impl FnOnce(&mut Mouth) -> T + Send + 'static,
     ) -> T {
+        self.run(|mouth| errand(mouth.as_mut().unwrap())).await
+    }
+
+    /// The socket goes, and the mouth with it.
+    pub async fn close(&self) -> Option<HeardReply> {
+        self.run(|mouth| mouth.take().unwrap().close()).await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        errand: impl FnOnce(&mut Option<Mouth>) -> T + Send + 'static,
+    ) -> T {
         let (sender, receiver) = oneshot::channel();
-        let errand = move |mouth: &mut Mouth| {
+        let errand = move |mouth: &mut Option<Mouth>| {
             let _test_ended = sender.send(errand(mouth));
         };
         self.errands.send(Box::new(errand)).await.ok().unwrap();
@@ -320,14 +332,15 @@ impl Stage {
     }
 }
 
-/// What a line does with its mouth.
-async fn drive(mut mouth: Mouth, mut cursor: Cursor, mut errands: mpsc::Receiver<Errand>) {
-    loop {
+/// What a line does with its mouth, until its socket goes.
+async fn drive(mouth: Mouth, mut cursor: Cursor, mut errands: mpsc::Receiver<Errand>) {
+    let mut driven = Some(mouth);
+    while let Some(mouth) = &mut driven {
         tokio::select! {
             page = cursor.next() => page.unwrap().iter().for_each(|frame| mouth.frame(frame)),
             event = mouth.next() => mouth.handle(event),
             errand = errands.recv() => match errand {
-                Some(errand) => errand(&mut mouth),
+                Some(errand) => errand(&mut driven),
                 None => return,
             },
         }
@@ -359,7 +372,11 @@ async fn listen(
             _ = ticks.tick() => {
                 let ack = client.lock().unwrap().ack(acks, Instant::now());
                 if let Some((reply_id, played)) = ack {
-                    let errand = Box::new(move |mouth: &mut Mouth| mouth.played(&reply_id, played));
+                    let errand = Box::new(move |mouth: &mut Option<Mouth>| {
+                        if let Some(mouth) = mouth {
+                            mouth.played(&reply_id, played);
+                        }
+                    });
                     if errands.send(errand).await.is_err() {
                         return;
                     }

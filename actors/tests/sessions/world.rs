@@ -386,7 +386,6 @@ impl Remains {
                 moderation: self.moderator.identity(),
                 moderate_input: self.policies.input,
                 moderate_output: self.policies.output,
-                ..Capabilities::default()
             },
             clock: self.clock.clone(),
             ids: Arc::new(move || Box::new(Counter(ids.clone()))),

@@ -6,8 +6,8 @@ use greenroom_session::speaking::{SpeakingPace, SpokenPart, heard_prefix, questi
 
 use super::script::Words;
 
-/// What an answer overlaps the end of a question by: people know how it ends, and voices end in silence.
-const ANSWERS_EARLY: Millis = Millis(300);
+/// So long before a question's last word is over it may be answered: people know how it ends, and acks come late.
+const ANSWERS_EARLY: Millis = Millis(150);
 const SAMPLES_PER_MS: u64 = greenroom_audio::mouth::VOICE_RATE_HZ as u64 / 1_000;
 
 /// The sentences of a reply, in their order.
@@ -240,8 +240,8 @@ mod tests {
         for (played_ms, heard) in [
             (0, false),
             (2_000, false),
-            (4_000, false),
-            (4_700, true),
+            (3_500, false),
+            (3_800, true),
             (5_000, true),
         ] {
             assert_eq!(

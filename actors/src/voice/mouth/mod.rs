@@ -10,79 +10,43 @@
 
 mod lines;
 mod observe;
+mod parts;
 mod phrases;
 mod playback;
 mod reply;
 mod script;
 mod synthesis;
+mod telling;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
-use greenroom_audio::mouth::{OutputCodec, OutputFormat};
-use greenroom_protocol::{AudioCodec, Event, Frame, Locale, Millis, SessionId, Signal, Timestamp, TurnId};
-use greenroom_session::playbook::{Playbook, VoicePreset};
-use greenroom_session::ports::{Clock, IdSource, Speaker};
+use greenroom_audio::mouth::OutputFormat;
+use greenroom_protocol::{Event, Frame, Millis, Signal, TurnId};
+use greenroom_session::ports::IdSource;
 use greenroom_session::speaking::SpeakingPace;
-use greenroom_session::{Caller, Command, CommandKind, HeardPart};
 use tokio::time::{Instant, sleep_until};
-use tokio_util::task::TaskTracker;
 
 use self::reply::{Reply, Voice, millis};
 use self::script::{Cue, Script, Words};
-use self::synthesis::{Sound, SoundPiece, Synthesis, Utterance};
+use self::synthesis::{Sound, SoundPiece, Synthesis};
+use self::telling::Teller;
 use super::outlet::OutletSender;
-use crate::{Directory, outside};
 
+pub use self::parts::MouthParts;
 pub use self::phrases::PhraseSounds;
+pub use self::telling::HeardReply;
 
 /// After so long without more of a reply what looks like a whole sentence is said: a model may think in between.
 const WRITING_PAUSE: Duration = Duration::from_millis(300);
 
-/// What a mouth is made of.
-pub struct MouthParts {
-    /// The way to the session.
-    pub directory: Directory,
-    /// The session.
-    pub session: SessionId,
-    /// In whose name calls are booked.
-    pub caller: Caller,
-    /// The language to begin with.
-    pub locale: Locale,
-    /// The playbook of the session.
-    pub playbook: Arc<Playbook>,
-    /// The voice.
-    pub preset: VoicePreset,
-    /// Who makes its sound.
-    pub speaker: Arc<dyn Speaker>,
-    /// The sound of phrases.
-    pub phrases: Arc<PhraseSounds>,
-    /// How frames are coded.
-    pub output: OutputFormat,
-    /// How far audio is sent ahead of its playback.
-    pub lead: Duration,
-    /// Where audio and its signals go.
-    pub outlet: Arc<OutletSender>,
-    /// Where the time is read.
-    pub clock: Arc<dyn Clock>,
-    /// Names for replies.
-    pub ids: Box<dyn IdSource>,
-    /// Who owns the calls; they end by themselves, within a few minutes at most.
-    pub tasks: TaskTracker,
-    /// Whether replies are only said once they were checked, so message by message.
-    pub waits_for_check: bool,
-}
-
 /// Speaks one session's replies to one client.
 pub struct Mouth {
     synthesis: Arc<Synthesis>,
-    playbook: Arc<Playbook>,
-    preset: VoicePreset,
+    teller: Teller,
     output: OutputFormat,
     lead: Duration,
     outlet: Arc<OutletSender>,
-    clock: Arc<dyn Clock>,
     ids: Box<dyn IdSource>,
     script: Script,
     /// When the words that wait for more have waited long enough.
@@ -90,6 +54,8 @@ pub struct Mouth {
     pace: SpeakingPace,
     /// Nothing is sent, and nothing more is made.
     held: bool,
+    /// Replies so far.
+    replies: u64,
     reply: Option<Box<Reply>>,
     /// The reply before, of which the last acks are waited for.
     played: Option<Box<Reply>>,
@@ -101,19 +67,10 @@ pub struct MouthEvent(Happening);
 
 #[derive(Debug)]
 enum Happening {
-    /// More of a sentence was made, for the reply of this name.
-    Made { reply_id: String, piece: SoundPiece },
+    /// More of a sentence was made, for the reply of this number.
+    Made { reply: u64, piece: SoundPiece },
     /// It is time to look what is due.
     Due,
-}
-
-/// How much of a turn's reply was heard: what [`CommandKind::ReplyHeard`] tells.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HeardReply {
-    /// The turn; the greeting answers none, and there is nobody to tell.
-    pub turn_id: Option<TurnId>,
-    /// What was heard of its messages.
-    pub parts: Vec<HeardPart>,
 }
 
 /// What a mouth is at.
@@ -156,25 +113,32 @@ impl Mouth {
             waits_for_check,
         } = parts;
         Self {
+            teller: Teller {
+                directory: directory.clone(),
+                session,
+                caller: caller.clone(),
+                clock,
+                tasks: tasks.clone(),
+            },
             synthesis: Arc::new(Synthesis {
                 directory,
                 session,
                 caller,
+                playbook,
+                preset,
                 speaker,
                 phrases,
                 tasks,
             }),
-            playbook,
-            preset,
             output,
             lead,
             outlet,
-            clock,
             ids,
             script: Script::new(locale, waits_for_check),
             pause_at: None,
             pace: SpeakingPace::default(),
             held: false,
+            replies: 0,
             reply: None,
             played: None,
         }
@@ -206,7 +170,7 @@ impl Mouth {
             }
             Err(error) => {
                 let event_type = frame.event_type();
-                tracing::error!(session_id = %self.synthesis.session, %error, event_type, "an event cannot be read");
+                tracing::error!(session_id = %self.teller.session, %error, event_type, "an event cannot be read");
             }
         }
     }
@@ -217,8 +181,8 @@ impl Mouth {
         let reply = self.reply.as_deref_mut();
         let awaits_sending = reply.as_ref().is_some_and(|reply| reply.first_sent_at.is_none());
         let making = reply.and_then(|reply| {
-            let reply_id = reply.id.clone();
-            reply.wanted_sound().map(|sound| (reply_id, sound))
+            let number = reply.number;
+            reply.wanted_sound().map(|sound| (number, sound))
         });
         let happening = tokio::select! {
             made = next_piece(making) => made,
@@ -231,7 +195,7 @@ impl Mouth {
     /// Acts on what happened.
     pub fn handle(&mut self, event: MouthEvent) {
         match event.0 {
-            Happening::Made { reply_id, piece } => self.made(&reply_id, &piece),
+            Happening::Made { reply, piece } => self.made(reply, &piece),
             Happening::Due => {}
         }
         let now = Instant::now();
@@ -267,7 +231,7 @@ impl Mouth {
     }
 
     /// The rest of what is being said, or will be, is not wanted: everything stops, upstream too, and a hold ends. Answers
-    /// what was heard of it, for [`CommandKind::ReplyHeard`]; none if nothing was being said.
+    /// what was heard of it, for [`CommandKind::ReplyHeard`](greenroom_session::CommandKind::ReplyHeard); none if nothing was being said.
     pub fn cancel(&mut self) -> Option<HeardReply> {
         let now = Instant::now();
         self.look_at_socket(now);
@@ -278,23 +242,23 @@ impl Mouth {
         let played = self.played.take();
         if let Some(mut reply) = self.reply.take() {
             if let Some(played) = played {
-                self.tell_heard(&played);
+                self.teller.heard(&played, &self.pace);
             }
-            self.tell_voice(&mut reply);
+            self.teller.voiced(&mut reply);
             observe::reply("cancelled");
             reply.silence(&self.outlet, now);
-            return Some(self.heard(&reply));
+            return Some(HeardReply::of(&reply, &self.pace));
         }
         if let Some(turn_id) = expected {
             if let Some(played) = played {
-                self.tell_heard(&played);
+                self.teller.heard(&played, &self.pace);
             }
             return Some(HeardReply {
                 turn_id: Some(turn_id),
                 parts: Vec::new(),
             });
         }
-        played.map(|played| self.heard(&played))
+        played.map(|played| HeardReply::of(&played, &self.pace))
     }
 
     /// The client says how much of a reply it has played. What it says of a reply that is not known any more means nothing.
@@ -334,7 +298,7 @@ impl Mouth {
         }
     }
 
-    /// The client is gone. Answers what was heard of what was being said, for [`CommandKind::ReplyHeard`].
+    /// The client is gone. Answers what was heard of what was being said, for [`CommandKind::ReplyHeard`](greenroom_session::CommandKind::ReplyHeard).
     pub fn close(mut self) -> Option<HeardReply> {
         self.cancel()
     }
@@ -365,13 +329,13 @@ impl Mouth {
         let now = Instant::now();
         self.look_at_socket(now);
         if let Some(played) = self.played.take() {
-            self.tell_heard(&played);
+            self.teller.heard(&played, &self.pace);
         }
         if let Some(mut reply) = self.reply.take() {
-            self.tell_voice(&mut reply);
+            self.teller.voiced(&mut reply);
             observe::reply("cancelled");
             reply.silence(&self.outlet, now);
-            self.tell_heard(&reply);
+            self.teller.heard(&reply, &self.pace);
         }
     }
 
@@ -408,23 +372,24 @@ impl Mouth {
     }
 
     fn new_reply(&mut self, turn_id: Option<TurnId>, now: Instant) -> Box<Reply> {
+        self.replies += 1;
         let id = format!("reply_{}", self.ids.next_ulid());
-        let mut reply = Reply::new(id, turn_id, self.lead, now);
+        let mut reply = Reply::new(self.replies, id, turn_id, self.lead, now);
         if self.held {
             reply.hold(&self.outlet, now);
         }
         Box::new(reply)
     }
 
-    fn made(&mut self, reply_id: &str, piece: &SoundPiece) {
+    fn made(&mut self, number: u64, piece: &SoundPiece) {
         let now = Instant::now();
-        let Some(reply) = self.reply.as_mut().filter(|reply| reply.id == reply_id) else {
+        let Some(reply) = self.reply.as_mut().filter(|reply| reply.number == number) else {
             return;
         };
         reply.look(&self.outlet, now);
         match piece {
             SoundPiece::Samples(_) => {
-                reply.first_byte_at.get_or_insert_with(|| self.clock.now());
+                reply.first_byte_at.get_or_insert_with(|| self.teller.clock.now());
             }
             SoundPiece::Whole => {}
             SoundPiece::Broken { refused } => {
@@ -446,7 +411,7 @@ impl Mouth {
             played.playback.is_acked() || by.is_none_or(|by| by <= now)
         };
         if let Some(played) = self.played.take_if(acks_came) {
-            self.tell_heard(&played);
+            self.teller.heard(&played, &self.pace);
         }
         let Some(mut reply) = self.reply.take() else {
             return;
@@ -459,10 +424,9 @@ impl Mouth {
         reply.is_complete |= reply.seems_complete(now);
         if !self.held {
             self.make_next(&mut reply);
-            let begin = self.begin_signal(&reply);
-            reply.send(|| begin, &self.outlet, now);
+            reply.send(self.output, &self.outlet, now);
         }
-        self.tell_voice(&mut reply);
+        self.teller.voiced(&mut reply);
         if reply.is_over(now) {
             self.wait_for_last_acks(reply);
         } else {
@@ -481,50 +445,22 @@ impl Mouth {
         if !reply.may_make_next() {
             return;
         }
-        let Some(words) = reply.lines.begin_next() else {
-            return;
-        };
-        let text = words.sentence.speakable.clone();
-        let is_phrase = words.is_phrase || self.is_phrase(&text);
-        let sound = self.synthesis.speak(Utterance {
-            turn_id: words.turn_id,
-            text,
-            voice: self.preset.voice(words.locale).to_owned(),
-            style: self.preset.style.clone(),
-            is_phrase,
-        });
-        reply.begin_sound(sound);
-    }
-
-    /// Whether the playbook says just this, in any language.
-    fn is_phrase(&self, text: &str) -> bool {
-        let mut phrases = self.playbook.phrases.values();
-        phrases.any(|phrase| phrase.ko == text || phrase.en == text)
-    }
-
-    fn begin_signal(&self, reply: &Reply) -> Signal {
-        let codec = match self.output.codec() {
-            OutputCodec::PcmS16le => AudioCodec::PcmS16le,
-            OutputCodec::Opus => AudioCodec::Opus,
-        };
-        Signal::AudioBegin {
-            reply_id: reply.id.clone(),
-            turn_id: reply.turn_id,
-            codec,
-            sample_rate: self.output.rate_hz(),
+        if let Some(words) = reply.lines.begin_next() {
+            let sound = self.synthesis.speak(words);
+            reply.begin_sound(sound);
         }
     }
 
     /// A reply was played; what was heard of it is told once its last acks have come.
     fn wait_for_last_acks(&mut self, reply: Box<Reply>) {
         if let Some(before) = self.played.take() {
-            self.tell_heard(&before);
+            self.teller.heard(&before, &self.pace);
         }
         if reply.voice == Voice::Sounding && reply.has_ended() {
             observe::reply("played");
         }
         if reply.voice == Voice::Silenced || reply.playback.is_acked() {
-            self.tell_heard(&reply);
+            self.teller.heard(&reply, &self.pace);
         } else {
             self.played = Some(reply);
         }
@@ -538,77 +474,13 @@ impl Mouth {
             .and_then(|played| played.playback.last_acks_by());
         [self.pause_at, reply_at, played_at].into_iter().flatten().min()
     }
-
-    fn heard(&self, reply: &Reply) -> HeardReply {
-        let heard = millis(reply.playback.heard());
-        HeardReply {
-            turn_id: reply.turn_id,
-            parts: reply.lines.heard(heard, &self.pace),
-        }
-    }
-
-    /// Tells the session how much of a reply was heard. One that could not be spoken was read, if at all: its text stands.
-    fn tell_heard(&self, reply: &Reply) {
-        if let (Some(turn_id), Voice::Sounding | Voice::Silenced) = (reply.turn_id, reply.voice) {
-            let parts = self.heard(reply).parts;
-            self.tell(CommandKind::ReplyHeard {
-                turn_id,
-                parts,
-                cancels: false,
-            });
-        }
-    }
-
-    /// Tells the session when its reply was first heard of, once that and its text are known.
-    fn tell_voice(&self, reply: &mut Reply) {
-        let Some(turn_id) = reply.turn_id.filter(|_| !reply.is_voiced && reply.messages > 0) else {
-            return;
-        };
-        let first_sent_at = reply.first_sent_at.map(|at| {
-            let ago_ms = i64::try_from(at.elapsed().as_millis()).unwrap_or_default();
-            Timestamp::from_unix_ms(self.clock.now().unix_ms() - ago_ms)
-        });
-        if first_sent_at.is_none() && !reply.is_mute() {
-            return;
-        }
-        reply.is_voiced = true;
-        self.tell(CommandKind::ReplyVoiced {
-            turn_id,
-            first_byte_at: first_sent_at.and(reply.first_byte_at),
-            first_sent_at,
-        });
-    }
-
-    /// Tells the session something. It is on its way when this returns, ahead of what is told later.
-    fn tell(&self, kind: CommandKind) {
-        let Synthesis {
-            directory,
-            session,
-            caller,
-            ..
-        } = self.synthesis.as_ref();
-        let command = Command {
-            id: None,
-            caller: caller.clone(),
-            kind,
-        };
-        let (directory, session) = (directory.clone(), *session);
-        let mut telling = Box::pin(async move {
-            if let Err(error) = outside::send(&directory, session, command).await {
-                tracing::warn!(session_id = %session, %error, "what was heard of a reply could not be told");
-            }
-        });
-        if telling.as_mut().now_or_never().is_none() {
-            self.synthesis.tasks.spawn(telling);
-        }
-    }
 }
 
-async fn next_piece(making: Option<(String, &mut Sound)>) -> Happening {
+async fn next_piece(making: Option<(u64, &mut Sound)>) -> Happening {
     match making {
-        Some((reply_id, sound)) => Happening::Made {
+        Some((reply, sound)) => Happening::Made {
+            reply,
             piece: sound.next().await,
-            reply_id,
         },
         None => std::future::pending().await,
     }

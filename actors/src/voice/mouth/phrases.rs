@@ -85,12 +85,12 @@ impl PhraseSounds {
             return PhraseSound::Here(sound);
         }
         let (mut progress, is_maker) = self.join(key, make);
-        let made = match progress.wait_for(Option::is_some).await {
-            Ok(made) => made.clone().flatten(),
+        let sound = match progress.wait_for(Option::is_some).await {
+            Ok(outcome) => outcome.clone().flatten(),
             // Its maker panicked.
             Err(_) => None,
         };
-        match made {
+        match sound {
             Some(sound) => PhraseSound::Here(sound),
             None if is_maker => PhraseSound::Failed,
             None => PhraseSound::FailedElsewhere,

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use greenroom_audio::mouth::{OutputFormat, SpeechFramer};
-use greenroom_protocol::{Millis, Signal, Timestamp, TurnId};
+use greenroom_audio::mouth::{OutputCodec, OutputFormat, SpeechFramer};
+use greenroom_protocol::{AudioCodec, Millis, Signal, Timestamp, TurnId};
 use greenroom_session::speaking::SpeakingPace;
 use tokio::time::Instant;
 
@@ -21,6 +21,8 @@ const MADE_WAITING_MAX: Duration = Duration::from_secs(4);
 
 /// A reply, from its first words until it was played.
 pub(super) struct Reply {
+    /// What its sound is stamped with.
+    pub(super) number: u64,
     /// What the client acks by.
     pub(super) id: String,
     pub(super) turn_id: Option<TurnId>,
@@ -75,8 +77,15 @@ enum Outgoing {
 }
 
 impl Reply {
-    pub(super) fn new(id: String, turn_id: Option<TurnId>, lead: Duration, now: Instant) -> Self {
+    pub(super) fn new(
+        number: u64,
+        id: String,
+        turn_id: Option<TurnId>,
+        lead: Duration,
+        now: Instant,
+    ) -> Self {
         Self {
+            number,
             id,
             turn_id,
             lines: Lines::default(),
@@ -102,14 +111,6 @@ impl Reply {
             Outgoing::Begun | Outgoing::Ended { .. } => outlet.handed_over(),
         };
         self.note(&handed_over, now);
-    }
-
-    fn note(&mut self, handed_over: &HandedOver, now: Instant) {
-        self.playback.advance(handed_over.sound, now);
-        self.first_sent_at = self.first_sent_at.or(handed_over.first_sound_at);
-        if let Outgoing::Ended { taken } = &mut self.outgoing {
-            *taken = handed_over.end;
-        }
     }
 
     /// Whether the next sentence may be made.
@@ -154,9 +155,9 @@ impl Reply {
                 let samples = making.samples(bytes);
                 self.lines.add_samples(samples.len());
                 let framer = self.framer.get_or_insert_with(|| SpeechFramer::new(output));
-                let mut frames = Vec::new();
-                framer.push(&samples, &mut frames);
-                if self.playback.push(frames, now) {
+                let mut ready = Vec::new();
+                framer.push(&samples, &mut ready);
+                if self.playback.push(ready, now) {
                     observe::underrun();
                 }
             }
@@ -189,7 +190,7 @@ impl Reply {
     }
 
     /// Sends what is due.
-    pub(super) fn send(&mut self, begin: impl FnOnce() -> Signal, outlet: &OutletSender, now: Instant) {
+    pub(super) fn send(&mut self, output: OutputFormat, outlet: &OutletSender, now: Instant) {
         if self.voice == Voice::Silenced {
             return;
         }
@@ -202,7 +203,7 @@ impl Reply {
         let due = self.playback.take_due(now);
         if !due.is_empty() {
             if self.outgoing == Outgoing::Unbegun {
-                outlet.begin(begin());
+                outlet.begin(self.begin_signal(output));
                 self.outgoing = Outgoing::Begun;
             }
             outlet.frames(due);
@@ -326,6 +327,27 @@ impl Reply {
             Outgoing::Unbegun | Outgoing::Begun | Outgoing::Ended { .. } => self.complete_by(),
         };
         self.playback.wake_at().into_iter().chain(end_at).min()
+    }
+
+    fn note(&mut self, handed_over: &HandedOver, now: Instant) {
+        self.playback.advance(handed_over.sound, now);
+        self.first_sent_at = self.first_sent_at.or(handed_over.first_sound_at);
+        if let Outgoing::Ended { taken } = &mut self.outgoing {
+            *taken = handed_over.end;
+        }
+    }
+
+    fn begin_signal(&self, output: OutputFormat) -> Signal {
+        let codec = match output.codec() {
+            OutputCodec::PcmS16le => AudioCodec::PcmS16le,
+            OutputCodec::Opus => AudioCodec::Opus,
+        };
+        Signal::AudioBegin {
+            reply_id: self.id.clone(),
+            turn_id: self.turn_id,
+            codec,
+            sample_rate: output.rate_hz(),
+        }
     }
 
     fn complete_by(&self) -> Option<Instant> {

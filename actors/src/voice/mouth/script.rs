@@ -271,3 +271,286 @@ impl Draft {
         cues.extend(words.map(Cue::Say));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use greenroom_protocol::{
+        CallId, Delta, MessageId, Modality, SlotPath, TurnCompleted, TurnLatency, TurnStarted,
+    };
+    use serde_json::Value;
+
+    use super::*;
+
+    fn turn(number: u128) -> TurnId {
+        TurnId::new(ulid::Ulid::from(number))
+    }
+
+    fn started(number: u128) -> Event {
+        Event::TurnStarted(TurnStarted {
+            turn_id: turn(number),
+            turn: 1,
+            modality: Modality::Voice,
+        })
+    }
+
+    fn delta(number: u128, attempt: u32, change: DeltaChange) -> Event {
+        Event::PlannerDelta(PlannerDelta {
+            turn_id: turn(number),
+            attempt,
+            asks: None::<SlotPath>,
+            delta: Delta {
+                path: "/reply".to_owned(),
+                change,
+            },
+        })
+    }
+
+    fn append(number: u128, attempt: u32, text: &str) -> Event {
+        delta(number, attempt, DeltaChange::Append(text.to_owned()))
+    }
+
+    fn message(number: Option<u128>, text: &str, truncated: bool) -> Event {
+        let provenance = Provenance::Model {
+            provider: "scripted".to_owned(),
+            model: "model".to_owned(),
+            call_id: CallId::new(ulid::Ulid::from(1_u128)),
+            simulated: true,
+        };
+        Event::MessageAdded(MessageAdded {
+            message_id: MessageId::new(ulid::Ulid::from(1_u128)),
+            turn_id: number.map(turn),
+            role: Role::Assistant,
+            modality: Modality::Text,
+            text: text.to_owned(),
+            provenance,
+            truncated,
+            asks: None,
+            locale: None,
+        })
+    }
+
+    fn phrase(number: Option<u128>, text: &str) -> Event {
+        let Event::MessageAdded(mut added) = message(number, text, false) else {
+            unreachable!("a message is one");
+        };
+        added.provenance = Provenance::Playbook {
+            key: "phrase".to_owned(),
+            hash: "hash".to_owned(),
+        };
+        Event::MessageAdded(added)
+    }
+
+    fn completed(number: u128, outcome: TurnOutcome) -> Event {
+        Event::TurnCompleted(TurnCompleted {
+            turn_id: turn(number),
+            outcome,
+            latency: TurnLatency::default(),
+        })
+    }
+
+    fn said(words: &Words) -> String {
+        let mark = if words.is_phrase { "*" } else { "" };
+        format!("say{mark} {} {:?}", words.message, words.sentence.text)
+    }
+
+    #[track_caller]
+    fn check_script(mut script: Script, events: &[Event], expected: &[&str]) -> Script {
+        let mut cues = Vec::new();
+        for event in events {
+            script.read(event, &mut cues);
+        }
+        let told: Vec<String> = cues
+            .iter()
+            .map(|cue| match cue {
+                Cue::Turn(_) => "turn".to_owned(),
+                Cue::Say(words) => said(words),
+                Cue::Void => "void".to_owned(),
+                Cue::Message => "message".to_owned(),
+                Cue::Complete => "complete".to_owned(),
+                Cue::Stop => "stop".to_owned(),
+            })
+            .collect();
+        assert_eq!(told, expected);
+        script
+    }
+
+    #[track_caller]
+    fn check(events: &[Event], expected: &[&str]) -> Script {
+        let mut script = Script::new(Locale::En, false);
+        script.set_speaking(true);
+        check_script(script, events, expected)
+    }
+
+    #[test]
+    fn sentences_are_said_as_they_are_written_and_messages_are_told_apart() {
+        let script = check(
+            &[
+                started(1),
+                append(1, 1, "The market is open. The harb"),
+                append(1, 1, "our is close."),
+                message(Some(1), "The market is open. The harbour is close.", false),
+                phrase(Some(1), "How many of you are there?"),
+                completed(1, TurnOutcome::Ok),
+            ],
+            &[
+                "turn",
+                "say 0 \"The market is open. \"",
+                "say 0 \"The harbour is close.\"",
+                "message",
+                "say* 1 \"How many of you are there?\"",
+                "message",
+                "complete",
+            ],
+        );
+        assert_eq!((script.expected(), script.waits_for_more()), (None, false));
+    }
+
+    #[test]
+    fn a_message_that_reads_otherwise_and_a_higher_attempt_make_void_what_was_said() {
+        let market = append(1, 1, "The market is open. The harb");
+        check(
+            &[
+                started(1),
+                market.clone(),
+                phrase(Some(1), "How many of you are there?"),
+            ],
+            &[
+                "turn",
+                "say 0 \"The market is open. \"",
+                "void",
+                "say* 0 \"How many of you are there?\"",
+                "message",
+            ],
+        );
+        check(
+            &[
+                started(1),
+                market.clone(),
+                append(1, 2, "The harbour is close."),
+                append(1, 1, "our is late."),
+                message(Some(1), "The harbour is close.", false),
+            ],
+            &[
+                "turn",
+                "say 0 \"The market is open. \"",
+                "void",
+                "say 0 \"The harbour is close.\"",
+                "message",
+            ],
+        );
+        let anew = delta(1, 1, DeltaChange::Value(Value::Null));
+        check(
+            &[
+                started(1),
+                market,
+                anew,
+                append(1, 1, "The harbour is close. "),
+                message(Some(1), "The harbour is close.", false),
+            ],
+            &[
+                "turn",
+                "say 0 \"The market is open. \"",
+                "void",
+                "say 0 \"The harbour is close. \"",
+                "message",
+            ],
+        );
+    }
+
+    #[test]
+    fn what_is_broken_off_is_not_said_to_its_end() {
+        let broken_off = [
+            started(1),
+            append(1, 1, "The market is open. The harb"),
+            message(Some(1), "The market is open. The harb", true),
+            completed(1, TurnOutcome::Interrupted),
+            started(2),
+        ];
+        let cues = [
+            "turn",
+            "say 0 \"The market is open. \"",
+            "message",
+            "stop",
+            "turn",
+        ];
+        let script = check(&broken_off, &cues);
+        assert_eq!(script.expected(), Some(turn(2)));
+    }
+
+    #[test]
+    fn what_was_begun_elsewhere_is_not_taken_up_and_what_is_passed_over_stays_so() {
+        let market = append(1, 1, "The market is open. Th");
+        let harbour = append(1, 1, "e harbour is close. It");
+        let mut silent = Script::new(Locale::En, false);
+        silent.read(&started(1), &mut Vec::new());
+        silent.read(&market, &mut Vec::new());
+        silent.set_speaking(true);
+        check_script(silent, &[harbour.clone()], &[]);
+        check(&[market.clone(), harbour.clone()], &[]);
+
+        let mut script = check(&[started(1), market], &["turn", "say 0 \"The market is open. \""]);
+        script.pass_over();
+        let rest = [
+            harbour,
+            message(Some(1), "The market is open. The harbour is close.", false),
+        ];
+        let script = check_script(script, &rest, &[]);
+        check_script(
+            script,
+            &[started(2), append(2, 1, "A new one is said. It")],
+            &["turn", "say 0 \"A new one is said. \""],
+        );
+    }
+
+    #[test]
+    fn where_replies_are_checked_only_messages_are_said() {
+        let mut script = Script::new(Locale::En, true);
+        script.set_speaking(true);
+        check_script(
+            script,
+            &[
+                started(1),
+                append(1, 1, "The market is open. The harbour is close. "),
+                message(Some(1), "The market is open.", false),
+            ],
+            &["turn", "say 0 \"The market is open.\"", "message"],
+        );
+    }
+
+    #[test]
+    fn the_greeting_is_one_reply_of_no_turn() {
+        let greeting = [
+            phrase(None, "Welcome to the house."),
+            phrase(None, "How many are you?"),
+        ];
+        check(
+            &greeting,
+            &[
+                "say* 0 \"Welcome to the house.\"",
+                "message",
+                "complete",
+                "say* 1 \"How many are you?\"",
+                "message",
+                "complete",
+            ],
+        );
+    }
+
+    #[test]
+    fn after_a_pause_what_looks_whole_is_said() {
+        let mut script = check(&[started(1), append(1, 1, "The market is open.")], &["turn"]);
+        assert!(script.waits_for_more());
+        let mut cues = Vec::new();
+        script.pause(&mut cues);
+        let paused: Vec<_> = cues
+            .iter()
+            .filter_map(|cue| match cue {
+                Cue::Say(words) => Some(said(words)),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(paused, ["say 0 \"The market is open.\""]);
+        let rest = message(Some(1), "The market is open.", false);
+        check_script(script, &[rest], &["message"]);
+    }
+}

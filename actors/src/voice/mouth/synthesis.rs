@@ -10,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use greenroom_audio::mouth::VOICE_RATE_HZ;
 use greenroom_protocol::{CallId, CallOutcome, ErrorBody, ErrorCode, Millis, SessionId, TurnId};
+use greenroom_session::playbook::{Playbook, VoicePreset};
 use greenroom_session::ports::{CallFailure, CallReceipt, Speaker, SpeechEvent, SpeechFormat, SpeechRequest};
 use greenroom_session::{Caller, Command, CommandKind, OutsideCall, Receipt, Settlement};
 use tokio::sync::mpsc;
@@ -19,6 +20,7 @@ use tracing::Instrument as _;
 
 use super::observe;
 use super::phrases::{PhraseKey, PhraseSound, PhraseSounds};
+use super::script::Words;
 use crate::outside::{made, send, settled, unsettled};
 use crate::{Directory, Refused};
 
@@ -37,26 +39,13 @@ const PIECE_BYTES_MAX: usize = BYTES_PER_SECOND / 5;
 /// Pieces that wait for who asked.
 const PIECES_WAITING_MAX: usize = 1;
 
-/// A sentence that is to be spoken.
-#[derive(Debug, Clone)]
-pub(super) struct Utterance {
-    /// The turn whose reply it belongs to.
-    pub(super) turn_id: Option<TurnId>,
-    /// What to say.
-    pub(super) text: String,
-    /// The provider's name of the voice.
-    pub(super) voice: String,
-    /// How to say it.
-    pub(super) style: Option<String>,
-    /// Whether everybody is told the same.
-    pub(super) is_phrase: bool,
-}
-
 /// Makes the sound of one session's replies.
 pub(super) struct Synthesis {
     pub(super) directory: Directory,
     pub(super) session: SessionId,
     pub(super) caller: Caller,
+    pub(super) playbook: Arc<Playbook>,
+    pub(super) preset: VoicePreset,
     pub(super) speaker: Arc<dyn Speaker>,
     pub(super) phrases: Arc<PhraseSounds>,
     pub(super) tasks: TaskTracker,
@@ -80,6 +69,16 @@ pub(super) enum SoundPiece {
         /// Why the call was not booked.
         refused: Option<Box<ErrorBody>>,
     },
+}
+
+/// A sentence that is to be spoken.
+#[derive(Debug, Clone)]
+struct Utterance {
+    turn_id: Option<TurnId>,
+    text: String,
+    voice: String,
+    /// Whether everybody is told the same.
+    is_phrase: bool,
 }
 
 /// Why there is no whole sound.
@@ -111,7 +110,14 @@ impl Sound {
 
 impl Synthesis {
     /// Begins to speak.
-    pub(super) fn speak(self: &Arc<Self>, utterance: Utterance) -> Sound {
+    pub(super) fn speak(self: &Arc<Self>, words: &Words) -> Sound {
+        let text = words.sentence.speakable.clone();
+        let utterance = Utterance {
+            turn_id: words.turn_id,
+            is_phrase: words.is_phrase || self.is_phrase(&text),
+            text,
+            voice: self.preset.voice(words.locale).to_owned(),
+        };
         let (sender, pieces) = mpsc::channel(PIECES_WAITING_MAX);
         let synthesis = Arc::clone(self);
         let span = tracing::info_span!("speech", session_id = %self.session);
@@ -164,10 +170,15 @@ impl Synthesis {
 
     fn phrase_key(&self, utterance: &Utterance) -> Option<PhraseKey> {
         let identity = self.speaker.identity().filter(|_| utterance.is_phrase)?;
-        let Utterance {
-            voice, style, text, ..
-        } = utterance;
-        Some(PhraseKey::new(&identity, voice, style.as_deref(), text))
+        let Utterance { voice, text, .. } = utterance;
+        let style = self.preset.style.as_deref();
+        Some(PhraseKey::new(&identity, voice, style, text))
+    }
+
+    /// Whether the playbook says just this, in any language.
+    fn is_phrase(&self, text: &str) -> bool {
+        let mut phrases = self.playbook.phrases.values();
+        phrases.any(|phrase| phrase.ko == text || phrase.en == text)
     }
 
     /// Makes a sound that everybody shares; nobody cancels it.
@@ -235,7 +246,7 @@ impl Synthesis {
             call_id,
             text: utterance.text.clone(),
             voice: utterance.voice.clone(),
-            style: utterance.style.clone(),
+            style: self.preset.style.clone(),
             format: SpeechFormat::Pcm,
             timeout: SPEECH_TIMEOUT,
             stall_timeout: SPEECH_STALL,
@@ -243,10 +254,12 @@ impl Synthesis {
         let mut stream = sink.unless_unwanted(in_time(self.speaker.speak(request))).await?;
         let mut bytes = 0;
         loop {
-            let next = async {
-                let broken = || failure("the speech broke off");
-                in_time(async { stream.next().await.unwrap_or_else(|| Err(broken())) }).await
-            };
+            let next = in_time(async {
+                match stream.next().await {
+                    Some(event) => event,
+                    None => Err(failure("the speech broke off")),
+                }
+            });
             let samples = match sink.unless_unwanted(next).await? {
                 SpeechEvent::Audio(samples) => samples,
                 SpeechEvent::Completed(receipt) => return Ok(receipt),
