@@ -43,11 +43,13 @@ pub(super) fn inlet<W>() -> (InletSender<W>, Inlet<W>) {
 impl<W> InletSender<W> {
     /// Hands over a frame of this length. A frame that finds no room is counted as lost.
     pub(super) fn frame(&self, frame: &[u8], duration: Duration) -> Result<(), NotTaken> {
+        self.check()?;
         self.fill(|intake| intake.frame(frame, duration, Instant::now()))
     }
 
     /// Hands over a wish.
     pub(super) fn wish(&self, wish: W) -> Result<(), NotTaken> {
+        self.check()?;
         self.fill(|intake| intake.wish(wish))
     }
 
@@ -59,6 +61,12 @@ impl<W> InletSender<W> {
     /// Hands over a report of playback.
     pub(super) fn played(&self, reply_id: &str, played: Millis) {
         self.fill(|intake| intake.played(reply_id, played));
+    }
+
+    /// Whether the other end is still there.
+    fn check(&self) -> Result<(), NotTaken> {
+        let is_there = Arc::strong_count(&self.shared) > 1;
+        is_there.then_some(()).ok_or(NotTaken::Nobody)
     }
 
     fn fill<T>(&self, fill: impl FnOnce(&mut Intake<W>) -> T) -> T {
@@ -104,5 +112,9 @@ mod tests {
         sender.last_wish('b');
         inlet.take(&mut batch).await;
         assert_eq!(batch.items.len(), 1);
+        drop(inlet);
+        assert_eq!(sender.wish('c'), Err(NotTaken::Nobody));
+        let frame = sender.frame(&[1, 2], Duration::from_millis(20));
+        assert_eq!(frame, Err(NotTaken::Nobody));
     }
 }

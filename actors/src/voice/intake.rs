@@ -73,6 +73,8 @@ pub(super) enum NotTaken {
     TooFast,
     /// Too much waits already.
     TooMuch,
+    /// The line has ended, which it does by itself only if it has a defect.
+    Nobody,
 }
 
 /// The queue itself.

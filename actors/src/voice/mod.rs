@@ -28,12 +28,14 @@ mod speech_clock;
 mod tape;
 mod voicing;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use greenroom_audio::ear;
-use greenroom_protocol::{ErrorBody, ErrorCode, Locale, Millis, SessionId};
+use greenroom_protocol::{ErrorBody, ErrorCode, Locale, Millis, SessionId, Signal};
 use greenroom_session::Caller;
 use greenroom_session::playbook::Playbook;
 use greenroom_session::ports::{LiveTranscriber, Speaker, Transcriber};
@@ -173,6 +175,7 @@ impl Voice {
         let (inlet, line_inlet) = inlet();
         let (outlet_sender, outlet) = outlet::outlet();
         let outlet_sender = Arc::new(outlet_sender);
+        let last_words = Arc::clone(&outlet_sender);
         let is_replying = Arc::new(AtomicBool::new(false));
         let voicing = Voicing::new(
             Arc::clone(&desk),
@@ -189,10 +192,16 @@ impl Voice {
             voicing,
             is_replying: Arc::clone(&is_replying),
         });
+        let (session_id, locale) = (desk.session(), desk.locale());
         // Ends once the handle is dropped and what was said is decided, which every port's deadline bounds.
         tokio::spawn(async move {
             let _mark = mark;
-            line.run().await;
+            if AssertUnwindSafe(line.run()).catch_unwind().await.is_err() {
+                // Where it panicked is in the log already.
+                tracing::error!(%session_id, "a voice line has ended by a defect");
+                let error = ErrorBody::new(ErrorCode::SysInternal, locale);
+                last_words.signal(Signal::Notice { error });
+            }
         });
         Ok(VoiceLine {
             id,
@@ -300,6 +309,7 @@ impl VoiceLine {
         let code = match not_taken {
             NotTaken::TooFast => ErrorCode::SysRateLimit,
             NotTaken::TooMuch => ErrorCode::SysOverloaded,
+            NotTaken::Nobody => ErrorCode::SysInternal,
         };
         Box::new(ErrorBody::new(code, self.desk.locale()).with_retry_after(1))
     }

@@ -508,6 +508,13 @@ impl Line {
     }
 }
 
+impl Drop for Line {
+    /// However it ends, nobody waits for a line that is gone to give the microphone back.
+    fn drop(&mut self) {
+        self.presence.entry().floor().leave(self.id);
+    }
+}
+
 fn is_mid_reply(standing: Standing) -> bool {
     match standing {
         Standing::Silent => false,
