@@ -148,6 +148,7 @@ fn describe() {
     );
     describe_providers();
     crate::voice::observe::describe();
+    greenroom_actors::voice::describe();
 }
 
 /// What each kind of provider counts, each by provider and model.
