@@ -257,6 +257,7 @@ mod tests {
     const ROUTES: &[&str] = &[
         "get /",
         "get /api/chat/session/{session_id}",
+        "get /api/chat/session/{session_id}/assets/{asset_id}",
         "get /api/chat/session/{session_id}/events",
         "get /api/chat/session/{session_id}/ws",
         "get /api/chat/sessions",
