@@ -8,9 +8,11 @@ use greenroom_session::ports::{CallFailure, Transcription};
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
 use super::hearing::Outcome;
+use super::mouth;
 
 /// Says what each of them counts.
 pub fn describe() {
+    mouth::describe();
     describe_gauge!(
         "greenroom_voice_lines",
         "Connections with a voice line, those included whose socket went and that finish."

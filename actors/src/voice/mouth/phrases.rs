@@ -284,12 +284,12 @@ mod tests {
         sound: Option<Bytes>,
     ) -> PhraseSound {
         let made = Arc::clone(made);
-        let make = || async move {
+        let maker = || async move {
             made.fetch_add(1, Ordering::Relaxed);
             tokio::task::yield_now().await;
             sound
         };
-        sounds.sound(key(text), make).await
+        sounds.sound(key(text), maker).await
     }
 
     #[tokio::test]

@@ -251,11 +251,12 @@ impl Reply {
     }
 
     /// Nothing more of it sounds: what is being made is cancelled, what was sent is taken back, and the client throws
-    /// away what it has.
-    pub(super) fn silence(&mut self, outlet: &OutletSender, now: Instant) {
+    /// away what it has. `reason` is for operators.
+    pub(super) fn silence(&mut self, reason: &'static str, outlet: &OutletSender, now: Instant) {
         if self.voice == Voice::Silenced {
             return;
         }
+        observe::reply(reason);
         let (making, framer) = (self.making.take(), self.framer.take());
         drop((making, framer));
         if self.outgoing != Outgoing::Unbegun {

@@ -485,7 +485,7 @@ mod tests {
         silent.read(&started(1), &mut Vec::new());
         silent.read(&market, &mut Vec::new());
         silent.set_speaking(true);
-        check_script(silent, &[harbour.clone()], &[]);
+        check_script(silent, std::slice::from_ref(&harbour), &[]);
         check(&[market.clone(), harbour.clone()], &[]);
 
         let mut script = check(&[started(1), market], &["turn", "say 0 \"The market is open. \""]);
