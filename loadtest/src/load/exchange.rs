@@ -25,6 +25,8 @@ pub(super) struct Exchange {
     pub(super) onset_at: Option<Duration>,
     /// When its last sound was over.
     pub(super) end_at: Option<Duration>,
+    /// When an ear took it to be over.
+    pub(super) heard_end_at: Option<Duration>,
     /// Whether there was a `speech.started`.
     pub(super) is_noticed: bool,
     /// Its turn.
@@ -67,6 +69,7 @@ impl Exchange {
             said,
             onset_at: None,
             end_at: None,
+            heard_end_at: None,
             is_noticed: false,
             turn: None,
             is_understood: false,
@@ -167,10 +170,14 @@ impl Exchange {
     pub(super) fn sample(&self) -> Option<TurnSample> {
         let ended_at = self.end_at?;
         let latency = &self.completed.as_ref()?.latency;
-        let felt = self.first_audio_at().map(|first| millis_between(ended_at, first));
+        let since = |ended_at| {
+            let first = self.first_audio_at()?;
+            Some(millis_between(ended_at, first))
+        };
         Some(TurnSample {
             at: ended_at,
-            felt_ms: felt,
+            felt_ms: since(ended_at),
+            after_heard_end_ms: self.heard_end_at.and_then(since),
             total_ms: latency.total_ms.0,
             segments: latency.segments.clone(),
         })

@@ -205,7 +205,7 @@ impl LatencyFigures {
         let felt = turns.iter().filter_map(|turn| turn.felt_ms).collect();
         let added = turns.iter().filter_map(|turn| {
             let endpointing = turn.segment_ms(Segment::Endpointing)?;
-            Some(turn.felt_ms? - endpointing - options.simulated.total_ms())
+            Some(turn.after_heard_end_ms? - endpointing - options.simulated.total_ms())
         });
         let segments = SEGMENTS.iter().map(|segment| {
             let values = turns.iter().filter_map(|turn| turn.segment_ms(*segment));
@@ -423,6 +423,7 @@ mod tests {
         TurnSample {
             at,
             felt_ms: Some(felt_ms),
+            after_heard_end_ms: Some(felt_ms - 10.0),
             total_ms: 700,
             segments: vec![
                 part(Segment::Endpointing, 500),
@@ -491,11 +492,11 @@ mod tests {
         assert_eq!(figures["sessions"]["connected"], 2);
         assert_eq!(figures["sessions"]["session_seconds"], 15.0);
         assert_eq!(figures["counts"]["utterances"], 4);
-        // 710 and 640, less 500 for the end and 150 that the simulator takes; the others ended before or after.
+        // 700 and 630, less 500 for the end and 150 that the simulator takes; the others ended before or after.
         let added = &figures["latency_ms"]["added"];
         assert_eq!(
             (&added["count"], &added["p50"], &added["max"]),
-            (&2.into(), &(-10.0).into(), &60.0.into())
+            (&2.into(), &(-20.0).into(), &50.0.into())
         );
         assert_eq!(figures["latency_ms"]["felt"]["max"], 710.0);
         assert_eq!(figures["latency_ms"]["segments"]["endpointing"]["count"], 2);

@@ -76,6 +76,8 @@ pub(super) struct TurnSample {
     pub(super) at: Duration,
     /// From the end of the speech to the first audio frame of the reply, in milliseconds.
     pub(super) felt_ms: Option<f64>,
+    /// The same from where an ear took the speech to end, which the server counts from.
+    pub(super) after_heard_end_ms: Option<f64>,
     /// What the server says that it was.
     pub(super) total_ms: u64,
     /// And how it was spent.

@@ -262,8 +262,10 @@ impl Conversation {
     }
 
     fn end_sound(&mut self, line: Line, at: Duration) {
+        let recording = self.microphone.recording(line);
+        let heard_end_at = (at + recording.heard_end).saturating_sub(recording.end);
         if let (Line::Turn(_), Some(exchange)) = (line, &mut self.exchange) {
-            exchange.end_at = Some(at);
+            (exchange.end_at, exchange.heard_end_at) = (Some(at), Some(heard_end_at));
         }
         if let Some(overlap) = &mut self.overlap
             && overlap.line == line
