@@ -2,7 +2,8 @@
 
 use tokio::time::Instant;
 
-use super::{Line, stream_lost};
+use super::Line;
+use super::recognition::stream_lost;
 use crate::voice::desk::HeardTold;
 use crate::voice::hearing::{Action, Input};
 use crate::voice::microphone::Microphone;

@@ -5,13 +5,13 @@
 //! It ends once its socket has hung up and everything that was said in full is decided.
 
 mod acts;
+mod recognition;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use greenroom_audio::ear::{DropReason, EarEvent, SpeakerPace, Utterance};
 use greenroom_protocol::{CallId, ErrorBody, ErrorCode, Signal, SpeechDiscardReason};
-use greenroom_session::ports::{CallFailure, LiveTranscriptionEvent};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -428,65 +428,6 @@ impl Line {
         self.feed_recogniser();
     }
 
-    fn open_recogniser(&mut self) {
-        let (desk, vocabulary) = (&self.desk, &self.vocabulary);
-        self.recogniser.open(|| desk.stream_request(vocabulary.clone()));
-    }
-
-    /// Lets the recogniser hear what is new of the utterance under way.
-    fn feed_recogniser(&mut self) {
-        if self.recogniser.is_hearing()
-            && let Some(speech) = self.microphone.as_ref().and_then(Microphone::speech_so_far)
-        {
-            self.recogniser.hear(speech);
-        }
-        if self.microphone.is_none() && self.hearing.is_quiet() {
-            self.recogniser.close();
-        }
-    }
-
-    fn recognised(&mut self, news: News) {
-        match news {
-            News::Opened(Ok(())) => {}
-            News::Opened(Err(failure)) => {
-                let (session_id, code) = (self.desk.session(), failure.code.as_str());
-                tracing::warn!(%session_id, code, reason = failure.reason, "a recogniser could not be opened");
-            }
-            News::Event(LiveTranscriptionEvent::Partial { call_id, text }) => {
-                self.hear(Input::Partial { call_id, text });
-            }
-            News::Event(LiveTranscriptionEvent::Final {
-                call_id,
-                transcription,
-            }) => self.transcribed_along(call_id, Ok(transcription)),
-            News::Event(LiveTranscriptionEvent::Failed { call_id, failure }) => {
-                self.transcribed_along(call_id, Err(failure));
-            }
-            News::Lost(calls) => {
-                for call_id in calls {
-                    self.transcribed_along(call_id, Err(stream_lost()));
-                }
-            }
-        }
-    }
-
-    fn transcribed_along(
-        &mut self,
-        call_id: CallId,
-        result: Result<greenroom_session::ports::Transcription, CallFailure>,
-    ) {
-        if let Some(committed_at) = self.forget_commit(call_id) {
-            observe::transcribed("stream", committed_at.elapsed(), &result);
-        }
-        self.hear(Input::Transcribed { call_id, result });
-        self.feed_recogniser();
-    }
-
-    fn forget_commit(&mut self, call_id: CallId) -> Option<Instant> {
-        let index = self.committed.iter().position(|(call, _)| *call == call_id)?;
-        Some(self.committed.swap_remove(index).1)
-    }
-
     /// Whether a reply is under way whose question was not heard, here or on the line that speaks.
     fn is_mid_reply(&self) -> bool {
         if self.voicing.has_the_floor() {
@@ -520,15 +461,5 @@ fn is_mid_reply(standing: Standing) -> bool {
         Standing::Silent => false,
         Standing::Pending { .. } => true,
         Standing::Speaking { question_heard, .. } => !question_heard,
-    }
-}
-
-fn stream_lost() -> CallFailure {
-    CallFailure {
-        code: ErrorCode::SttFailed,
-        retryable: true,
-        retry_after: None,
-        reason: "the stream to the recogniser is gone".to_owned(),
-        receipt: None,
     }
 }
