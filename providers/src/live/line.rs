@@ -161,6 +161,10 @@ impl Line {
 
 impl Queues {
     fn begin(&mut self, call_id: CallId) {
+        if self.hung_up {
+            // Nobody would take its end.
+            return;
+        }
         self.discard();
         self.speaking = Speaking::Aloud;
         self.utterances += 1;
@@ -325,9 +329,13 @@ mod tests {
         (line, halves)
     }
 
-    /// Both halves are still there, or this would have no end.
+    /// All that waits. A hang-up never ceases to be what is to be done, so it is the last.
     fn commands(line: &Line) -> Vec<Command> {
-        std::iter::from_fn(|| line.next_command().now_or_never()).collect()
+        let waiting = std::iter::from_fn(|| line.next_command().now_or_never());
+        let mut is_hung_up = false;
+        waiting
+            .take_while(|command| !std::mem::replace(&mut is_hung_up, *command == Command::HangUp))
+            .collect()
     }
 
     #[test]
@@ -431,9 +439,26 @@ mod tests {
         let (line, halves) = line();
         assert_eq!(line.next_command().now_or_never(), None);
         drop(halves.audio);
-        assert_eq!(line.next_command().now_or_never(), Some(Command::HangUp));
+        assert_eq!(commands(&line), [Command::HangUp]);
         let (line, halves) = self::line();
         drop(halves.events);
-        assert_eq!(line.next_command().now_or_never(), Some(Command::HangUp));
+        assert_eq!(commands(&line), [Command::HangUp]);
+    }
+
+    #[test]
+    fn nothing_is_kept_for_a_listener_who_has_gone() {
+        let (line, mut halves) = line();
+        drop(halves.events);
+        for number in 0..40 {
+            halves.audio.begin(id(number));
+            halves.audio.append(&[1]);
+            halves.audio.commit();
+            if number == 20 {
+                line.end(failure());
+            }
+        }
+        let queues = line.queues();
+        assert_eq!((queues.commands.len(), queues.samples_waiting), (0, 0));
+        assert!(queues.events.is_empty());
     }
 }

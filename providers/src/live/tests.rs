@@ -43,7 +43,7 @@ fn field() -> impl Strategy<Value = Value> {
         (1..6_u8).prop_map(|number| json!(CallId::new(ulid::Ulid(number.into())).to_string())),
         "\\PC{0,8}".prop_map(|text| json!(text)),
         Just(json!({"type": "duration", "seconds": 2})),
-        Just(json!({"type": "server_error", "code": "input_audio_buffer_commit_empty"})),
+        Just(json!("input_audio_buffer_commit_empty")),
         Just(json!([{"code": "ko"}])),
         Just(Value::Null),
         any::<i64>().prop_map(|number| json!(number)),

@@ -346,8 +346,8 @@ impl Utterances {
         }
         let named = error.event_id.as_deref().filter(|_| error.is_nothing_committed());
         let place = named.and_then(|event_id| {
-            let mut ids = self.under_way.iter().map(|utterance| utterance.id.to_string());
-            ids.position(|id| id == event_id)
+            let mut utterances = self.under_way.iter();
+            utterances.position(|utterance| utterance.is_commit_of(event_id))
         });
         let Some(place) = place else {
             return Err(Fault::reported(&error.said));
@@ -430,6 +430,13 @@ impl Utterance {
 
     fn is_waited_for(&self) -> bool {
         matches!(self.state, State::Open { .. } | State::Committed { .. })
+    }
+
+    /// Whether this event was its commit. Of one that was not committed a provider may name the call as well, and means
+    /// nothing by it.
+    fn is_commit_of(&self, event_id: &str) -> bool {
+        let is_committed = matches!(self.state, State::Committed { .. } | State::CommitOwed);
+        is_committed && self.id.to_string() == event_id
     }
 
     /// How long what was sent of it lasts.
