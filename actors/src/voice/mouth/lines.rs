@@ -81,17 +81,20 @@ impl Lines {
         }
     }
 
-    /// How much of each message was heard when so much of the sound was played.
+    /// How much of each message was heard when so much of the sound was played. A question that counts as heard was heard
+    /// to its end.
     pub(super) fn heard(&self, played: Millis, pace: &SpeakingPace) -> Vec<HeardPart> {
+        let question_end = self.heard_question_end(played, pace).unwrap_or(0);
         let mut parts = Vec::new();
-        let mut before_ms = 0;
+        let (mut before_ms, mut before_bytes) = (0, 0);
         let by_message = |a: &Line, b: &Line| a.words.message == b.words.message;
         for message in self.lines.chunk_by(by_message) {
             let said = said(message, pace);
             let sound_ms: u64 = said.iter().map(|part| part.duration.0).sum();
             let heard_ms = Millis(played.0.saturating_sub(before_ms).min(sound_ms));
             let text: String = said.iter().map(|part| part.text).collect();
-            let heard = &text[..heard_prefix(&said, heard_ms)];
+            let question_end = question_end.saturating_sub(before_bytes).min(text.len());
+            let heard = &text[..heard_prefix(&said, heard_ms).max(question_end)];
             let number = message.first().map_or(0, |line| line.words.message);
             parts.resize_with(parts.len().max(number), HeardPart::default);
             parts.push(HeardPart {
@@ -99,12 +102,18 @@ impl Lines {
                 text: heard.trim_start().to_owned(),
             });
             before_ms += sound_ms;
+            before_bytes += text.len();
         }
         parts
     }
 
-    /// Whether the reply's question was heard to its end, when so much of the sound was played.
+    /// Whether the reply's question counts as heard, when so much of the sound was played.
     pub(super) fn is_question_heard(&self, played: Millis, pace: &SpeakingPace) -> bool {
+        self.heard_question_end(played, pace).is_some()
+    }
+
+    /// Where the reply's question ends in its text, if it counts as heard.
+    fn heard_question_end(&self, played: Millis, pace: &SpeakingPace) -> Option<usize> {
         let said = said(&self.lines, pace);
         let whole: String = self
             .lines
@@ -112,7 +121,7 @@ impl Lines {
             .map(|line| line.words.sentence.text.as_str())
             .collect();
         let played = Millis(played.0.saturating_add(ANSWERS_EARLY.0));
-        question_end(&whole).is_some_and(|end| heard_prefix(&said, played) >= end)
+        question_end(&whole).filter(|end| heard_prefix(&said, played) >= *end)
     }
 
     fn under_way(&mut self) -> Option<&mut Line> {
@@ -248,6 +257,16 @@ mod tests {
                 asks.0.is_question_heard(Millis(played_ms), &asks.1),
                 heard,
                 "{played_ms} ms"
+            );
+        }
+        // Who judges by it and who is told agree.
+        for played_ms in (0..5_000).step_by(10) {
+            let told = asks.0.heard(Millis(played_ms), &asks.1);
+            let is_told = told[1].text == "What is it?";
+            assert_eq!(
+                asks.0.is_question_heard(Millis(played_ms), &asks.1),
+                is_told,
+                "{played_ms} ms: {told:?}"
             );
         }
         let unmade = lines(&[(0, "Very good. "), (1, "What is it?")], 1, 0);

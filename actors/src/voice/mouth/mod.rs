@@ -88,7 +88,8 @@ pub enum Standing {
     Speaking {
         /// Its turn; the greeting answers none.
         turn_id: Option<TurnId>,
-        /// Whether its question was heard, as far as is known. A reply that asks nothing has none that could be.
+        /// Whether its question was heard, as far as the client said; then what is told of the reply says so too. A reply
+        /// that asks nothing has none that could be.
         question_heard: bool,
     },
 }
@@ -279,7 +280,7 @@ impl Mouth {
         let now = Instant::now();
         match &self.reply {
             Some(reply) if reply.is_sounding(now) => {
-                let heard = millis(reply.playback.probably_heard());
+                let heard = millis(reply.playback.heard());
                 Standing::Speaking {
                     turn_id: reply.turn_id,
                     question_heard: reply.lines.is_question_heard(heard, &self.pace),

@@ -215,11 +215,6 @@ impl Playback {
         self.acked.map_or(Duration::ZERO, |ack| ack.played)
     }
 
-    /// How much was probably heard: a client that never acks is taken to play what it is sent.
-    pub(super) fn probably_heard(&self) -> Duration {
-        self.acked.map_or(self.position, |ack| ack.played)
-    }
-
     /// How much was made and is not sent.
     pub(super) fn waiting_sound(&self) -> Duration {
         self.waiting_sound
