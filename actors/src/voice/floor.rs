@@ -26,7 +26,7 @@ pub(crate) struct FloorState {
     hushed: bool,
     /// How many replies the holder cut off.
     cut_offs: u64,
-    /// Whether whoever speaks is amid a reply whose question was not heard.
+    /// Whether whoever speaks is amid a reply whose question was not heard, as they said last.
     mid_reply: bool,
 }
 
@@ -56,6 +56,11 @@ impl FloorState {
     pub(crate) fn is_mid_reply(&self) -> bool {
         self.mid_reply
     }
+
+    /// What another line was amid is over.
+    fn forget_reply_unless_of(&mut self, speaker: Option<LineId>) {
+        self.mid_reply &= self.speaker() == speaker;
+    }
 }
 
 impl Floor {
@@ -67,6 +72,7 @@ impl Floor {
     /// Gives the microphone to a line, whoever held it, and says whether the line wants to hear replies.
     pub(crate) fn take(&self, line: LineId, output: bool) {
         self.state.send_modify(|state| {
+            let speaker = state.speaker();
             if state.holder != Some(line) {
                 state.hushed = false;
             }
@@ -75,6 +81,7 @@ impl Floor {
             if output {
                 state.outputs.push(line);
             }
+            state.forget_reply_unless_of(speaker);
         });
     }
 
@@ -126,6 +133,7 @@ impl Floor {
         self.state.send_if_modified(|state| {
             let before = state.clone();
             change(state);
+            state.forget_reply_unless_of(before.speaker());
             *state != before
         });
     }
@@ -192,6 +200,13 @@ mod tests {
         assert!(
             !floor.state.borrow().is_hushed(),
             "who took the microphone has heard nothing yet"
+        );
+        floor.take(B, false);
+        assert!(floor.state.borrow().is_mid_reply());
+        floor.leave(A);
+        assert!(
+            !floor.state.borrow().is_mid_reply(),
+            "whoever was amid a reply is gone, and so is the reply"
         );
     }
 }
