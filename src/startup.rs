@@ -143,7 +143,7 @@ fn announcement(address: SocketAddr, config: &Config, providers: &Providers, pla
                     format!("; input {}, output {}", policy_name(input), policy_name(output))
                 }
                 Dependency::Stt => match providers.live_status() {
-                    Some(live) => format!("; while somebody speaks, {}", live.model),
+                    Some(live_provider) => format!("; while somebody speaks, {}", live_provider.model),
                     None => "; each utterance once it is complete".to_owned(),
                 },
                 Dependency::Llm | Dependency::Search | Dependency::Tts => String::new(),

@@ -66,6 +66,18 @@ pub(super) struct Connection<S> {
     voice: SocketVoice,
 }
 
+/// Where a client comes in.
+pub(super) struct Entrance {
+    /// Behind what it has seen, or behind the view.
+    pub(super) cursor: Cursor,
+    /// The session as it is.
+    pub(super) view: SessionView,
+    /// The playbook of the session, or why it cannot be had.
+    pub(super) playbook: Result<Arc<Playbook>, Box<ErrorBody>>,
+    /// The event behind which it is told what it missed; without one it begins with a snapshot.
+    pub(super) replay_from: Option<Seq>,
+}
+
 /// What can happen on a connection.
 enum Happening {
     /// The session committed something.
@@ -101,17 +113,20 @@ impl<S> Connection<S>
 where
     S: Stream<Item = Result<Message, Error>> + Sink<Message, Error = Error> + Unpin + Send,
 {
-    /// A connection that begins with a snapshot, or with what came after `replay_from`.
+    /// A connection that begins now.
     pub(super) fn new(
         app: Arc<App>,
         asker: Asker,
         progress: WriteProgress,
         socket: S,
-        cursor: Cursor,
-        view: SessionView,
-        playbook: Result<Arc<Playbook>, Box<ErrorBody>>,
-        replay_from: Option<Seq>,
+        entrance: Entrance,
     ) -> Self {
+        let Entrance {
+            cursor,
+            view,
+            playbook,
+            replay_from,
+        } = entrance;
         let now = Instant::now();
         let (session, locale) = (view.session_id, view.locale);
         let mut outbox = Outbox::default();
@@ -341,7 +356,11 @@ where
             kind,
         };
         let (directory, session) = (self.app.directory.clone(), self.session);
+        let cancelling = self.voice.cancelling();
         self.commands.push(Box::pin(async move {
+            if let Some(cancelling) = cancelling {
+                cancelling.await;
+            }
             let answer = send(&directory, session, command).await;
             Answered { id, is_turn, answer }
         }));

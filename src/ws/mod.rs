@@ -28,7 +28,7 @@ use utoipa::IntoParams;
 use crate::app::App;
 use crate::http::{Asker, Failure, InQuery, Peer, RequestId, parse_event_id};
 use close::CloseReason;
-use connection::Connection;
+use connection::{Connection, Entrance};
 
 /// The name of the protocol on the socket.
 const SUBPROTOCOL: &str = "greenroom.v1";
@@ -142,23 +142,19 @@ impl Guest {
             .await
         {
             Ok((cursor, view)) => {
-                let replay_from = self.after;
                 // The log of a session whose playbook is damaged is read all the same.
                 let playbook = self.app.playbooks.pinned(&view.playbook.hash).await;
                 let playbook =
                     playbook.map_err(|error| Box::new(Failure::from(error).into_body(view.locale)));
-                Connection::new(
-                    self.app,
-                    self.asker,
-                    self.peer.progress,
-                    socket,
+                let entrance = Entrance {
                     cursor,
                     view,
                     playbook,
-                    replay_from,
-                )
-                .run()
-                .await
+                    replay_from: self.after,
+                };
+                Connection::new(self.app, self.asker, self.peer.progress, socket, entrance)
+                    .run()
+                    .await
             }
             Err(refused) => {
                 let reason = CloseReason::of_refusal(&refused);

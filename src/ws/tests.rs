@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use super::close::CloseReason;
-use super::connection::Connection;
+use super::connection::{Connection, Entrance};
 use crate::http::{Asker, WriteProgress};
 use crate::lifecycle::Phase;
 use crate::rate;
@@ -109,16 +109,14 @@ impl Client {
         let socket = MemorySocket::default();
         socket.0.lock().unwrap().takes_nothing = takes_nothing;
         let app = Arc::clone(&server.app);
-        let connection = Connection::new(
-            app,
-            asker,
-            WriteProgress::default(),
-            socket.clone(),
+        let entrance = Entrance {
             cursor,
             view,
             playbook,
-            after,
-        );
+            replay_from: after,
+        };
+        let progress = WriteProgress::default();
+        let connection = Connection::new(app, asker, progress, socket.clone(), entrance);
         Self {
             socket,
             read: 0,

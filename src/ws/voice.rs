@@ -1,15 +1,26 @@
 //! The microphone and the loudspeaker of one socket: a line of live voice, once the client has asked for one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared, join};
 use greenroom_actors::voice::{LineOwner, Outlet, VoiceLine};
 use greenroom_protocol::{ErrorBody, ErrorCode, Locale, SessionId};
 use greenroom_session::playbook::Playbook;
 use metrics::counter;
+use tokio::time::{Instant, timeout_at};
 
 use super::inbound::VoiceAsk;
 use crate::app::App;
 use crate::http::Asker;
+
+/// How long what follows a cancelled reply waits for the session to know what was heard of it. A commit takes
+/// milliseconds; a session that takes longer learns of it in the wrong order.
+const CANCELLED_WITHIN: Duration = Duration::from_secs(1);
+
+/// Returns once the session knows what was heard of the replies that were cancelled, or after a second.
+pub type Cancelling = Shared<BoxFuture<'static, ()>>;
 
 /// What a socket has to do with live voice. Dropping it hangs up.
 pub struct SocketVoice {
@@ -20,6 +31,7 @@ pub struct SocketVoice {
     /// The playbook of the session, or why it cannot be had.
     playbook: Result<Arc<Playbook>, Box<ErrorBody>>,
     line: Option<VoiceLine>,
+    cancelling: Option<Cancelling>,
 }
 
 impl SocketVoice {
@@ -38,6 +50,7 @@ impl SocketVoice {
             locale,
             playbook,
             line: None,
+            cancelling: None,
         }
     }
 
@@ -81,9 +94,28 @@ impl SocketVoice {
 
     /// The client ends the reply: its sound, if it is spoken here, ends at once.
     pub fn cancel_reply(&mut self) {
-        if let Some(line) = &mut self.line {
-            line.cancel_reply();
-        }
+        let Some(cancelled) = self.line.as_mut().and_then(VoiceLine::cancel_reply) else {
+            return;
+        };
+        let deadline = Instant::now() + CANCELLED_WITHIN;
+        let before = self.cancelling();
+        let told = async move {
+            let all = join(cancelled.told(), async {
+                if let Some(before) = before {
+                    before.await;
+                }
+            });
+            if timeout_at(deadline, all).await.is_err() {
+                tracing::warn!("a session takes long to learn what was heard of a reply");
+            }
+        };
+        self.cancelling = Some(told.boxed().shared());
+    }
+
+    /// What every command of this socket waits for before it is sent, so that they keep their order.
+    pub fn cancelling(&mut self) -> Option<Cancelling> {
+        self.cancelling.take_if(|cancelling| cancelling.peek().is_some());
+        self.cancelling.clone()
     }
 
     fn open_line(&self) -> Result<VoiceLine, Box<ErrorBody>> {

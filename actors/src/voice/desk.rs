@@ -155,14 +155,6 @@ impl Desk {
         }
     }
 
-    /// Ends the reply that is under way, of which nothing was spoken here.
-    pub(super) async fn cancel_response(&self) {
-        if let Err(error) = self.send(None, CommandKind::CancelResponse).await {
-            let (session_id, code) = (self.session(), error.code.as_str());
-            tracing::warn!(%session_id, code, "a reply could not be cancelled");
-        }
-    }
-
     /// Sends a command in the name of whom the line works for.
     pub(super) async fn send(
         &self,

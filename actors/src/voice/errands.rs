@@ -134,16 +134,6 @@ impl Errands {
         self.sayings.push_back(errand.boxed());
     }
 
-    /// Ends the reply that is under way, after all that was to be said before.
-    pub(super) fn cancel_response(&mut self) {
-        let desk = Arc::clone(&self.desk);
-        let errand = async move {
-            desk.cancel_response().await;
-            Done::Told
-        };
-        self.sayings.push_back(errand.boxed());
-    }
-
     /// Settles a call.
     pub(super) fn settle(&mut self, call_id: CallId, settlement: Box<Settlement>) {
         let desk = Arc::clone(&self.desk);

@@ -39,7 +39,7 @@ use greenroom_protocol::{ErrorBody, ErrorCode, Locale, Millis, SessionId, Signal
 use greenroom_session::Caller;
 use greenroom_session::playbook::Playbook;
 use greenroom_session::ports::{LiveTranscriber, Speaker, Transcriber};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio_util::task::TaskTracker;
 
 use self::desk::Desk;
@@ -121,6 +121,12 @@ pub struct VoiceLine {
     outlet: Outlet,
     is_replying: Arc<AtomicBool>,
     format: Option<ear::FrameFormat>,
+}
+
+/// A reply that was cancelled, until its session knows.
+#[derive(Debug)]
+pub struct CancelledReply {
+    told: oneshot::Receiver<()>,
 }
 
 /// A line that is there. The count is undone however its task ends.
@@ -289,10 +295,15 @@ impl VoiceLine {
         self.inlet.played(reply_id, played);
     }
 
-    /// Ends the reply that is spoken here, and tells the session what was heard of it. Whether there is one: if not, the
-    /// session is to be told by [`greenroom_session::CommandKind::CancelResponse`].
-    pub fn cancel_reply(&mut self) -> bool {
-        self.is_replying.load(Ordering::Relaxed) && self.inlet.wish(Wish::CancelReply).is_ok()
+    /// Ends the reply that is spoken here, and tells the session what was heard of it. None if nothing is spoken here: what
+    /// else there is to be ended, the session is to be told by [`greenroom_session::CommandKind::CancelResponse`].
+    pub fn cancel_reply(&mut self) -> Option<CancelledReply> {
+        if !self.is_replying.load(Ordering::Relaxed) {
+            return None;
+        }
+        let (sender, told) = oneshot::channel();
+        let wished = self.inlet.wish(Wish::CancelReply { told: sender });
+        wished.ok().map(|()| CancelledReply { told })
     }
 
     /// What is to be sent to the client.
@@ -317,6 +328,14 @@ impl VoiceLine {
     fn not_started(&self) -> Box<ErrorBody> {
         let error = ErrorBody::new(ErrorCode::InputInvalid, self.desk.locale());
         Box::new(error.with_details("audio came without audio.start"))
+    }
+}
+
+impl CancelledReply {
+    /// Returns once the session has answered what was heard of the reply, or nobody is left to tell it.
+    pub async fn told(self) {
+        // Nothing is ever sent: the other end is dropped.
+        self.told.await.ok();
     }
 }
 

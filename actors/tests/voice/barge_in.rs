@@ -166,12 +166,18 @@ async fn the_pause_comes_within_the_moment_in_which_speech_is_certain() {
 async fn a_client_that_cancels_is_told_what_it_heard() {
     let exchange = Exchange::new().await;
     let mut phone = amid_reply(&exchange, headset()).await;
-    assert!(phone.line.cancel_reply());
+    let cancelled = phone.line.cancel_reply().unwrap();
+    cancelled.told().await;
+    assert_eq!(
+        exchange.heard().len(),
+        1,
+        "whoever waited may say something else now"
+    );
     phone.listen(PAUSE).await;
     assert_eq!(phone.names(), ["cancel"]);
     let [heard] = exchange.heard().try_into().unwrap();
     assert!(REPLY.starts_with(heard.as_str()) && heard.len() < REPLY.len());
-    assert!(!phone.line.cancel_reply(), "nothing is spoken any more");
+    assert!(phone.line.cancel_reply().is_none(), "nothing is spoken any more");
 }
 
 #[tokio::test(start_paused = true)]

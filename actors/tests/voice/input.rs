@@ -21,7 +21,7 @@ async fn nothing_is_heard_before_the_start() {
     );
     assert_eq!(phone.line.commit().unwrap_err().code, ErrorCode::InputInvalid);
     assert_eq!(phone.line.stop().unwrap_err().code, ErrorCode::InputInvalid);
-    assert!(!phone.line.cancel_reply());
+    assert!(phone.line.cancel_reply().is_none());
 }
 
 #[tokio::test(start_paused = true)]
@@ -147,14 +147,14 @@ async fn audio_that_is_no_speech_because_nobody_speaks_so_fast_is_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn an_ear_that_panics_costs_its_utterance_and_nothing_else() {
-    let word = recorded("yes");
-    let fatal = frames(&word).swap_remove(frames(&word).len() / 2);
+    let speech = recorded("yes");
+    let fatal = frames(&speech).swap_remove(frames(&speech).len() / 2);
     let world = World::with(|config| config.faults.panic_ear_on = Some(fatal)).await;
     let exchange = Exchange::with(world, Setting::default()).await;
     exchange.ears.next(Answer::Words("Okay then"));
     let mut phone = exchange.phone();
     phone.line.start(&microphone()).unwrap();
-    phone.say(&word).await;
+    phone.say(&speech).await;
     phone.listen(PAUSE).await;
     let told = phone.names();
     assert!(

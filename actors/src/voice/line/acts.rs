@@ -30,7 +30,13 @@ impl Line {
     fn act(&mut self, action: Action) -> Option<Input> {
         match action {
             Action::Tell(signal) => self.outlet.signal(*signal),
-            Action::Hush => self.hush(true),
+            Action::Hush => {
+                self.hush(true);
+                let onset = self.microphone.as_mut().and_then(Microphone::take_onset);
+                if let Some(arrived_at) = onset {
+                    observe::onset_to_pause(arrived_at.elapsed());
+                }
+            }
             Action::Unhush => self.hush(false),
             Action::CutOff => self.cut_off(),
             Action::Reserve { utterance } => self.errands.reserve(utterance),
@@ -64,28 +70,38 @@ impl Line {
         None
     }
 
+    /// The floor knows too, for whoever comes to speak meanwhile.
     fn hush(&mut self, hushed: bool) {
+        self.hush_here();
+        self.presence.entry().floor().hush(self.id, hushed);
+    }
+
+    /// Lets the mouth of this line, if it is the one that speaks, be silent as long as somebody is heard.
+    pub(super) fn hush_here(&mut self) {
         if self.voicing.has_the_floor() {
-            self.voicing.hush(hushed);
-        } else {
-            self.presence.entry().floor().hush(self.id, hushed);
-        }
-        let onset = self.microphone.as_mut().and_then(Microphone::take_onset);
-        if let (true, Some(arrived_at)) = (hushed, onset) {
-            observe::onset_to_pause(arrived_at.elapsed());
+            let floor = self.floor.borrow();
+            let is_hushed_elsewhere = floor.holder() != Some(self.id) && floor.is_hushed();
+            drop(floor);
+            self.voicing.hush(self.hearing.is_hushed() || is_hushed_elsewhere);
         }
     }
 
     fn cut_off(&mut self) {
-        if !self.voicing.has_the_floor() {
-            return self.presence.entry().floor().cut_off(self.id);
+        if self.voicing.has_the_floor() {
+            self.cut_off_here();
+        } else {
+            self.presence.entry().floor().cut_off(self.id);
         }
+    }
+
+    /// Ends the reply that is being spoken on this line, if there is one.
+    pub(super) fn cut_off_here(&mut self) {
         if let Some(heard) = self.voicing.cut_off() {
             self.tell_heard(heard, true);
         }
         self.tape.cut_off();
         // To cancel ends a hold, and somebody may still be speaking.
-        self.voicing.hush(self.hearing.is_hushed());
+        self.hush_here();
     }
 
     /// The greeting answers no turn, and there is nobody to tell of it.

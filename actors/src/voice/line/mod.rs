@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use greenroom_audio::ear::{DropReason, EarEvent, SpeakerPace, Utterance};
 use greenroom_protocol::{CallId, ErrorBody, ErrorCode, Signal, SpeechDiscardReason};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
 use crate::cursor::Listener;
@@ -43,8 +43,11 @@ pub(super) enum Wish {
     Commit,
     /// Forget what was heard and makes no turn yet, and hear no more.
     Stop,
-    /// End the reply that is under way.
-    CancelReply,
+    /// End the reply that is being spoken here.
+    CancelReply {
+        /// Dropped once the session has answered what was heard of it.
+        told: oneshot::Sender<()>,
+    },
     /// The client is gone.
     HangUp,
 }
@@ -322,10 +325,10 @@ impl Line {
                 self.switch_off();
                 self.hear(Input::Forgotten);
             }
-            Wish::CancelReply => match self.voicing.cut_off() {
-                Some(heard) => self.tell_heard(heard, true),
-                None => self.errands.cancel_response(),
-            },
+            Wish::CancelReply { told } => {
+                self.cut_off_here();
+                self.errands.lastly(async move { drop(told) });
+            }
             Wish::HangUp => self.hang_up(),
         }
     }
@@ -361,10 +364,8 @@ impl Line {
             self.outlet.signal(Signal::MicrophoneTaken {});
         }
         self.look_at_floor();
-        if self.voicing.has_the_floor() && self.holds_the_floor() {
-            // A mouth that is new knows nothing of what waits to be decided.
-            self.voicing.hush(self.hearing.is_hushed());
-        }
+        // A mouth that is new knows nothing of what waits to be decided.
+        self.hush_here();
     }
 
     /// Hears no more, and records no more. An utterance under way is dropped.
@@ -400,11 +401,11 @@ impl Line {
         }
         self.voicing.set_floor(floor.speaker() == Some(self.id));
         let cut_off = std::mem::replace(&mut self.cut_offs, floor.cut_offs()) != floor.cut_offs();
-        if self.voicing.has_the_floor() && floor.holder() != Some(self.id) {
-            if cut_off && let Some(heard) = self.voicing.cut_off() {
-                self.tell_heard(heard, true);
+        if floor.speaker() == Some(self.id) && floor.holder() != Some(self.id) {
+            if cut_off {
+                self.cut_off_here();
             }
-            self.voicing.hush(floor.is_hushed());
+            self.hush_here();
         }
     }
 
