@@ -9,12 +9,13 @@
 #[path = "../tests/ear_scenes/mod.rs"]
 mod ear_scenes;
 
+use std::f32::consts::TAU;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use ear_scenes::score::Score;
 use ear_scenes::sounds::{Noise, cough};
-use ear_scenes::{BACKCHANNELS, Scene, ms};
+use ear_scenes::{BACKCHANNELS, NO_ECHO_DB, Scene, ms};
 use greenroom_audio::ear::{DetectorKind, Ear, EarEvent, EarSettings, FrameFormat};
 use greenroom_audio::{SPEECH_RATE_HZ, pcm};
 use peak_alloc::PeakAlloc;
@@ -75,6 +76,77 @@ fn scenes() -> Vec<(&'static str, Scene)> {
     ]
 }
 
+/// The same sentences, said while a reply plays all through; the ear is told that it does. The voice is unknown, but where
+/// the reply begins after the first sentence.
+fn reply_scenes() -> Vec<(&'static str, Scene)> {
+    let sentences = Scene::sentences;
+    let known = |below_db: f32| {
+        let scene = sentences();
+        let place = scene.spoken[0].samples.end + ms(1_500);
+        scene.in_reply_from(place, move |_| below_db)
+    };
+    let wavering = |passed_s: f32| 27.5 - 7.5 * (passed_s * TAU / 4.0).cos();
+    let converging = |passed_s: f32| 10.0 + (passed_s * 20.0).min(20.0);
+    let far = |below_db| {
+        let far_away = sentences().quieter(15.0).with(Noise::Pink, -65.0);
+        far_away.in_reply_from(ms(1_000), move |_| below_db)
+    };
+    let noisy = |noise, snr_db, below_db| sentences().with_snr(noise, snr_db).in_reply(below_db);
+    let alone = |below_db| Scene::silent(30_000).in_reply(below_db);
+    vec![
+        ("no echo", sentences().in_reply(NO_ECHO_DB)),
+        ("echo at -40 dB", sentences().in_reply(40.0)),
+        ("echo at -30 dB", sentences().in_reply(30.0)),
+        ("echo at -20 dB", sentences().in_reply(20.0)),
+        ("echo at -15 dB", sentences().in_reply(15.0)),
+        ("echo at -10 dB", sentences().in_reply(10.0)),
+        ("known, -20 dB", known(20.0)),
+        ("known, -15 dB", known(15.0)),
+        ("known, -10 dB", known(10.0)),
+        ("-20 to -35, in 4 s", sentences().in_reply_from(0, wavering)),
+        ("-10 to -30, in 1 s", sentences().in_reply_from(0, converging)),
+        ("far, no echo", far(NO_ECHO_DB)),
+        ("far, 20 dB below", far(35.0)),
+        ("white 10 dB, none", noisy(Noise::White, 10.0, NO_ECHO_DB)),
+        ("white 10 dB, -20 dB", noisy(Noise::White, 10.0, 20.0)),
+        ("pink 5 dB, none", noisy(Noise::Pink, 5.0, NO_ECHO_DB)),
+        ("pink 5 dB, -20 dB", noisy(Noise::Pink, 5.0, 20.0)),
+        ("music 20 dB, none", noisy(Noise::Music, 20.0, NO_ECHO_DB)),
+        ("-30 dB alone", alone(30.0)),
+        ("-20 dB alone", alone(20.0)),
+        ("-15 dB alone", alone(15.0)),
+        ("-10 dB alone", alone(10.0)),
+    ]
+}
+
+/// Every second sentence interrupts a reply, which stops; and sounds that are no sentences.
+fn interruption_scenes() -> Vec<(&'static str, Scene)> {
+    let interrupting = |below_db| Scene::sentences().interrupting(below_db);
+    let softer = |by_db, below_db| {
+        let softer = Scene::sentences().every_second_softer(by_db);
+        softer.interrupting(below_db)
+    };
+    let coughs = |below_db| {
+        let coughs = Scene::silent(30_000).with_sounds(&cough(), &[3_000, 8_000, 13_000, 18_000, 23_000]);
+        coughs.in_reply(below_db)
+    };
+    let backchannels = |below_db| Scene::of(&BACKCHANNELS, 2_500).in_reply(below_db);
+    vec![
+        ("no echo", interrupting(NO_ECHO_DB)),
+        ("echo at -30 dB", interrupting(30.0)),
+        ("echo at -20 dB", interrupting(20.0)),
+        ("echo at -15 dB", interrupting(15.0)),
+        ("echo at -10 dB", interrupting(10.0)),
+        ("10 softer, no echo", softer(10.0, NO_ECHO_DB)),
+        ("10 softer, -30 dB", softer(10.0, 30.0)),
+        ("10 softer, -20 dB", softer(10.0, 20.0)),
+        ("5 coughs, no echo", coughs(NO_ECHO_DB)),
+        ("5 coughs, -30 dB", coughs(30.0)),
+        ("backchannels, none", backchannels(NO_ECHO_DB)),
+        ("backchannels, -20 dB", backchannels(20.0)),
+    ]
+}
+
 /// The rooms that matter, for sentences that no threshold was chosen on.
 fn held_out_scenes() -> Option<Vec<(&'static str, Scene)>> {
     let recordings: Vec<(&'static str, Vec<i16>)> = HELD_OUT_VOICES
@@ -95,6 +167,12 @@ fn held_out_scenes() -> Option<Vec<(&'static str, Scene)>> {
         ("hum 10 dB", with(Noise::Hum, 10.0)),
         ("clicks 10 dB", with(Noise::Clicks, 10.0)),
         ("music 10 dB", with(Noise::Music, 10.0)),
+        ("reply, no echo", sentences.clone().in_reply(NO_ECHO_DB)),
+        ("reply, -30 dB", sentences.clone().in_reply(30.0)),
+        ("reply, -20 dB", sentences.clone().in_reply(20.0)),
+        ("every 2nd, no echo", sentences.clone().interrupting(NO_ECHO_DB)),
+        ("every 2nd, -30 dB", sentences.clone().interrupting(30.0)),
+        ("every 2nd, -20 dB", sentences.clone().interrupting(20.0)),
     ])
 }
 
@@ -268,6 +346,13 @@ fn main() {
         ..EarSettings::default()
     };
     report("gated earshot", with(DetectorKind::GatedEarshot, false), &scenes);
+    let usual = EarSettings::default();
+    report("gated earshot, told that a reply plays", usual, &reply_scenes());
+    report(
+        "gated earshot, told that a reply plays, which is interrupted",
+        usual,
+        &interruption_scenes(),
+    );
     report("earshot", with(DetectorKind::Earshot, false), &scenes);
     report("energy", with(DetectorKind::Energy, false), &scenes);
     report(

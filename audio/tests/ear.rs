@@ -4,7 +4,7 @@ mod ear_scenes;
 
 use ear_scenes::score::{Score, quantile};
 use ear_scenes::sounds::{Noise, cough};
-use ear_scenes::{BACKCHANNELS, SENTENCES, Scene, ear, ms, order};
+use ear_scenes::{BACKCHANNELS, NO_ECHO_DB, SENTENCES, Scene, ear, ms, order};
 use greenroom_audio::SPEECH_RATE_HZ;
 use greenroom_audio::ear::{
     DropReason, Ear, EarEvent, EarSettings, EndReason, Endpointing, FrameFormat, SettingsError,
@@ -116,6 +116,42 @@ fn noise_alone_is_never_taken_for_speech() {
         utterances(&coughs.heard_with(EarSettings::default())),
         Vec::<&Utterance>::new()
     );
+}
+
+#[test]
+fn who_speaks_while_a_reply_plays_is_found_whatever_echo_of_it_comes_back() {
+    for below_db in [NO_ECHO_DB, 40.0, 30.0, 20.0] {
+        for (when, scene) in [
+            ("all through", Scene::sentences().in_reply(below_db)),
+            ("until interrupted", Scene::sentences().interrupting(below_db)),
+        ] {
+            let what = format!("{when}, echo {below_db} dB below");
+            let score = assert_all_found(&scene, &scene.heard_with(EarSettings::default()), &what);
+            assert!(quantile(&score.onset_delays_ms, 50) <= 150, "{what}: {score:?}");
+        }
+    }
+    let noisy = Scene::sentences().with_snr(Noise::White, 10.0).in_reply(20.0);
+    assert_all_found(&noisy, &noisy.heard_with(EarSettings::default()), "in noise");
+}
+
+#[test]
+fn the_echo_of_a_reply_is_nobody_if_the_ear_is_told_that_it_plays() {
+    for below_db in [40.0, 30.0, 20.0, 15.0] {
+        let in_silence = Scene::silent(30_000).in_reply(below_db);
+        let in_a_room = Scene::silent(30_000).with(Noise::Pink, -60.0).in_reply(below_db);
+        for scene in [in_silence, in_a_room] {
+            assert_eq!(scene.heard_with(EarSettings::default()), [], "{below_db} dB");
+        }
+    }
+    let untold = Scene::silent(30_000).with_echo(30.0);
+    assert_ne!(untold.heard_with(EarSettings::default()), []);
+}
+
+#[test]
+fn a_person_far_from_the_microphone_is_known_by_what_they_said_before() {
+    let far = Scene::sentences().quieter(15.0).with(Noise::Pink, -65.0);
+    let scene = far.interrupting(35.0);
+    assert_all_found(&scene, &scene.heard_with(EarSettings::default()), "far away");
 }
 
 #[test]

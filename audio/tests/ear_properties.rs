@@ -23,6 +23,8 @@ enum Doing {
     Commit,
     Discard,
     Lose,
+    Reply,
+    ReplyOver,
 }
 
 fn formats() -> impl Strategy<Value = FrameFormat> {
@@ -54,8 +56,14 @@ fn settings() -> impl Strategy<Value = EarSettings> {
 }
 
 fn doings() -> impl Strategy<Value = Vec<(Index, Doing)>> {
-    let doing = prop::sample::select(vec![Doing::Commit, Doing::Discard, Doing::Lose]);
-    prop::collection::vec((any::<Index>(), doing), 0..6)
+    let doing = prop::sample::select(vec![
+        Doing::Commit,
+        Doing::Discard,
+        Doing::Lose,
+        Doing::Reply,
+        Doing::ReplyOver,
+    ]);
+    prop::collection::vec((any::<Index>(), doing), 0..8)
 }
 
 /// Bytes that may pass for a frame: of any length, or of a sound one, or an Opus packet of a permitted length.
@@ -135,6 +143,8 @@ proptest! {
                         ear.push_lost_frame(&mut events);
                         stream.resize(stream.len() + frame_samples, 0);
                     }
+                    Doing::Reply => ear.set_reply_playing(true),
+                    Doing::ReplyOver => ear.set_reply_playing(false),
                 }
             }
         }
@@ -178,6 +188,11 @@ proptest! {
                     Doing::Lose => {
                         ear.push_lost_frame(&mut events);
                         reader.push_lost(&mut stream);
+                    }
+                    // Nothing is read by these.
+                    Doing::Reply | Doing::ReplyOver => {
+                        ear.set_reply_playing(matches!(doing, Doing::Reply));
+                        continue;
                     }
                 }
                 newly_read.extend_from_slice(ear.newly_read());

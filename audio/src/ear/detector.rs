@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::WINDOW_SAMPLES;
 use super::gate::EnergyGate;
+use super::room::Loudness;
 
 /// How far above the room a sound is before the network looks at it, in decibels. The room is its quietest moment: a steady
 /// noise comes 5 dB above that now and then, and speech 5 dB above the noise has all its vowels higher.
@@ -70,15 +71,15 @@ impl Detector {
         }
     }
 
-    /// Whether this window, which follows the last one, is speech.
-    pub(super) fn hear(&mut self, window: &[i16; WINDOW_SAMPLES]) -> bool {
+    /// Whether this window, which follows the last one and is as loud as this, is speech.
+    pub(super) fn hear(&mut self, window: &[i16; WINDOW_SAMPLES], loudness: Loudness) -> bool {
         match self {
             Self::GatedEarshot {
                 gate,
                 network,
                 unheard,
             } => {
-                if !gate.hear(window) {
+                if !gate.hear(loudness) {
                     unheard.keep(window);
                     return false;
                 }
@@ -86,7 +87,7 @@ impl Detector {
                 network.predict_i16(window) >= SCORE_MIN
             }
             Self::Earshot { network } => network.predict_i16(window) >= SCORE_MIN,
-            Self::Energy { gate } => gate.hear(window),
+            Self::Energy { gate } => gate.hear(loudness),
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use super::WINDOW_SAMPLES;
 use super::event::{DropReason, EarEvent, EndReason, SamplePosition, Utterance};
-use super::gate::level_db;
 use super::history::History;
 use super::pace::SpeakerPace;
+use super::room::level_db;
 use super::settings::{Endpointing, TurnDetection};
 use crate::SPEECH_RATE_HZ;
 
@@ -13,6 +13,8 @@ const WINDOW: u64 = WINDOW_SAMPLES as u64;
 
 /// Speech begins when this many of the last windows are speech: a click fills two or three windows, a syllable six.
 const ONSET: Quorum = Quorum { votes: 5, of: 7 };
+/// While a reply plays, when this many are: a false start stops it in mid-word, and for nothing.
+const ONSET_IN_REPLY: Quorum = Quorum { votes: 6, of: 9 };
 /// It goes on after a pause when this many are: less, because it was likely to.
 const RESUMPTION: Quorum = Quorum { votes: 3, of: 5 };
 /// A window counts as speech within an utterance only if this many are: one alone is a mistake of the detector.
@@ -27,8 +29,24 @@ const CUT_GAP_MAX: u64 = 1_200 * SAMPLES_PER_MS;
 const CUT_SEARCH: u64 = 1_000 * SAMPLES_PER_MS;
 /// How much is kept for a commit while nothing was heard yet: words too soft for the detector.
 const MANUAL_LOOK_BACK: u64 = 5_000 * SAMPLES_PER_MS;
+/// How much more than the pre-roll is kept before an utterance that begins while a reply plays: its soft beginning may have
+/// been taken for the reply.
+const PRE_ROLL_IN_REPLY: u64 = 240 * SAMPLES_PER_MS;
+/// And how much more after one that ends while a reply plays, for its soft ending.
+const POST_ROLL_IN_REPLY: u64 = 160 * SAMPLES_PER_MS;
 /// An utterance has speech in at least this share of its windows, in percent.
 const SPEECH_SHARE_PERCENT_MIN: u64 = 35;
+
+/// What was heard in a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// No speech.
+    Nothing,
+    /// Speech, but perhaps only that of the reply that is playing. It makes no utterance unless one is asked for.
+    PerhapsReply,
+    /// Somebody speaks.
+    Speech,
+}
 
 /// So many of so many windows, at most 32.
 #[derive(Clone, Copy)]
@@ -44,6 +62,7 @@ pub(super) struct Endpointer {
     pace: SpeakerPace,
     state: State,
     history: History,
+    is_reply_playing: bool,
     /// What the detector said of the last windows, the newest in the lowest bit.
     votes: u32,
     /// The place after the last whole window.
@@ -101,6 +120,7 @@ impl Endpointer {
             pace,
             state: State::Idle,
             history: History::default(),
+            is_reply_playing: false,
             votes: 0,
             heard_to: 0,
             last_speech: 0,
@@ -110,6 +130,16 @@ impl Endpointer {
 
     pub(super) fn pace(&self) -> &SpeakerPace {
         &self.pace
+    }
+
+    /// Whether nobody speaks, as far as is known.
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.state, State::Idle)
+    }
+
+    /// Asks for more before an utterance begins while a reply plays.
+    pub(super) fn set_reply_playing(&mut self, is_reply_playing: bool) {
+        self.is_reply_playing = is_reply_playing;
     }
 
     /// The samples of the utterance under way, and the place of the first one.
@@ -123,17 +153,13 @@ impl Endpointer {
         }
     }
 
-    /// Hears the next window, which is speech or not.
-    pub(super) fn hear(
-        &mut self,
-        window: &[i16; WINDOW_SAMPLES],
-        is_speech: bool,
-        events: &mut Vec<EarEvent>,
-    ) {
+    /// Hears the next window, and what is in it.
+    pub(super) fn hear(&mut self, window: &[i16; WINDOW_SAMPLES], heard: Heard, events: &mut Vec<EarEvent>) {
+        let is_speech = heard == Heard::Speech;
         self.history.push(window);
         self.heard_to = self.history.end();
         self.votes = self.votes << 1 | u32::from(is_speech);
-        if is_speech {
+        if heard != Heard::Nothing {
             self.last_speech = self.heard_to;
         }
         match self.state {
@@ -173,15 +199,20 @@ impl Endpointer {
     }
 
     fn hear_idle(&mut self, events: &mut Vec<EarEvent>) {
-        if !ONSET.is_reached(self.votes) {
+        let onset = if self.is_reply_playing {
+            ONSET_IN_REPLY
+        } else {
+            ONSET
+        };
+        if !onset.is_reached(self.votes) {
             let wanted = match self.turn_detection {
-                TurnDetection::ServerVad => self.pre_roll() + u64::from(ONSET.of) * WINDOW,
+                TurnDetection::ServerVad => self.pre_roll() + u64::from(onset.of) * WINDOW,
                 TurnDetection::Manual => MANUAL_LOOK_BACK,
             };
             self.history.keep_last(wanted);
             return;
         }
-        let began_at = self.oldest_vote(ONSET).max(self.history.from());
+        let began_at = self.oldest_vote(onset).max(self.history.from());
         if let Some(gap) = self.last_end.take().map(|end| began_at.saturating_sub(end))
             && gap <= CUT_GAP_MAX
         {
@@ -192,7 +223,7 @@ impl Endpointer {
                 pcm_from: began_at.saturating_sub(self.pre_roll()).max(self.history.from()),
                 began_at,
                 ended_at: self.heard_to,
-                windows_spoken: u64::from(ONSET.mask(self.votes).count_ones()),
+                windows_spoken: u64::from(onset.mask(self.votes).count_ones()),
                 paused: 0,
                 longest_pause: 0,
             },
@@ -289,7 +320,7 @@ impl Endpointer {
             events.push(self.dropped(speech.began_at, speech.ended_at, reason));
             return;
         }
-        let pcm_to = (speech.ended_at + POST_ROLL).min(self.heard_to);
+        let pcm_to = (speech.ended_at + self.post_roll()).min(self.heard_to);
         self.tell(speech, pcm_to, reason, events);
         if reason == EndReason::Silence {
             self.pace.observe(to_ms(speech.longest_pause));
@@ -363,7 +394,21 @@ impl Endpointer {
     }
 
     fn pre_roll(&self) -> u64 {
-        u64::from(self.settings.pre_roll_ms) * SAMPLES_PER_MS
+        let in_reply = if self.is_reply_playing {
+            PRE_ROLL_IN_REPLY
+        } else {
+            0
+        };
+        u64::from(self.settings.pre_roll_ms) * SAMPLES_PER_MS + in_reply
+    }
+
+    fn post_roll(&self) -> u64 {
+        let in_reply = if self.is_reply_playing {
+            POST_ROLL_IN_REPLY
+        } else {
+            0
+        };
+        POST_ROLL + in_reply
     }
 
     /// Where the oldest of the windows that reached a quorum began.
@@ -409,15 +454,28 @@ mod tests {
         Endpointer::new(turn_detection, settings, SpeakerPace::default())
     }
 
-    /// What is told of windows that are speech (`#`) or not, in words: what, and at which window it was certain.
+    /// What is told of windows that are speech (`#`), perhaps only the reply (`?`), or no speech, in words: what, and at which window it was certain.
     fn told(turn_detection: TurnDetection, windows: &str) -> Vec<String> {
         let mut endpointer = endpointer(turn_detection);
         let mut events = Vec::new();
+        hear(&mut endpointer, windows, &mut events);
+        in_words(&events)
+    }
+
+    fn hear(endpointer: &mut Endpointer, windows: &str, events: &mut Vec<EarEvent>) {
         for window in windows.chars() {
-            endpointer.hear(&[0; WINDOW_SAMPLES], window == '#', &mut events);
+            let heard = match window {
+                '#' => Heard::Speech,
+                '?' => Heard::PerhapsReply,
+                _ => Heard::Nothing,
+            };
+            endpointer.hear(&[0; WINDOW_SAMPLES], heard, events);
         }
+    }
+
+    fn in_words(events: &[EarEvent]) -> Vec<String> {
         let window = |position: SamplePosition| position.samples() / WINDOW;
-        let in_words = |event: &EarEvent| match event {
+        let told = |event: &EarEvent| match event {
             EarEvent::SpeechStarted { at, began_at } => {
                 format!("{} started at {}", window(*at), window(*began_at))
             }
@@ -433,7 +491,7 @@ mod tests {
                 format!("{at} {:?} since {ended_at}", utterance.reason)
             }
         };
-        events.iter().map(in_words).collect()
+        events.iter().map(told).collect()
     }
 
     #[test]
@@ -489,6 +547,46 @@ mod tests {
     }
 
     #[test]
+    fn in_a_reply_more_is_asked_of_a_beginning_and_what_may_be_the_reply_is_none() {
+        let long = ".".repeat(40);
+        for (what, windows, expected) in [
+            ("five of seven are too few", format!("#####{long}"), vec![]),
+            (
+                "six of nine are speech",
+                format!("..##.#.###{long}"),
+                vec!["10 started at 2", "20 paused at 10", "35 TooShort"],
+            ),
+            ("the reply is none", format!("{}{long}", "?".repeat(100)), vec![]),
+            (
+                "nor does it prolong an utterance",
+                format!("{}{}", "#".repeat(20), "?".repeat(40)),
+                vec!["6 started at 0", "30 paused at 20", "51 Silence since 20"],
+            ),
+        ] {
+            let mut endpointer = endpointer(TurnDetection::ServerVad);
+            endpointer.set_reply_playing(true);
+            let mut events = Vec::new();
+            hear(&mut endpointer, &windows, &mut events);
+            assert_eq!(in_words(&events), expected, "{what}: {windows}");
+        }
+    }
+
+    #[test]
+    fn a_commit_believes_that_what_may_have_been_the_reply_was_somebody() {
+        for (windows, expected) in [
+            ("...???...", "9 Committed since 9"),
+            (".........", "9 NothingHeard"),
+        ] {
+            let mut endpointer = endpointer(TurnDetection::Manual);
+            endpointer.set_reply_playing(true);
+            let mut events = Vec::new();
+            hear(&mut endpointer, windows, &mut events);
+            endpointer.commit(&[], &mut events);
+            assert_eq!(in_words(&events), [expected]);
+        }
+    }
+
+    #[test]
     fn by_hand_a_silence_ends_only_what_is_too_long() {
         let windows = format!("{}{}", "#".repeat(20), ".".repeat(400));
         // 5 s are 312.5 windows.
@@ -503,7 +601,7 @@ mod tests {
         {
             let mut endpointer = endpointer(turn_detection);
             for _ in 0..2_000 {
-                endpointer.hear(&[0; WINDOW_SAMPLES], false, &mut Vec::new());
+                endpointer.hear(&[0; WINDOW_SAMPLES], Heard::Nothing, &mut Vec::new());
                 assert!(endpointer.history.since(0).len() <= samples_max);
             }
         }

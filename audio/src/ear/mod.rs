@@ -36,12 +36,14 @@
 
 mod denoise;
 mod detector;
+mod echo;
 mod endpoint;
 mod event;
 mod frame;
 mod gate;
 mod history;
 mod pace;
+mod room;
 mod settings;
 
 pub use detector::DetectorKind;
@@ -58,7 +60,9 @@ pub use settings::{
 
 use denoise::NoiseSuppressor;
 use detector::Detector;
-use endpoint::Endpointer;
+use echo::EchoGuard;
+use endpoint::{Endpointer, Heard};
+use room::Room;
 
 /// What the detector looks at: 16 ms.
 const WINDOW_SAMPLES: usize = 256;
@@ -67,7 +71,9 @@ const WINDOW_SAMPLES: usize = 256;
 pub struct Ear {
     reader: FrameReader,
     suppressor: Option<NoiseSuppressor>,
+    room: Room,
     detector: Detector,
+    echo_guard: EchoGuard,
     endpointer: Endpointer,
     /// What the last call read, before any suppression.
     newly_read: Vec<i16>,
@@ -91,7 +97,9 @@ impl Ear {
         Ok(Self {
             reader: FrameReader::new(format),
             suppressor: settings.noise_suppression.then(NoiseSuppressor::new),
+            room: Room::new(),
             detector: Detector::new(settings.detector),
+            echo_guard: EchoGuard::new(),
             endpointer: Endpointer::new(settings.turn_detection, settings.endpointing, pace),
             newly_read: Vec::new(),
             speech: Vec::new(),
@@ -115,18 +123,31 @@ impl Ear {
         self.hear_newly_read(events);
     }
 
+    /// Says whether a reply sounds at the client from the next frame on, or may still come back through its microphone:
+    /// until some 300 ms after its last sound, for the client's buffers and the echo of its room. While it does, what is
+    /// well below this speaker's level is taken for the reply, and more is asked of a beginning. Cheap: it may be said
+    /// before each frame.
+    pub fn set_reply_playing(&mut self, is_reply_playing: bool) {
+        self.echo_guard.set_reply_playing(is_reply_playing);
+        self.endpointer.set_reply_playing(is_reply_playing);
+    }
+
     /// Ends the utterance now, whatever the turn detection. Always answered by exactly one [`EarEvent::Utterance`] or
     /// [`EarEvent::Dropped`], the last one appended; whatever sounded like speech makes an utterance, however short.
     pub fn commit(&mut self, events: &mut Vec<EarEvent>) {
         self.flush(events);
+        let told = events.len();
         self.endpointer.commit(&self.speech, events);
+        self.learn_from(&events[told..]);
         self.speech.clear();
     }
 
     /// Forgets what was heard and not yet told; an utterance under way is [`EarEvent::Dropped`].
     pub fn discard(&mut self, events: &mut Vec<EarEvent>) {
         self.flush(events);
+        let told = events.len();
         self.endpointer.discard(&self.speech, events);
+        self.learn_from(&events[told..]);
         self.speech.clear();
     }
 
@@ -167,12 +188,40 @@ impl Ear {
     }
 
     fn hear_speech(&mut self, events: &mut Vec<EarEvent>) {
-        let (windows, rest) = self.speech.as_chunks::<WINDOW_SAMPLES>();
-        let rest = rest.len();
+        let speech = std::mem::take(&mut self.speech);
+        let (windows, rest) = speech.as_chunks::<WINDOW_SAMPLES>();
         for window in windows {
-            let is_speech = self.detector.hear(window);
-            self.endpointer.hear(window, is_speech, events);
+            self.hear_window(window, events);
         }
+        let rest = rest.len();
+        self.speech = speech;
         self.speech.drain(..self.speech.len() - rest);
+    }
+
+    fn hear_window(&mut self, window: &[i16; WINDOW_SAMPLES], events: &mut Vec<EarEvent>) {
+        let loudness = self.room.hear(window);
+        let heard = if !self.detector.hear(window, loudness) {
+            Heard::Nothing
+        } else if self.echo_guard.may_be_reply(loudness) {
+            Heard::PerhapsReply
+        } else {
+            Heard::Speech
+        };
+        let told = events.len();
+        self.endpointer.hear(window, heard, events);
+        self.echo_guard.learn(loudness, !self.endpointer.is_idle(), heard);
+        self.learn_from(&events[told..]);
+    }
+
+    fn learn_from(&mut self, events: &[EarEvent]) {
+        for event in events {
+            match event {
+                EarEvent::Utterance(_) => self.echo_guard.utterance_ended(),
+                EarEvent::Dropped { .. } => self.echo_guard.utterance_dropped(),
+                EarEvent::SpeechStarted { .. }
+                | EarEvent::SpeechPaused { .. }
+                | EarEvent::SpeechResumed { .. } => {}
+            }
+        }
     }
 }

@@ -45,6 +45,13 @@ pub const BACKCHANNELS: [&str; 4] = ["uh-huh", "okay", "right", "yes"];
 const REPLY: [&str; 3] = ["long-story", "brief-13-start", "two-sentences"];
 /// How long it takes breath, in milliseconds.
 const BREATH_MS: usize = 300;
+/// How long it has been speaking when it is interrupted, how soon it stops, and how long after that it may still be heard.
+const REPLY_BEFORE_MS: usize = 2_000;
+const REPLY_STOPS_MS: usize = 500;
+const REPLY_TAIL_MS: usize = 300;
+
+/// So far below speech is an echo that nobody hears: that of headphones.
+pub const NO_ECHO_DB: f32 = 200.0;
 
 /// How long nobody speaks between two recordings, in milliseconds: longer than any endpoint delay.
 const BETWEEN_MS: usize = 2_500;
@@ -53,11 +60,22 @@ const FRAME_MS: usize = 20;
 /// As loud as a person near a good microphone.
 const SPEECH_DB: f32 = -23.0;
 
+static REPLY_ONCE: LazyLock<Vec<i16>> = LazyLock::new(|| {
+    let breath = vec![0; ms(BREATH_MS)];
+    let sentences = REPLY.map(|name| {
+        let recording = recording(name);
+        [&recording[sounding(&recording)], &breath].concat()
+    });
+    sentences.concat()
+});
+
 /// A stream, and where in it somebody speaks.
 #[derive(Clone)]
 pub struct Scene {
     pub pcm: Vec<i16>,
     pub spoken: Vec<Spoken>,
+    /// Where the ear is told that a reply plays.
+    pub replies: Vec<Range<usize>>,
 }
 
 /// A recording in a scene.
@@ -126,7 +144,11 @@ impl Scene {
             pcm.extend_from_slice(&recording[sounding]);
             pcm.resize(pcm.len() + ms(between_ms), 0);
         }
-        Self { pcm, spoken }
+        Self {
+            pcm,
+            spoken,
+            replies: Vec::new(),
+        }
     }
 
     /// All sentences.
@@ -140,6 +162,7 @@ impl Scene {
         Self {
             pcm: vec![0; ms(milliseconds)],
             spoken: Vec::new(),
+            replies: Vec::new(),
         }
     }
 
@@ -157,20 +180,63 @@ impl Scene {
     }
 
     /// In the middle of a reply that goes on all through, of which so much comes back into the microphone: what an echo
-    /// canceller leaves, so many decibels below speech.
+    /// canceller leaves, so many decibels below speech. The ear is not told.
     pub fn with_echo(mut self, below_db: f32) -> Self {
-        let breath = vec![0; ms(BREATH_MS)];
-        let sentences = REPLY.map(|name| {
-            let recording = recording(name);
-            [&recording[sounding(&recording)], &breath].concat()
-        });
-        let reply: Vec<i16> = sentences
-            .concat()
-            .into_iter()
-            .cycle()
-            .take(self.pcm.len())
-            .collect();
-        add_at(&mut self.pcm, 0, &reply, decibels(-below_db));
+        let all = 0..self.pcm.len();
+        self.add_echo(all, |_| below_db);
+        self
+    }
+
+    /// The same, and the ear is told.
+    pub fn in_reply(self, below_db: f32) -> Self {
+        self.in_reply_from(0, |_| below_db)
+    }
+
+    /// The same from a place on, with an echo whose loudness changes with the time since then, in seconds.
+    pub fn in_reply_from(mut self, place: usize, below_db: impl Fn(f32) -> f32) -> Self {
+        let reply = place..self.pcm.len();
+        self.add_echo(reply.clone(), below_db);
+        self.replies.push(reply);
+        self
+    }
+
+    /// With a reply before every second recording that is interrupted by it, and stops half a second later.
+    pub fn interrupting(mut self, below_db: f32) -> Self {
+        for index in (1..self.spoken.len()).step_by(2) {
+            let interrupted = self.spoken[index].samples.start;
+            let begin = interrupted - ms(REPLY_BEFORE_MS);
+            let end = interrupted + ms(REPLY_STOPS_MS);
+            self.add_echo(begin..end, |_| below_db);
+            self.replies.push(begin..end + ms(REPLY_TAIL_MS));
+        }
+        self
+    }
+
+    /// With every second recording so many decibels softer than the others.
+    pub fn every_second_softer(mut self, by_db: f32) -> Self {
+        for spoken in self.spoken.iter().skip(1).step_by(2) {
+            for sample in &mut self.pcm[spoken.samples.clone()] {
+                *sample = pcm::sample_to_i16(pcm::sample_to_f32(*sample) * decibels(-by_db));
+            }
+        }
+        self
+    }
+
+    fn add_echo(&mut self, place: Range<usize>, below_db: impl Fn(f32) -> f32) {
+        let reply = REPLY_ONCE.iter().cycle().take(place.len());
+        for (index, sample) in reply.enumerate() {
+            let passed_s = pcm::duration_of(index, SPEECH_RATE_HZ).as_secs_f32();
+            let gain = decibels(-below_db(passed_s));
+            add_at(&mut self.pcm, place.start + index, &[*sample], gain);
+        }
+    }
+
+    /// With everything in it so many decibels quieter: a microphone far away.
+    pub fn quieter(mut self, by_db: f32) -> Self {
+        let gain = decibels(-by_db);
+        for sample in &mut self.pcm {
+            *sample = pcm::sample_to_i16(pcm::sample_to_f32(*sample) * gain);
+        }
         self
     }
 
@@ -186,7 +252,9 @@ impl Scene {
     /// What an ear notices of it, in frames of 20 ms at the rate of speech.
     pub fn heard_by(&self, ear: &mut Ear) -> Vec<EarEvent> {
         let mut events = Vec::new();
-        for frame in self.pcm.chunks_exact(ms(FRAME_MS)) {
+        for (index, frame) in self.pcm.chunks_exact(ms(FRAME_MS)).enumerate() {
+            let place = index * ms(FRAME_MS);
+            ear.set_reply_playing(self.replies.iter().any(|reply| reply.contains(&place)));
             ear.push_frame(&pcm::to_le_bytes(frame), &mut events)
                 .expect("a frame of 20 ms is taken");
         }
