@@ -30,8 +30,8 @@ pub use agent::{
 };
 pub use brief::{Brief, Slot};
 pub use command::{
-    Answer, Caller, Command, CommandKind, HeardPart, KeptRecording, OutsideCall, Receipt, Settlement, SlotEdit,
-    Spoken,
+    Answer, Caller, Command, CommandKind, HeardPart, KeptRecording, OutsideCall, Receipt, Settlement,
+    SlotEdit, Spoken,
 };
 pub use decide::{Context, Decision, Input, NewSession, create, decide};
 pub use evolve::FoldError;

@@ -1,5 +1,7 @@
 //! What of a model's text can be spoken: no Markdown, no emoji, no lines. Works on a text that is still growing.
 
+use crate::speaking::is_pictograph;
+
 /// Takes out of a growing text what nobody can say aloud.
 #[derive(Debug)]
 pub(super) struct Speakable {
@@ -56,23 +58,6 @@ impl Speakable {
         spoken.push(char);
         (self.line_begins, self.ends_blank) = (false, false);
     }
-}
-
-/// Emoji, signs that stand for things, and what joins and colours them.
-fn is_pictograph(char: char) -> bool {
-    matches!(
-        char,
-        '\u{2190}'..='\u{21ff}'
-            | '\u{2300}'..='\u{23ff}'
-            | '\u{2500}'..='\u{27bf}'
-            | '\u{2900}'..='\u{297f}'
-            | '\u{2b00}'..='\u{2bff}'
-            | '\u{1f000}'..='\u{1faff}'
-            | '\u{e0000}'..='\u{e007f}'
-            | '\u{fe00}'..='\u{fe0f}'
-            | '\u{200b}'..='\u{200d}'
-            | '\u{20e3}'
-    )
 }
 
 #[cfg(test)]

@@ -14,3 +14,4 @@ pub use heard::{SpokenPart, heard_prefix};
 pub use listening::{is_backchannel, is_surely_a_turn};
 pub use pace::SpeakingPace;
 pub use question::question_end;
+pub(crate) use speakable::is_pictograph;
