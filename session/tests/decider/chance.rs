@@ -10,14 +10,14 @@ use greenroom_protocol::{
 use greenroom_session::ports::{ModerationPolicy, SearchSource, Verdict};
 use greenroom_session::state::Turn;
 use greenroom_session::{
-    AgentOutput, AgentReport, AgentTask, CallCost, CallRecord, CommandKind, HeardPart, KeptRecording,
-    OutsideCall, Receipt, Settlement, Spoken, Stamp, agent_task, due,
+    AgentOutput, AgentReport, AgentTask, CommandKind, HeardPart, KeptRecording, OutsideCall, Receipt,
+    Settlement, Spoken, Stamp, agent_task, due,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::outputs;
-use crate::play::{Play, plan_reply, receipt, scripted};
+use crate::play::{Play, plan_reply, receipt, scripted, transcribed};
 
 const BAD: &str = "나쁜말";
 const RECORDING: &str = "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef";
@@ -200,18 +200,10 @@ impl Story {
     fn hears(&mut self, is_bad: bool, is_live: bool) {
         let text = self.words(is_bad);
         let Some(reserved) = self.heard.pop() else { return };
-        let record = CallRecord {
-            provider: "scripted".into(),
-            model: "sim-ear".into(),
-            response_id: None,
-            request_id: None,
-            usage: None,
-            cost: CallCost::Known(3),
-        };
         let spoken = Spoken {
             turn_id: reserved.turn_id.expect("a turn"),
             call_id: reserved.call_id.expect("a call"),
-            record,
+            record: transcribed(),
             audio_digest: (!is_live).then(|| RECORDING.to_owned()),
             ended_at: self.play.now,
             endpoint_at: is_live.then_some(self.play.now),

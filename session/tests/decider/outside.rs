@@ -4,12 +4,10 @@ use greenroom_protocol::{
     AssetId, AssetReady, CallId, CallOutcome, CallPurpose, CallScope, ErrorCode, Event, Millis, Modality,
     Provenance, Segment, TurnCompleted, TurnId, TurnOutcome,
 };
-use greenroom_session::{
-    Answer, CallCost, CallRecord, CommandKind, OutsideCall, Receipt, Settlement, Spoken, due,
-};
+use greenroom_session::{Answer, CommandKind, OutsideCall, Receipt, Settlement, Spoken, due};
 use proptest::prelude::*;
 
-use crate::play::{Play, plan_reply, scripted, types};
+use crate::play::{Play, plan_reply, scripted, transcribed, types};
 
 const RECORDING: &str = "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef";
 
@@ -34,24 +32,13 @@ fn speak(turn_id: Option<TurnId>) -> CommandKind {
     }
 }
 
-fn record() -> CallRecord {
-    CallRecord {
-        provider: "scripted".into(),
-        model: "sim-ear".into(),
-        response_id: None,
-        request_id: None,
-        usage: None,
-        cost: CallCost::Known(3),
-    }
-}
-
 fn spoken(play: &Play, reserved: &Receipt, text: &str) -> CommandKind {
     CommandKind::UserMessage {
         text: text.into(),
         spoken: Some(Box::new(Spoken {
             turn_id: reserved.turn_id.expect("a turn"),
             call_id: reserved.call_id.expect("a call"),
-            record: record(),
+            record: transcribed(),
             audio_digest: Some(RECORDING.into()),
             ended_at: play.now,
             endpoint_at: None,
@@ -63,7 +50,7 @@ fn spoken(play: &Play, reserved: &Receipt, text: &str) -> CommandKind {
 fn settlement(outcome: CallOutcome) -> Settlement {
     Settlement {
         outcome,
-        record: Some(record()),
+        record: Some(transcribed()),
         error: None,
         reason: None,
         asset: None,

@@ -15,8 +15,8 @@ use greenroom_session::ports::{
     ModerationPolicy, ModerationRequest, SearchSource, Verdict,
 };
 use greenroom_session::{
-    AgentOutput, AgentReport, AgentTask, Answer, CallCost, Caller, Command, CommandKind, Context, Fact,
-    Input, ModelTask, NewSession, Receipt, SlotEdit, Stamp, State, agent_task, create, decide, due,
+    AgentOutput, AgentReport, AgentTask, Answer, CallCost, CallRecord, Caller, Command, CommandKind, Context,
+    Fact, Input, ModelTask, NewSession, Receipt, SlotEdit, Stamp, State, agent_task, create, decide, due,
 };
 use serde_json::{Value, json};
 
@@ -428,6 +428,18 @@ pub fn receipt() -> CallReceipt {
 }
 
 /// What the planner writes when it only answers and asks.
+/// What a provider says of an utterance that it has turned into words.
+pub fn transcribed() -> CallRecord {
+    CallRecord {
+        provider: "scripted".into(),
+        model: "sim-ear".into(),
+        response_id: None,
+        request_id: None,
+        usage: None,
+        cost: CallCost::Known(3),
+    }
+}
+
 pub fn plan_reply(answer: &str, ask: Option<&str>, question: &str) -> Value {
     json!({ "answer": answer, "slot_updates": [], "ask": ask, "question": question, "intent": "none" })
 }

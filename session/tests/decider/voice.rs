@@ -6,12 +6,10 @@ use greenroom_protocol::{
 };
 use greenroom_session::ports::ModerationPolicy;
 use greenroom_session::state::Turn;
-use greenroom_session::{
-    CallCost, CallRecord, CommandKind, HeardPart, KeptRecording, OutsideCall, Private, Receipt, Spoken, due,
-};
+use greenroom_session::{CommandKind, HeardPart, KeptRecording, OutsideCall, Private, Receipt, Spoken, due};
 use serde_json::json;
 
-use crate::play::{Play, path, plan_reply, scripted, types};
+use crate::play::{Play, path, plan_reply, scripted, transcribed, types};
 
 /// How long a turn waits to hear of its voice.
 const WAIT_MS: u64 = 10_000;
@@ -38,20 +36,12 @@ fn speak(play: &mut Play, text: &str) -> TurnId {
 }
 
 fn spoken(play: &Play, reserved: &Receipt, text: &str) -> CommandKind {
-    let record = CallRecord {
-        provider: "scripted".into(),
-        model: "sim-ear".into(),
-        response_id: None,
-        request_id: None,
-        usage: None,
-        cost: CallCost::Known(3),
-    };
     CommandKind::UserMessage {
         text: text.into(),
         spoken: Some(Box::new(Spoken {
             turn_id: reserved.turn_id.expect("a turn"),
             call_id: reserved.call_id.expect("a call"),
-            record,
+            record: transcribed(),
             audio_digest: None,
             ended_at: ago(play, 900),
             endpoint_at: Some(ago(play, 600)),

@@ -42,6 +42,16 @@ async fn ended_by(happens: impl AsyncFnOnce(Stream)) -> CallFailure {
     failure
 }
 
+/// That the stream understands an utterance like any other.
+async fn assert_understands(halves: &mut LiveTranscription, stream: &mut Stream, number: u8) {
+    let item = format!("item_{number}");
+    say(halves, call(number), 200);
+    stream.utterance().await;
+    stream.committed(&item).await;
+    stream.completed(&item, "네").await;
+    assert_eq!(next_words(halves, call(number)).await, "네");
+}
+
 async fn ended_by_saying(event: Value) -> CallFailure {
     ended_by(async |mut stream| stream.say(event).await).await
 }
@@ -365,11 +375,7 @@ async fn words_without_end_are_not_kept_without_end() {
     stream.delta("item_1", &" ".repeat(60_000)).await;
     let failure = next_failure(&mut halves, call(1)).await;
     assert_eq!(failure.reason, "the words have more than 65536 bytes");
-    say(&mut halves, call(2), 200);
-    stream.utterance().await;
-    stream.committed("item_2").await;
-    stream.completed("item_2", "네").await;
-    assert_eq!(next_words(&mut halves, call(2)).await, "네");
+    assert_understands(&mut halves, &mut stream, 2).await;
 }
 
 #[tokio::test]
@@ -390,11 +396,7 @@ async fn an_utterance_that_is_never_understood_fails_in_time_and_the_stream_goes
     assert_eq!(failure.reason, "the provider was silent for 15000 ms");
     // Too late; and the next is understood.
     stream.completed("item_1", "네").await;
-    say(&mut halves, call(2), 200);
-    stream.utterance().await;
-    stream.committed("item_2").await;
-    stream.completed("item_2", "아니요").await;
-    assert_eq!(next_words(&mut halves, call(2)).await, "아니요");
+    assert_understands(&mut halves, &mut stream, 2).await;
 }
 
 /// The failure of the first call; no deadline of the test's own stands in the way of a paused clock.
@@ -446,11 +448,7 @@ async fn a_provider_that_answers_its_pings_is_kept() {
         () = pings => {}
     }
     tokio::time::resume();
-    say(&mut halves, call(1), 200);
-    stream.utterance().await;
-    stream.committed("item_1").await;
-    stream.completed("item_1", "네").await;
-    assert_eq!(next_words(&mut halves, call(1)).await, "네");
+    assert_understands(&mut halves, &mut stream, 1).await;
 }
 
 #[tokio::test]
@@ -474,11 +472,7 @@ async fn speech_that_comes_faster_than_it_is_taken_costs_its_utterance() {
     // What it has of it is forgotten.
     let (_, end) = stream.utterance().await;
     assert_eq!(end["type"], "input_audio_buffer.clear");
-    say(&mut halves, call(2), 200);
-    stream.utterance().await;
-    stream.committed("item_2").await;
-    stream.completed("item_2", "네").await;
-    assert_eq!(next_words(&mut halves, call(2)).await, "네");
+    assert_understands(&mut halves, &mut stream, 2).await;
 }
 
 #[tokio::test]
