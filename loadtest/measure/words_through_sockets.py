@@ -8,7 +8,8 @@ format itself costs, and as the server heard it, frame by frame in real time. `w
     cargo build --bin greenroom
     venv/bin/python loadtest/measure/words_through_sockets.py target/debug/greenroom
 
-Needs ffmpeg. Exit status 1 if the path costs words: more errors than the recordings themselves have in the same format.
+Needs ffmpeg. Exit status 1 if the path costs words in any format: more of them in a hundred than a recogniser gets wrong by
+chance, when it is given a little more or less silence.
 """
 
 import concurrent.futures
@@ -28,6 +29,8 @@ SILENCE_BEFORE = bytes(2 * 16_000 // 2)
 SILENCE_AFTER = bytes(2 * 16_000 * 5 // 2)
 # How long a transcript may take after that.
 TRANSCRIPT_WAIT_S = 20.0
+# What may be chance, of all words.
+CHANCE = 0.02
 # Talking takes real time; so many people talk at once.
 TALKERS = 6
 
@@ -162,7 +165,7 @@ def report(server: str) -> bool:
     for shape in FORMATS:
         alone, ours = by_ffmpeg[shape], by_server[shape]
         print(f"{shape.name:<28} {alone:>3}  {100 * alone / total:5.1f} %   {ours:>3}  {100 * ours / total:5.1f} %")
-    return all(by_server[shape] <= max(by_ffmpeg[shape], original) for shape in FORMATS)
+    return all(by_server[shape] <= by_ffmpeg[shape] + CHANCE * total for shape in FORMATS)
 
 
 def main() -> int:
