@@ -118,7 +118,13 @@ async fn configured(socket: &mut Socket, configuration: String) -> Result<(), Fa
             Message::Text(text) => match wire::read(&text)? {
                 ServerEvent::Configured => return Ok(()),
                 ServerEvent::Error(error) => return Err(Fault::reported(&error.said)),
-                _ => {}
+                // Nothing was said yet that this could be about.
+                ServerEvent::Committed { .. }
+                | ServerEvent::Cleared
+                | ServerEvent::Words { .. }
+                | ServerEvent::Completed(_)
+                | ServerEvent::Failed { .. }
+                | ServerEvent::Other => {}
             },
             Message::Close(frame) => return Err(closed(frame.as_ref())),
             Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}

@@ -427,7 +427,6 @@ pub fn receipt() -> CallReceipt {
     }
 }
 
-/// What the planner writes when it only answers and asks.
 /// What a provider says of an utterance that it has turned into words.
 pub fn transcribed() -> CallRecord {
     CallRecord {
@@ -440,6 +439,7 @@ pub fn transcribed() -> CallRecord {
     }
 }
 
+/// What the planner writes when it only answers and asks.
 pub fn plan_reply(answer: &str, ask: Option<&str>, question: &str) -> Value {
     json!({ "answer": answer, "slot_updates": [], "ask": ask, "question": question, "intent": "none" })
 }
