@@ -13,7 +13,8 @@ use crate::PlaybookLibrary;
 pub struct ActorsConfig {
     /// A session that nobody listens to and that has nothing due leaves memory after this long.
     pub passivate_after: Duration,
-    /// Events that a session keeps at hand for its connections; older ones are read from the journal.
+    /// Events that a session keeps at hand for its connections: about those of two turns. Who is further behind reads
+    /// from the journal.
     pub ring_events_max: usize,
     /// Bytes of the events that a session keeps at hand.
     pub ring_bytes_max: usize,
@@ -37,8 +38,8 @@ impl Default for ActorsConfig {
     fn default() -> Self {
         Self {
             passivate_after: Duration::from_mins(1),
-            ring_events_max: 256,
-            ring_bytes_max: 256 * 1024,
+            ring_events_max: 64,
+            ring_bytes_max: 64 * 1024,
             commands_waiting_max: limits::COMMANDS_WAITING_MAX,
             sessions_live_max: 50_000,
             restarts_max: 3,
