@@ -26,8 +26,9 @@ pub(crate) const LATE_CALLS_KEPT: usize = 16;
 /// How long a turn whose text is complete waits to hear of its voice. A mouth makes the first sentence in a second or
 /// two and always says how that went, so whoever takes longer has gone.
 pub(crate) const VOICE_WAIT: Millis = Millis(10_000);
-/// A call that is made outside the session and not settled after this long was abandoned by who made it: speech of
-/// five minutes is heard, and a reply spoken, in well under that.
+/// A call that is made outside the session and not settled after this long was abandoned by who made it: a recording of
+/// five minutes is heard, and a reply spoken, in well under that; live speech lasts two minutes at most, and its words
+/// come within another.
 const OUTSIDE_CALL_AGE_MAX: Millis = Millis(3 * 60 * 1_000);
 
 /// One session, folded.
