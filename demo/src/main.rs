@@ -2,6 +2,8 @@
 //!
 //! It starts itself again as the server and as the provider simulator, in processes of their own.
 
+mod call;
+mod caller;
 mod screen;
 mod script;
 mod show;

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use greenroom_protocol::{DeltaChange, Event, MessageAdded, Provenance, Role, StageId, TurnLatency};
+use greenroom_protocol::{
+    DeltaChange, Event, MessageAdded, MessageHeard, MessageId, Modality, Provenance, Role,
+    SpeechDiscardReason, StageId, TurnLatency,
+};
 
 /// Prints a session as its events come.
 pub struct Screen {
@@ -12,7 +15,23 @@ pub struct Screen {
     started: Instant,
     /// Characters of each stage's output shown so far.
     written: BTreeMap<StageId, usize>,
-    in_reply: bool,
+    /// What the last line is, while it may grow.
+    growing: Growing,
+    /// Notes that wait until the words that are being understood are complete.
+    held: Vec<String>,
+    /// What the assistant said last, to tell whether it was heard to its end.
+    last_reply: Option<(MessageId, String)>,
+}
+
+/// A line that may grow.
+#[derive(Debug, PartialEq, Eq)]
+enum Growing {
+    /// It is over.
+    Nothing,
+    /// The reply, as it is written.
+    Reply,
+    /// What is being said, as it is understood: so much is shown.
+    Words(String),
 }
 
 impl Screen {
@@ -22,25 +41,27 @@ impl Screen {
             colour,
             started: Instant::now(),
             written: BTreeMap::new(),
-            in_reply: false,
+            growing: Growing::Nothing,
+            held: Vec::new(),
+            last_reply: None,
         }
     }
 
     /// A line that stands apart.
     pub fn heading(&mut self, text: &str) {
-        self.end_reply();
+        self.end_line();
         println!("\n{}", self.paint("1", text));
     }
 
     /// A line of its own.
     pub fn line(&mut self, text: &str) {
-        self.end_reply();
+        self.end_line();
         println!("{text}");
     }
 
     /// What the user says.
     pub fn user(&mut self, text: &str, notice: &str) {
-        self.end_reply();
+        self.end_line();
         println!("\n{} {}  {text}", self.clock(), self.paint("1;36", "you      "));
         println!(
             "{}",
@@ -48,28 +69,70 @@ impl Screen {
         );
     }
 
-    /// Somebody speaks.
+    /// Somebody begins to speak.
     pub fn speaks(&mut self, voice: &str, notice: &str) {
-        self.end_reply();
-        println!(
-            "\n{} {}  {}",
-            self.clock(),
-            self.paint("1;36", "you      "),
-            self.paint(
-                "2",
-                &format!("(a recording of the voice `{voice}` is uploaded: {notice})")
-            )
+        self.says(&format!("(the recorded voice `{voice}` speaks: {notice})"));
+    }
+
+    /// Somebody murmurs into a reply.
+    pub fn murmurs(&mut self, text: &str) {
+        self.says(&format!(
+            "(\"{text}\", murmured into the reply: it is not to end it)"
+        ));
+    }
+
+    fn says(&mut self, what: &str) {
+        self.end_line();
+        let (speaker, what) = (self.paint("1;36", "you      "), self.paint("2", what));
+        println!("\n{} {speaker}  {what}", self.clock());
+    }
+
+    /// So much is understood of what is being said.
+    pub fn words(&mut self, text: &str) {
+        if let Growing::Words(shown) = &mut self.growing
+            && let Some(more) = text.strip_prefix(shown.as_str())
+        {
+            print!("{more}");
+        } else {
+            self.end_line();
+            print!("{} {}  {text}", self.clock(), self.paint("36", "words    "));
+        }
+        self.growing = Growing::Words(text.to_owned());
+        flush();
+    }
+
+    /// A reply waits for whoever speaks into it.
+    pub fn paused(&mut self, after_onset: Duration, played: Duration) {
+        let text = format!(
+            "pauses {} ms after the first sound, {:.1} s into the reply",
+            after_onset.as_millis(),
+            played.as_secs_f64()
         );
+        self.note("voice", &text);
     }
 
-    /// What was understood of it.
-    pub fn understood(&mut self, text: &str) {
-        self.note("heard", text);
+    /// What was said makes no turn.
+    pub fn no_turn(&mut self, reason: SpeechDiscardReason) {
+        let what = match reason {
+            SpeechDiscardReason::Noise => "it was noise",
+            SpeechDiscardReason::NothingUnderstood => "there were no words in it",
+            SpeechDiscardReason::Backchannel => "it only shows that somebody listens",
+            SpeechDiscardReason::Failed => "it could not be recognised",
+            SpeechDiscardReason::Cancelled => "it was not wanted",
+        };
+        self.end_line();
+        self.note("no turn", what);
     }
 
-    /// Where the reply can be heard.
-    pub fn voice(&mut self, text: &str) {
-        self.note("voice", text);
+    /// The reply goes on.
+    pub fn resumed(&mut self, waited: Duration) {
+        let text = format!("goes on where it paused, {} ms later", waited.as_millis());
+        self.note("voice", &text);
+    }
+
+    /// The rest of it is dropped.
+    pub fn cut_off(&mut self) {
+        self.note("voice", "stops for good: somebody else has the word");
     }
 
     /// An event of the session.
@@ -80,7 +143,17 @@ impl Screen {
                     self.reply(text);
                 }
             }
-            Event::MessageAdded(message) if message.role == Role::Assistant => self.said(message),
+            Event::MessageAdded(message) => match (message.role, message.modality) {
+                (Role::Assistant, _) => self.said(message),
+                // A typed line was printed when it was typed; of a spoken one, this is what was understood.
+                (Role::User, Modality::Text) => {}
+                (Role::User, Modality::Voice) => {
+                    self.words(&message.text);
+                    self.end_line();
+                }
+            },
+            Event::MessageHeard(heard) => self.heard(heard),
+            Event::RunStarted(_) => self.heading("The run"),
             Event::SlotUpdated(slot) => {
                 let text = format!(
                     "{} = {}  ({:.0} %)",
@@ -126,9 +199,10 @@ impl Screen {
 
     /// A final text of the assistant: a phrase is printed whole, a model's words were as they came.
     fn said(&mut self, message: &MessageAdded) {
+        self.last_reply = Some((message.message_id, message.text.clone()));
         match &message.provenance {
             Provenance::Playbook { .. } => {
-                self.end_reply();
+                self.end_line();
                 let (speaker, mark) = (self.paint("1;32", "greenroom"), self.paint("2", "[playbook]"));
                 println!("{} {speaker}  {} {mark}", self.clock(), message.text);
             }
@@ -139,10 +213,27 @@ impl Screen {
                     format!("[{model}]")
                 };
                 print!(" {}", self.paint("2", &mark));
-                self.end_reply();
+                self.end_line();
             }
             Provenance::User { .. } | Provenance::Operator => {}
         }
+    }
+
+    /// How much of a spoken reply was heard.
+    fn heard(&mut self, heard: &MessageHeard) {
+        let is_all = self
+            .last_reply
+            .as_ref()
+            .is_some_and(|(message_id, text)| *message_id == heard.message_id && *text == heard.text);
+        let seconds = Duration::from_millis(heard.heard_ms.0).as_secs_f64();
+        let text = if is_all {
+            format!("the whole reply, {seconds:.1} s")
+        } else if heard.text.is_empty() {
+            format!("{seconds:.1} s of the reply, no word of it")
+        } else {
+            format!("{seconds:.1} s of the reply: {}", heard.text)
+        };
+        self.note("heard", &text);
     }
 
     /// Where the time of a turn went.
@@ -158,19 +249,22 @@ impl Screen {
     }
 
     fn reply(&mut self, text: &str) {
-        if !self.in_reply {
-            self.end_progress();
+        if self.growing != Growing::Reply {
+            self.end_line();
             print!("{} {}  ", self.clock(), self.paint("1;32", "greenroom"));
-            self.in_reply = true;
+            self.growing = Growing::Reply;
         }
         print!("{text}");
         flush();
     }
 
-    fn end_reply(&mut self) {
-        if self.in_reply {
+    fn end_line(&mut self) {
+        if self.growing != Growing::Nothing {
             println!();
-            self.in_reply = false;
+            self.growing = Growing::Nothing;
+        }
+        for note in self.held.drain(..) {
+            println!("{note}");
         }
         self.end_progress();
     }
@@ -196,13 +290,16 @@ impl Screen {
         }
     }
 
-    fn note(&mut self, what: &str, text: &str) {
-        self.end_reply();
-        println!(
-            "{} {}  {text}",
-            self.clock(),
-            self.paint("33", &format!("{what:<9}"))
-        );
+    /// Something that is not said.
+    pub fn note(&mut self, what: &str, text: &str) {
+        let what = self.paint("33", &format!("{what:<9}"));
+        let note = format!("{} {what}  {text}", self.clock());
+        if let Growing::Words(_) = self.growing {
+            self.held.push(note);
+        } else {
+            self.end_line();
+            println!("{note}");
+        }
     }
 
     fn clock(&self) -> String {

@@ -1,146 +1,166 @@
 //! What the user of the demo says.
 
-use bytes::Bytes;
-use greenroom_protocol::Locale;
-use loadtest::voice::utterances::{UsedBy, shipped};
+use std::time::Duration;
 
-/// A launch brief, line by line.
-pub struct Script {
-    /// The language of the session.
-    pub locale: Locale,
-    /// What is said, in order.
-    pub lines: Vec<Line>,
-}
+use anyhow::Context as _;
+use loadtest::load::Reaction;
+use loadtest::voice::utterances::{Utterance, shipped};
 
-/// One utterance with what the viewer should notice about it.
-pub struct Line {
-    /// What is said.
-    pub words: Words,
+/// One typed message with what the viewer should notice about it.
+#[derive(Debug, Clone, Copy)]
+pub struct TypedLine {
+    /// What is typed.
+    pub text: &'static str,
     /// What to notice.
     pub notice: &'static str,
 }
 
-/// How an utterance is made.
-pub enum Words {
-    /// It is typed.
-    Typed(&'static str),
-    /// It is spoken.
-    Spoken {
-        /// Who speaks: a voice of the recordings.
-        voice: String,
-        /// A FLAC file.
-        recording: Bytes,
-    },
+/// One spoken utterance with what the viewer should notice about it.
+#[derive(Debug, Clone, Copy)]
+pub struct SpokenLine {
+    /// The recording.
+    pub utterance: &'static Utterance,
+    /// What to notice.
+    pub notice: &'static str,
+    /// What is done while it is answered. To interrupt the reply is to say the next line.
+    pub reaction: Reaction,
 }
 
 /// A launch brief, typed in Korean: explicit answers, a bare answer, a correction, the user's own question, the order
 /// to begin.
-const TYPED_KOREAN: [(&str, &str); 8] = [
-    (
-        "안녕하세요, 다음 주에 제품을 하나 출시하려고 해요",
-        "small talk fills no slot",
-    ),
-    ("루미세럼", "a bare answer to the question just asked"),
-    (
-        "카테고리는 스킨케어, 특징은 저자극, 빠른흡수, 비건이에요",
-        "several slots in one turn, at once, without a model",
-    ),
-    ("3만9천원", "a bare price becomes a band, by the playbook's table"),
-    (
-        "타겟은 20대 여성, 이유는 트러블 진정",
-        "the words that each value came from are kept",
-    ),
-    (
-        "아니, 제품명은 루미앰플이야",
-        "a correction, at any time before the run starts",
-    ),
-    (
-        "채널은 인스타와 네이버, 목표는 구매, 영상 길이는 10초",
-        "the last required slots: the gate opens",
-    ),
-    (
-        "좋아요, 이제 만들어줘",
-        "the run never starts by itself: the user asks for it",
-    ),
+const TYPED_KOREAN: [TypedLine; 8] = [
+    TypedLine {
+        text: "안녕하세요, 다음 주에 제품을 하나 출시하려고 해요",
+        notice: "small talk fills no slot",
+    },
+    TypedLine {
+        text: "루미세럼",
+        notice: "a bare answer to the question just asked",
+    },
+    TypedLine {
+        text: "카테고리는 스킨케어, 특징은 저자극, 빠른흡수, 비건이에요",
+        notice: "several slots in one turn, at once, without a model",
+    },
+    TypedLine {
+        text: "3만9천원",
+        notice: "a bare price becomes a band, by the playbook's table",
+    },
+    TypedLine {
+        text: "타겟은 20대 여성, 이유는 트러블 진정",
+        notice: "the words that each value came from are kept",
+    },
+    TypedLine {
+        text: "아니, 제품명은 루미앰플이야",
+        notice: "a correction, at any time before the run starts",
+    },
+    TypedLine {
+        text: "채널은 인스타와 네이버, 목표는 구매, 영상 길이는 10초",
+        notice: "the last required slots: the gate opens",
+    },
+    TypedLine {
+        text: "좋아요, 이제 만들어줘",
+        notice: "the run never starts by itself: the user asks for it",
+    },
 ];
 
-/// What to notice about the recordings of the spoken brief, by their ids.
-const SPOKEN_NOTICES: [(&str, &str); 13] = [
-    ("brief-01-hello", "small talk fills no slot"),
-    ("brief-02-name", "an answer to the question just asked"),
-    ("brief-03-category", "one question a turn, never twice the same"),
-    ("brief-04-features", "a list, out of one sentence"),
+/// Early in a reply, well before its question: there "uh-huh" is no answer.
+const MURMUR: Reaction = Reaction::Backchannel {
+    after: Duration::from_millis(900),
+};
+/// Late enough that there is something to have been heard, and before the question is over.
+const INTERRUPT: Reaction = Reaction::BargeIn {
+    after: Duration::from_millis(1_200),
+};
+
+/// The spoken brief: recordings by their ids, what to notice, and what is done while they are answered.
+const SPOKEN_ENGLISH: [(&str, &str, Reaction); 13] = [
+    ("brief-01-hello", "small talk fills no slot", Reaction::Listen),
+    (
+        "brief-02-name",
+        "an answer to the question just heard",
+        Reaction::Listen,
+    ),
+    (
+        "brief-03-category",
+        "one question a turn, never twice the same",
+        Reaction::Listen,
+    ),
+    ("brief-04-features", "a list, out of one sentence", INTERRUPT),
     (
         "brief-05-price",
-        "a bare price becomes a band, by the playbook's table",
+        "nobody has to wait for the question; a bare price becomes a band",
+        Reaction::Listen,
     ),
-    ("brief-06-who", "a bare answer"),
+    ("brief-06-who", "a bare answer", INTERRUPT),
     (
         "brief-07-side-question",
-        "a colleague asks: answered first, then the interview goes on",
+        "a colleague interrupts with a question: answered first, then the interview goes on",
+        MURMUR,
     ),
-    ("brief-08-why", "the words that each value came from are kept"),
-    ("brief-09-channels", "one or two channels"),
+    (
+        "brief-08-why",
+        "the words that each value came from are kept",
+        Reaction::Listen,
+    ),
+    ("brief-09-channels", "one or two channels", INTERRUPT),
     (
         "brief-10-correction",
-        "another colleague corrects the price, at any time before the run starts",
+        "another colleague interrupts and corrects the price",
+        Reaction::Listen,
     ),
-    ("brief-11-goal", "a goal, mapped from everyday words"),
+    (
+        "brief-11-goal",
+        "a goal, mapped from everyday words: the gate opens",
+        Reaction::Listen,
+    ),
     (
         "brief-12-video",
         "an optional slot: more detail still enriches the brief",
+        Reaction::Listen,
     ),
     (
         "brief-13-start",
         "the run never starts by itself: the user asks for it",
+        Reaction::Listen,
     ),
 ];
 
 /// The brief that is typed, in Korean.
-pub fn typed() -> Script {
-    let lines = TYPED_KOREAN.into_iter().map(|(text, notice)| Line {
-        words: Words::Typed(text),
-        notice,
-    });
-    Script {
-        locale: Locale::Ko,
-        lines: lines.collect(),
-    }
+pub fn typed() -> &'static [TypedLine] {
+    &TYPED_KOREAN
 }
 
 /// The brief that is spoken, in English: recorded speech that ships with the project.
-pub fn spoken() -> Script {
-    let brief = shipped()
-        .iter()
-        .filter(|utterance| utterance.used_by == UsedBy::Brief);
-    let notice = |id: &str| {
-        SPOKEN_NOTICES
+pub fn spoken() -> anyhow::Result<Vec<SpokenLine>> {
+    let lines = SPOKEN_ENGLISH.into_iter().map(|(id, notice, reaction)| {
+        let utterance = shipped()
             .iter()
-            .find(|(of, _)| *of == id)
-            .map_or("", |(_, notice)| *notice)
-    };
-    let lines = brief.map(|utterance| Line {
-        words: Words::Spoken {
-            voice: utterance.voice.clone(),
-            recording: Bytes::from_static(utterance.flac()),
-        },
-        notice: notice(&utterance.id),
+            .find(|utterance| utterance.id == id)
+            .with_context(|| format!("the recording {id} was not shipped"))?;
+        Ok(SpokenLine {
+            utterance,
+            notice,
+            reaction,
+        })
     });
-    Script {
-        locale: Locale::En,
-        lines: lines.collect(),
-    }
+    lines.collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use loadtest::voice::utterances::UsedBy;
+
     use super::*;
 
     #[test]
-    fn every_line_says_what_to_notice() {
-        for script in [typed(), spoken()] {
-            assert!(script.lines.iter().all(|line| !line.notice.is_empty()));
-        }
-        assert_eq!(spoken().lines.len(), SPOKEN_NOTICES.len());
+    fn the_whole_brief_is_spoken_in_its_order() {
+        let brief: Vec<&str> = shipped()
+            .iter()
+            .filter(|utterance| utterance.used_by == UsedBy::Brief)
+            .map(|utterance| utterance.id.as_str())
+            .collect();
+        let lines = spoken().unwrap();
+        let spoken: Vec<&str> = lines.iter().map(|line| line.utterance.id.as_str()).collect();
+        assert_eq!(spoken, brief);
     }
 }

@@ -3,28 +3,50 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, bail};
 use bytes::Bytes;
 use greenroom_demo::process::Program;
 use greenroom_demo::world::{Programs, World, WorldSpec};
-use greenroom_protocol::{ClientMessage, Event, Modality, Role, RunId, Seq, Signal};
-use loadtest::client::{Client, CreateSession, Incoming, Socket, SocketOptions, VoiceTurn, VoiceTurnOptions};
+use greenroom_protocol::{ClientMessage, Event, Locale, RunId, Seq, Signal};
+use loadtest::client::{Client, CreateSession, Incoming, Socket, SocketOptions};
+use loadtest::load::Distribution;
 use serde_json::Value;
 
+use crate::call::SpokenBrief;
+use crate::caller::Figures;
 use crate::screen::Screen;
-use crate::script::{self, Script, Words};
+use crate::script::{self, TypedLine};
 use crate::{AS_SERVER, AS_SIMULATOR, Cli};
 
 /// A session that has not ended by then never will.
 const SHOW_TIMEOUT: Duration = Duration::from_mins(5);
 /// Who hears, speaks and checks in the demo, beside the language model.
-const SERVICES: [(&str, &str); 3] = [
+const SERVICES: [(&str, &str); 4] = [
     ("GREENROOM_STT__MODEL", "sim-transcribe"),
+    // Like the one at OpenAI that tells words while they are said.
+    ("GREENROOM_STT__REALTIME_MODEL", "sim-live-transcribe"),
     ("GREENROOM_TTS__MODEL", "sim-tts"),
     ("GREENROOM_MODERATION__MODEL", "sim-moderation"),
 ];
-/// The voice that answers in the spoken demo.
-const VOICE_PRESET: &str = "warm";
+
+/// What the person of the show has to say.
+enum Brief {
+    Typed(&'static [TypedLine]),
+    Spoken(SpokenBrief),
+}
+
+/// A session that was played to its end.
+struct Played {
+    run_id: RunId,
+    /// What came of the call, if it was one.
+    call: Option<Call>,
+}
+
+struct Call {
+    figures: Figures,
+    /// Both sides of it, as Ogg/Opus.
+    recording: Option<Bytes>,
+}
 
 /// Plays the demo; whether the session reached `DONE`.
 pub async fn show(cli: &Cli) -> anyhow::Result<bool> {
@@ -32,10 +54,10 @@ pub async fn show(cli: &Cli) -> anyhow::Result<bool> {
     screen.heading("Greenroom: one launch session, from the first question to the package");
     screen
         .line("Everything you see is SIMULATED: the AI provider is a simulator that runs beside the server.");
-    let script = if cli.typed {
-        script::typed()
+    let brief = if cli.typed {
+        Brief::Typed(script::typed())
     } else {
-        script::spoken()
+        Brief::Spoken(SpokenBrief::new(script::spoken()?)?)
     };
     let folder = fresh_folder(&cli.out)?;
     let mut spec = WorldSpec::new(programs()?, &folder);
@@ -51,24 +73,30 @@ pub async fn show(cli: &Cli) -> anyhow::Result<bool> {
     screen.line(&format!("simulator  {}", world.simulator_url()));
     screen.line(&format!("files      {}", folder.display()));
 
-    let played = play(&world, &script, &mut screen);
-    let run_id = tokio::time::timeout(SHOW_TIMEOUT, played)
+    let played = play(&world, &brief, &mut screen);
+    let played = tokio::time::timeout(SHOW_TIMEOUT, played)
         .await
         .context("the session did not end in time")??;
-    let done = match run_id {
-        Some(run_id) => {
-            let client = Client::new(&world.server_url())?;
-            let package = client.run(run_id).await?;
-            summarize(&mut screen, &package);
-            if package["state"] == "DONE" {
-                let exported = write_export(&folder, client.export(run_id).await?)?;
-                screen.line(&format!("export     {}", exported.zip.display()));
-                screen.line(&format!("readable   {}", exported.page.display()));
-            }
-            package["state"] == "DONE"
+    let client = Client::new(&world.server_url())?;
+    let package = client.run(played.run_id).await?;
+    let is_done = package["state"] == "DONE";
+    summarize(&mut screen, &package);
+    if is_done {
+        let exported = write_export(&folder, client.export(played.run_id).await?)?;
+        screen.line(&format!("export     {}", exported.zip.display()));
+        screen.line(&format!("readable   {}", exported.page.display()));
+    }
+    if let Some(call) = &played.call {
+        summarize_call(&mut screen, &call.figures, cli.speed);
+        if let Some(recording) = &call.recording {
+            let path = folder.join("call.ogg");
+            std::fs::write(&path, recording).with_context(|| format!("cannot write {}", path.display()))?;
+            screen.line(&format!(
+                "recording  {}  (left: who calls, right: the voice)",
+                path.display()
+            ));
         }
-        None => false,
-    };
+    }
     if !cli.exit {
         screen.heading(&format!(
             "The server goes on at {} until Ctrl-C.",
@@ -76,7 +104,7 @@ pub async fn show(cli: &Cli) -> anyhow::Result<bool> {
         ));
         tokio::signal::ctrl_c().await?;
     }
-    Ok(done)
+    Ok(is_done)
 }
 
 /// This very program, told to play a part.
@@ -102,12 +130,16 @@ fn fresh_folder(out: &Path) -> anyhow::Result<PathBuf> {
     Ok(std::fs::canonicalize(folder.path())?)
 }
 
-/// Says every line of the script, each when the turn before it has ended; the run that it led to.
-async fn play(world: &World, script: &Script, screen: &mut Screen) -> anyhow::Result<Option<RunId>> {
+/// Opens a session, says the whole brief, and waits for the run that it led to.
+async fn play(world: &World, brief: &Brief, screen: &mut Screen) -> anyhow::Result<Played> {
     let client = Client::new(&world.server_url())?;
+    let locale = match brief {
+        Brief::Typed(_) => Locale::Ko,
+        Brief::Spoken(_) => Locale::En,
+    };
     let created = client
         .create_session(&CreateSession {
-            locale: Some(script.locale),
+            locale: Some(locale),
             ..CreateSession::default()
         })
         .await?;
@@ -119,53 +151,48 @@ async fn play(world: &World, script: &Script, screen: &mut Screen) -> anyhow::Re
         ..SocketOptions::default()
     };
     let mut socket = client.connect(session_id, options).await?;
-    watch(&mut socket, screen, |incoming| {
-        matches!(incoming, Seen::ReplayDone)
-    })
-    .await?;
-    for (number, line) in script.lines.iter().enumerate() {
-        let key = format!("line-{number}");
-        match &line.words {
-            Words::Typed(text) => {
-                screen.user(text, line.notice);
-                let text = (*text).to_owned();
-                socket
-                    .send(&ClientMessage::UserMessage { text }, Some(&key))
-                    .await?;
-                watch(&mut socket, screen, is_end_of_turn).await?;
-            }
-            Words::Spoken { voice, recording } => {
-                screen.speaks(voice, line.notice);
-                let options = VoiceTurnOptions {
-                    locale: Some(script.locale),
-                    voice_preset: Some(VOICE_PRESET.to_owned()),
-                    key: Some(key),
-                };
-                let upload = client.voice_turn(session_id, recording.clone(), &options);
-                let upload = async { upload.await.map_err(anyhow::Error::from) };
-                let (turn, _) = tokio::try_join!(upload, watch(&mut socket, screen, is_end_of_turn))?;
-                ensure!(!turn.transcript.is_empty(), "a recording was not understood");
-                show_voice(&client, &turn, screen).await?;
+    watch(&mut socket, screen, |seen| matches!(seen, Seen::ReplayDone)).await?;
+    let played = match brief {
+        Brief::Typed(lines) => Played {
+            run_id: type_brief(lines, &mut socket, screen).await?,
+            call: None,
+        },
+        Brief::Spoken(brief) => {
+            let said = brief.say(&mut socket, screen).await?;
+            let recording = match said.recording_url {
+                Some(url) => Some(client.asset(&url).await?),
+                None => None,
+            };
+            let figures = said.figures;
+            Played {
+                run_id: said.run_id,
+                call: Some(Call { figures, recording }),
             }
         }
-    }
-    screen.heading("The run");
-    let last = watch(&mut socket, screen, |seen| ended_run(seen).is_some()).await?;
+    };
     socket.close().await?;
-    Ok(ended_run(&last))
+    Ok(played)
 }
 
-/// Tells where the reply can be heard; its bytes are fetched to see that they are there.
-async fn show_voice(client: &Client, turn: &VoiceTurn, screen: &mut Screen) -> anyhow::Result<()> {
-    match (&turn.audio_url, &turn.audio_error) {
-        (Some(url), _) => {
-            let bytes = client.asset(url).await?.len();
-            screen.voice(&format!("{url}  ({bytes} bytes)"));
-        }
-        (None, Some(error)) => screen.voice(&format!("none: {}", error.code)),
-        (None, None) => {}
+/// Types every line, each when the turn before it has ended; the run that it led to.
+async fn type_brief(lines: &[TypedLine], socket: &mut Socket, screen: &mut Screen) -> anyhow::Result<RunId> {
+    for (number, line) in lines.iter().enumerate() {
+        screen.user(line.text, line.notice);
+        let text = line.text.to_owned();
+        let key = format!("line-{number}");
+        socket
+            .send(&ClientMessage::UserMessage { text }, Some(&key))
+            .await?;
+        watch(socket, screen, is_end_of_turn).await?;
     }
-    Ok(())
+    loop {
+        let seen = watch(socket, screen, |seen| matches!(seen, Seen::Event(_))).await?;
+        if let Seen::Event(event) = &seen
+            && let Some(run_id) = ended_run(event)
+        {
+            return Ok(run_id);
+        }
+    }
 }
 
 fn is_end_of_turn(seen: &Seen) -> bool {
@@ -175,10 +202,9 @@ fn is_end_of_turn(seen: &Seen) -> bool {
     }
 }
 
-/// The run that ended, if what was seen is its end.
-fn ended_run(seen: &Seen) -> Option<RunId> {
-    let Seen::Event(event) = seen else { return None };
-    match event.as_ref() {
+/// The run that ended with an event, if one did.
+pub fn ended_run(event: &Event) -> Option<RunId> {
+    match event {
         Event::StageChanged(changed) if matches!(changed.state.as_str(), "DONE" | "FAILED") => changed.run_id,
         _ => None,
     }
@@ -210,22 +236,11 @@ async fn watch(
             Incoming::Unknown(_) | Incoming::Audio(_) | Incoming::Reconnected { .. } => continue,
         };
         if let Seen::Event(event) = &seen {
-            show_event(screen, event);
+            screen.event(event);
         }
         if until(&seen) {
             return Ok(seen);
         }
-    }
-}
-
-fn show_event(screen: &mut Screen, event: &Event) {
-    match event {
-        // A typed line was printed when it was typed; of a spoken one, this is what was understood.
-        Event::MessageAdded(message) if message.role == Role::User => match message.modality {
-            Modality::Text => {}
-            Modality::Voice => screen.understood(&message.text),
-        },
-        event => screen.event(event),
     }
 }
 
@@ -284,4 +299,31 @@ fn summarize(screen: &mut Screen, package: &Value) {
         "voice      {}",
         first("/voice_assets/voiceover_script_short")
     ));
+}
+
+fn summarize_call(screen: &mut Screen, figures: &Figures, speed: f64) {
+    screen.heading("The call (real time and a real server; recorded speech and a simulated provider)");
+    let felt = figures.felt.iter().map(|felt| felt.as_secs_f64() * 1_000.0);
+    let felt = Distribution::of(felt.collect());
+    screen.line(&format!("turns      {} answered by voice", felt.count));
+    screen.line(&format!(
+        "latency    {:.0} ms median, {:.0} ms at most, from the end of speech to the first sound of the reply (provider at {speed} x)",
+        felt.p50, felt.max
+    ));
+    if !figures.silenced_after.is_empty() {
+        let silenced = figures.silenced_after.iter();
+        let silenced: Vec<String> = silenced
+            .map(|after| format!("{} ms", after.as_millis()))
+            .collect();
+        screen.line(&format!(
+            "barge-in   the voice fell silent {} after somebody began to speak into it",
+            silenced.join(", ")
+        ));
+    }
+    for waited in &figures.waited {
+        screen.line(&format!(
+            "murmur     the voice waited {} ms for what was no turn, and went on where it had paused",
+            waited.as_millis()
+        ));
+    }
 }
