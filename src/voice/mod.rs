@@ -12,7 +12,7 @@ mod room;
 mod speech;
 mod speech_cache;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::sync::Arc;
 

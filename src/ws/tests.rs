@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use axum::Error;
 use axum::extract::ws::Message;
+use bytes::Bytes;
 use futures_util::{Sink, Stream};
 use greenroom_protocol::{Locale, Seq, SessionId};
 use greenroom_session::Caller;
@@ -19,6 +20,7 @@ use crate::http::{Asker, WriteProgress};
 use crate::lifecycle::Phase;
 use crate::rate;
 use crate::testing::TestServer;
+use crate::voice::tests::scripted::{Scripted, hears};
 
 /// Both ends of a socket: what the client sent, what it has taken, and whether it takes anything.
 #[derive(Default)]
@@ -253,6 +255,47 @@ async fn a_message_that_was_sent_before_leaving_still_counts() {
         .ask("GET", &format!("/api/chat/session/{session}"), None)
         .await;
     assert_eq!(document["brief_slots"]["product"]["name"], "루미세럼");
+}
+
+/// Two seconds of sound at 24 kHz.
+const REPLY_BYTES: usize = 2 * 2 * 24_000;
+
+#[tokio::test]
+async fn what_was_heard_of_a_reply_is_known_before_the_turn_that_cuts_it_off() {
+    let server = TestServer::with_ports(&[], |ports| {
+        ports.transcriber = hears("");
+        ports.speaker = Scripted::new(|_| async { Ok(Bytes::from(vec![0; REPLY_BYTES])) });
+    })
+    .await;
+    let session = server.session().await;
+    let mut client = Client::connect(&server, &session, None, false).await;
+    let output = json!({ "codec": "pcm_s16le", "sample_rate": 24_000 });
+    client.say(&json!({
+        "type": "audio.start", "id": "a1", "codec": "pcm_s16le", "sample_rate": 16_000, "channels": 1, "output": output,
+    }));
+    assert_eq!(client.find("accepted").await["id"], "a1");
+    client.say(&json!({ "type": "user.message", "text": "루미세럼" }));
+    client.find("audio.begin").await;
+    // They keep their order, and nothing else waits for them.
+    client.say(&json!({ "type": "user.message", "id": "m2", "text": "카테고리는 스킨케어" }));
+    client.say(&json!({ "type": "response.cancel", "id": "c3" }));
+    client.say(&json!({ "type": "ping", "id": "p4" }));
+    let mut told = Vec::new();
+    while !told.iter().any(|kind| kind == "c3") {
+        let message = client.next().await;
+        let kind = match message["type"].as_str().unwrap() {
+            "accepted" => &message["id"],
+            "pong" | "message.heard" | "turn.started" => &message["type"],
+            _ => continue,
+        };
+        told.push(kind.as_str().unwrap().to_owned());
+    }
+    let place = |kind: &str| told.iter().position(|told| told == kind).unwrap();
+    assert!(place("message.heard") < place("turn.started"), "{told:?}");
+    assert!(
+        place("pong") < place("m2") && place("m2") < place("c3"),
+        "{told:?}"
+    );
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use crate::hearing::PAUSE;
 use crate::model::{answer, whole};
 use crate::sounds::recorded;
 use crate::speaker::length_of;
+use crate::world::say;
 
 const REPLY: &str = "This is a reply that takes its time. It has more than one sentence. It goes on for quite a while \
     after that. Nobody has to hear all of it. Here it ends.";
@@ -178,6 +179,30 @@ async fn a_client_that_cancels_is_told_what_it_heard() {
     let [heard] = exchange.heard().try_into().unwrap();
     assert!(REPLY.starts_with(heard.as_str()) && heard.len() < REPLY.len());
     assert!(phone.line.cancel_reply().is_none(), "nothing is spoken any more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_that_is_cancelled_while_somebody_speaks_lets_none_begin_before_they_are_done() {
+    let exchange = Exchange::new().await;
+    let mut phone = amid_reply(&exchange, headset()).await;
+    let story = recorded("long-story");
+    phone.say(&story[..16_000 * 2]).await;
+    phone.line.cancel_reply().unwrap().told().await;
+    exchange
+        .world
+        .model
+        .script("planner", whole(&answer("As you wish.")));
+    let typed = say("Something else.");
+    exchange.world.send(exchange.session, typed).await.unwrap();
+    phone.say(&story[16_000 * 2..16_000 * 4]).await;
+    assert_eq!(phone.names(), ["pause", "started", "cancel"]);
+    phone.line.stop().unwrap();
+    phone.stall(PAUSE).await;
+    assert!(
+        phone.names().ends_with(&["cancelled", "begin", "end"]),
+        "{:?}",
+        phone.names()
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,6 +7,7 @@ use crate::ears::Answer;
 use crate::hearing::PAUSE;
 use crate::model::{answer, whole};
 use crate::sounds::{frames, recorded};
+use crate::world::say;
 
 #[tokio::test(start_paused = true)]
 async fn the_microphone_is_whose_start_came_last() {
@@ -92,4 +93,34 @@ async fn who_has_the_microphone_silences_the_one_that_speaks() {
     assert_eq!(told[2..4], ["pause", "cancel"], "{told:?}");
     assert_eq!(exchange.said().len(), 2);
     assert_eq!(exchange.heard().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_gives_the_loudspeaker_back_leaves_nobody_silenced() {
+    let exchange = Exchange::new().await;
+    exchange.world.fill_brief(exchange.session).await;
+    let (mut speaker, mut phone) = (exchange.phone(), exchange.phone());
+    speaker.line.start(&headset()).unwrap();
+    speaker.stall(Duration::from_millis(100)).await;
+    phone.line.start(&microphone()).unwrap();
+    exchange.ears.next(Answer::Late(Duration::from_secs(2), ""));
+    phone.say(&recorded("okay")).await;
+    phone.listen(PAUSE).await;
+    // It would speak itself when it turns out that nothing was said, and then no more.
+    phone.line.start(&headset()).unwrap();
+    phone.listen(Duration::from_secs(3)).await;
+    assert_eq!(phone.names(), ["started", "stopped", "nothing"]);
+    phone.line.start(&microphone()).unwrap();
+    phone.listen(PAUSE).await;
+    exchange
+        .world
+        .model
+        .script("planner", whole(&answer("There is room.")));
+    exchange
+        .world
+        .send(exchange.session, say("Is there room?"))
+        .await
+        .unwrap();
+    speaker.stall(PAUSE).await;
+    assert_eq!(speaker.names(), ["taken", "begin", "end"]);
 }

@@ -2,7 +2,7 @@
 
 mod assets;
 mod recordings;
-mod scripted;
+pub(crate) mod scripted;
 mod speech;
 
 use axum::body::{Body, Bytes};
