@@ -13,6 +13,7 @@ mod microphone;
 mod nonsense;
 mod patience;
 mod recognition;
+mod recordings;
 mod restarts;
 mod silence;
 mod speaking;
