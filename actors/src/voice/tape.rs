@@ -59,6 +59,9 @@ impl Tape {
 
     /// Records what was heard and sent since the last time, where it belongs. Whether that is as much as may be.
     pub(super) fn record(&mut self, microphone: &Microphone) -> bool {
+        if self.follow() {
+            return true;
+        }
         let Some(recording) = &mut self.recording else {
             return false;
         };
@@ -68,6 +71,14 @@ impl Tape {
             self.unrecorded.clear();
         }
         self.unrecorded_from = microphone.heard_to();
+        false
+    }
+
+    /// Records what was sent since the last time. Whether the recording is as long as it may be.
+    pub(super) fn follow(&mut self) -> bool {
+        let Some(recording) = &mut self.recording else {
+            return false;
+        };
         recording.assistant(&self.outlet.take_tape());
         recording.is_full(Instant::now())
     }

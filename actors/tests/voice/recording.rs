@@ -13,7 +13,7 @@ use crate::ears::Answer;
 use crate::hearing::PAUSE;
 use crate::model::{answer, whole};
 use crate::sounds::recorded;
-use crate::world::World;
+use crate::world::{World, say};
 
 fn assets(exchange: &Exchange) -> Vec<AssetReady> {
     let events = exchange.events().into_iter();
@@ -138,4 +138,28 @@ async fn nothing_is_recorded_unless_that_is_asked_for_and_nothing_kept_before_th
     phone.stall(PAUSE).await;
     assert_eq!(exchange.said().len(), 1);
     assert!(assets(&exchange).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_sends_nothing_while_it_listens_is_recorded_as_long_as_it_hears_something() {
+    let exchange = Exchange::new().await;
+    exchange.world.fill_brief(exchange.session).await;
+    let reply = "It takes its time, and more of it. ".repeat(10);
+    let length = crate::speaker::length_of(&reply);
+    assert!(length > Duration::from_secs(15));
+    exchange.world.model.script("planner", whole(&answer(&reply)));
+    let mut phone = exchange.phone();
+    let mut start = headset();
+    start.record = true;
+    phone.line.start(&start).unwrap();
+    phone.stall(Duration::from_millis(100)).await;
+    let typed = say("Tell me more.");
+    exchange.world.send(exchange.session, typed).await.unwrap();
+    phone.stall(length + PAUSE).await;
+    phone.line.stop().unwrap();
+    phone.stall(Duration::from_millis(100)).await;
+    let [asset] = assets(&exchange).try_into().unwrap();
+    let file = file_of(&exchange, &asset).await.unwrap();
+    let file = decode(Upload::from(file), &DecodeLimits::default(), &|| false).unwrap();
+    assert!(file.duration() > length.mul_f32(0.9), "{:?}", file.duration());
 }

@@ -173,7 +173,13 @@ impl Line {
             Happening::Floor => self.look_at_floor(),
             Happening::Errand(done) => self.done(done),
             Happening::Recognised(news) => self.recognised(news),
-            Happening::Voicing(event) => self.voicing.handle(event),
+            Happening::Voicing(event) => {
+                self.voicing.handle(event);
+                // A client may send nothing while it listens.
+                if self.tape.follow() {
+                    self.keep_recording();
+                }
+            }
         }
     }
 
