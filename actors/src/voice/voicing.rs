@@ -132,6 +132,13 @@ impl Voicing {
         }
     }
 
+    /// Whether a reply is being spoken here, or will be.
+    pub(super) fn is_replying(&self) -> bool {
+        self.speaking
+            .as_ref()
+            .is_some_and(|speaking| !speaking.mouth.is_silent())
+    }
+
     /// What the mouth is at.
     pub(super) fn standing(&self) -> Standing {
         self.speaking

@@ -155,7 +155,10 @@ impl Stage {
     }
 
     pub async fn standing(&self) -> Standing {
-        self.with_mouth(|mouth| mouth.standing()).await
+        let standing = |mouth: &mut Mouth| (mouth.standing(), mouth.is_silent());
+        let (standing, is_silent) = self.with_mouth(standing).await;
+        assert_eq!(is_silent, standing == Standing::Silent);
+        standing
     }
 
     /// Cancels as a line does: what was heard is told before anything else.

@@ -446,12 +446,12 @@ impl Line {
 
     /// Says where the mouth stands, to those who cannot see it: the socket, and the line that holds the microphone.
     fn tell_standing(&mut self) {
-        let standing = self.voicing.standing();
         self.is_replying
-            .store(standing != Standing::Silent, Ordering::Relaxed);
+            .store(self.voicing.is_replying(), Ordering::Relaxed);
+        // Most lines hold the microphone themselves, and need not find out with every frame.
         if self.voicing.has_the_floor() && !self.holds_the_floor() {
             let floor = self.presence.entry().floor();
-            floor.tell_mid_reply(self.id, is_mid_reply(standing));
+            floor.tell_mid_reply(self.id, is_mid_reply(self.voicing.standing()));
         }
     }
 }

@@ -275,6 +275,13 @@ impl Mouth {
         self.look();
     }
 
+    /// Whether nothing is being said, nor will be. Cheaper than to ask where it stands.
+    pub fn is_silent(&self) -> bool {
+        let now = Instant::now();
+        let sounds = |reply: &Reply| reply.voice == Voice::Sounding || reply.is_sounding(now);
+        !self.reply.as_deref().is_some_and(sounds) && self.script.expected().is_none()
+    }
+
     /// What it is at.
     pub fn standing(&self) -> Standing {
         let now = Instant::now();
