@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use greenroom_protocol::{ErrorBody, ErrorCode, Locale, Mode, Seq, SessionId};
 use greenroom_session::ports::IdSource;
-use greenroom_session::{Caller, Command, CommandKind, NewSession, Receipt, SessionView, UserKey};
+use greenroom_session::{
+    Caller, Command, CommandKind, NewSession, OutsideCall, Receipt, SessionView, UserKey,
+};
 use ractor::ActorRef;
 use serde_json::json;
 use tokio::sync::oneshot;
@@ -173,14 +175,15 @@ impl Directory {
     }
 
     /// Whether a command is taken now: none that begins something while the disk is nearly full, and while the server
-    /// drains only what finishes something.
+    /// drains only what goes on with something, or finishes it.
     async fn accepts(&self, kind: &CommandKind) -> Result<(), Refused> {
         let effect = effect_of(kind);
         match effect {
             Effect::Begins | Effect::Changes => self.accepts_commands()?,
-            Effect::Finishes => self.accepts_facts()?,
+            Effect::Continues | Effect::Finishes => self.accepts_facts()?,
         }
-        if effect == Effect::Begins && !self.shared.ports.journal.has_room().await {
+        if matches!(effect, Effect::Begins | Effect::Continues) && !self.shared.ports.journal.has_room().await
+        {
             let error = error(ErrorCode::DbUnavailable, Locale::default())
                 .with_details(json!({ "reason": "the disk is nearly full" }));
             return Err(Refused::Rejected(Box::new(error)));
@@ -188,8 +191,13 @@ impl Directory {
         Ok(())
     }
 
+    /// Whether this server takes on nothing that is new.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.shared.draining.load(Ordering::Relaxed)
+    }
+
     fn accepts_commands(&self) -> Result<(), Refused> {
-        if self.shared.draining.load(Ordering::Relaxed) {
+        if self.is_draining() {
             return Err(Refused::code(ErrorCode::SysDraining));
         }
         self.accepts_facts()
@@ -261,6 +269,8 @@ impl Directory {
 enum Effect {
     /// It begins a turn, a run or a call, or takes one up again.
     Begins,
+    /// It books a call for what is under way outside: somebody who speaks, or a reply that is being spoken.
+    Continues,
     /// It changes what is there.
     Changes,
     /// It tells what came of a call that was reserved, and is paid for, or of a reply that was given.
@@ -269,6 +279,10 @@ enum Effect {
 
 fn effect_of(kind: &CommandKind) -> Effect {
     match kind {
+        // Only live speech has no digest. Nobody who was connected before the drain is cut off amid a sentence.
+        CommandKind::ReserveCall {
+            call: OutsideCall::Transcribe { audio_digest: None } | OutsideCall::Speak { turn_id: Some(_) },
+        } => Effect::Continues,
         CommandKind::UserMessage { spoken: None, .. }
         | CommandKind::ReserveCall { .. }
         | CommandKind::Generate { .. }

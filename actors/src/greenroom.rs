@@ -54,8 +54,8 @@ impl Greenroom {
         *lock(&self.recovery) = Some(AbortOnDropHandle::new(tokio::spawn(recovering)));
     }
 
-    /// Takes no more commands from now on, but those that tell what came of a call that was reserved; what is under way
-    /// goes on.
+    /// Takes no more commands from now on, but those that tell what came of a call that was reserved, and what live voice
+    /// needs for who is connected already; what is under way goes on.
     pub fn drain(&self) {
         self.shared.draining.store(true, Ordering::Relaxed);
     }

@@ -240,6 +240,9 @@ impl VoiceLine {
     /// Listens, and speaks if that is asked for, from the next frame on; takes the session's microphone.
     pub fn start(&mut self, start: &AudioStart) -> Result<(), Box<ErrorBody>> {
         let desk = &self.desk;
+        if desk.directory.is_draining() {
+            return Err(Box::new(ErrorBody::new(ErrorCode::SysDraining, desk.locale())));
+        }
         let listening = start.check(desk.settings.endpointing, &desk.owner.playbook, desk.locale())?;
         let hears = desk.ports.transcriber.identity().is_some();
         let missing = match &listening.output {

@@ -6,7 +6,7 @@ use greenroom_actors::voice::mouth::Standing;
 use greenroom_protocol::{CallOutcome, ErrorCode, Signal, TurnOutcome};
 
 use crate::model::{Step, answer, pieces, whole};
-use crate::replies::{FIRST, NEXT_QUESTION, QUESTION, SECOND, reply, same_sound};
+use crate::replies::{FIRST, NEXT_QUESTION, QUESTION, SECOND, THIRD, reply, same_sound};
 use crate::speaker::{Twist, length_of, samples_of};
 use crate::stage::Stage;
 use crate::world::pass;
@@ -98,14 +98,25 @@ async fn who_cannot_book_a_call_is_told_by_a_notice() {
     let mut steps = whole(&answer(&reply()));
     steps.insert(0, Step::Pause(Duration::from_secs(1)));
     stage.ask_scripted(steps).await;
-    stage.world.greenroom.drain();
+    stage.world.journal.set_full(true);
     stage.settle_down().await;
     assert_eq!((stage.replies().len(), stage.reserved()), (0, 0));
     let signals = &stage.client.lock().unwrap().other_signals;
     let told = signals
         .iter()
-        .any(|signal| matches!(signal, Signal::Notice { error } if error.code == ErrorCode::SysDraining));
+        .any(|signal| matches!(signal, Signal::Notice { error } if error.code == ErrorCode::DbUnavailable));
     assert!(told, "{signals:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_drains_speaks_what_is_being_said_to_its_end() {
+    let stage = Stage::new().await;
+    stage.ask(&reply()).await;
+    stage.until_received(length_of(FIRST) / 2).await;
+    stage.world.greenroom.drain();
+    stage.settle_down().await;
+    same_sound(&stage.last(), &[FIRST, SECOND, THIRD, QUESTION]);
+    assert_eq!(stage.settled(), [CallOutcome::Ok; 4]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -100,7 +100,8 @@ fn turns_ended(world: &World, session: SessionId) -> Vec<TurnOutcome> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_drains_begins_nothing_and_takes_what_came_of_the_calls_before() {
+async fn a_server_that_drains_begins_nothing_goes_on_with_live_speech_and_takes_what_came_of_the_calls_before()
+ {
     let world = World::new().await;
     let session = world.create().await;
     let words = world.send(session, transcribe()).await.unwrap();
@@ -109,6 +110,17 @@ async fn a_server_that_drains_begins_nothing_and_takes_what_came_of_the_calls_be
     for begins in [transcribe(), say("Hello there"), edit("nuts")] {
         let refused = world.send(session, begins).await.unwrap_err();
         assert_eq!(code(refused), ErrorCode::SysDraining);
+    }
+    // Whoever speaks goes on speaking, and a reply that is being spoken is spoken to its end.
+    for call in [
+        OutsideCall::Transcribe { audio_digest: None },
+        OutsideCall::Speak {
+            turn_id: words.turn_id,
+        },
+    ] {
+        let booked = world.send(session, CommandKind::ReserveCall { call }).await;
+        let call_id = booked.unwrap().call_id.unwrap();
+        world.send(session, settle(call_id)).await.unwrap();
     }
     world
         .send(session, settle(nothing.call_id.unwrap()))
@@ -119,7 +131,7 @@ async fn a_server_that_drains_begins_nothing_and_takes_what_came_of_the_calls_be
     world.greenroom.shutdown(DRAIN).await;
     assert_eq!(
         transcriptions(&world, session),
-        [CallOutcome::Ok, CallOutcome::Ok]
+        [CallOutcome::Ok, CallOutcome::Ok, CallOutcome::Ok]
     );
     assert_eq!(turns_ended(&world, session), [TurnOutcome::Ok]);
 }

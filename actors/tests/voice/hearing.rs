@@ -291,7 +291,7 @@ async fn a_socket_that_drops_in_mid_word_loses_that_word_and_nothing_before() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_drains_takes_what_was_booked_and_books_nothing_more() {
+async fn a_server_that_drains_takes_what_was_begun_and_begins_nothing_more() {
     let exchange = Exchange::new().await;
     exchange
         .ears

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use greenroom_actors::voice::VoiceSettings;
-use greenroom_protocol::{AudioCodec, AudioOutput, Endpointing, ErrorCode};
+use greenroom_protocol::{AudioCodec, AudioOutput, CallOutcome, Endpointing, ErrorCode, Millis};
 
 use crate::call::{Exchange, Setting, headset, microphone};
 use crate::ears::Answer;
@@ -124,6 +124,8 @@ async fn a_line_that_does_not_get_to_run_loses_the_newest_and_says_so_once() {
     // Without a moment for the line in between.
     let name = recorded("brief-02-name");
     phone.pour(&[name, silence(3 * PAUSE)].concat());
+    phone.line.playback("reply", Millis(20));
+    phone.pour(&silence(Duration::from_millis(100)));
     phone.stall(PAUSE).await;
     assert_eq!(phone.names(), ["notice", "started", "stopped"]);
     assert_eq!(phone.errors(), [ErrorCode::SysOverloaded]);
@@ -204,4 +206,21 @@ async fn a_new_start_hears_in_another_way_from_the_next_frame_on() {
         ["started", "stopped", "cancelled", "started", "stopped"]
     );
     assert_eq!(exchange.said(), ["Okay then"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_speaks_when_the_server_begins_to_drain_is_heard_to_the_end_and_nobody_begins() {
+    let exchange = Exchange::new().await;
+    exchange.ears.next(Answer::Words("It is called Morning Glow."));
+    let mut phone = exchange.phone();
+    phone.line.start(&microphone()).unwrap();
+    let name = recorded("brief-02-name");
+    phone.say(&name[..name.len() / 2]).await;
+    exchange.world.greenroom.drain();
+    phone.say(&name[name.len() / 2..]).await;
+    phone.listen(PAUSE).await;
+    assert_eq!(exchange.said(), ["It is called Morning Glow."]);
+    assert_eq!(exchange.transcriptions(), [CallOutcome::Ok]);
+    let refused = exchange.phone().line.start(&microphone()).unwrap_err();
+    assert_eq!(refused.code, ErrorCode::SysDraining);
 }

@@ -23,6 +23,8 @@ pub(in crate::voice) enum Input {
     Started {
         /// Whether a recogniser is there that listens along.
         streams: bool,
+        /// Why nothing will come of it, if so.
+        refusal: Option<Box<ErrorBody>>,
     },
     /// The utterance is complete.
     Ended(EndedUtterance),

@@ -98,7 +98,7 @@ impl Hearing {
     /// not heard yet: only then somebody may just be listening.
     pub(super) fn handle(&mut self, input: Input, mid_reply: bool, actions: &mut Vec<Action>) {
         match input {
-            Input::Started { streams } => self.start(streams, actions),
+            Input::Started { streams, refusal } => self.start(streams, refusal, actions),
             Input::Ended(ended) => self.end(ended, actions),
             Input::Dropped(reason) => self.drop_last(reason, actions),
             Input::Reserved { utterance, answer } => self.reserved(utterance, answer, actions),
@@ -112,15 +112,15 @@ impl Hearing {
         self.hush(actions);
     }
 
-    fn start(&mut self, streams: bool, actions: &mut Vec<Action>) {
+    fn start(&mut self, streams: bool, refusal: Option<Box<ErrorBody>>, actions: &mut Vec<Action>) {
         let id = UtteranceId(self.numbered);
         self.numbered += 1;
         // One that will find no place among those that wait is not paid for.
-        let is_booked = streams && self.utterances.len() < limits::TURNS_WAITING_MAX;
-        let stage = if is_booked {
-            Stage::Reserving(Port::Stream)
-        } else {
-            Stage::Listening
+        let is_booked = streams && refusal.is_none() && self.utterances.len() < limits::TURNS_WAITING_MAX;
+        let stage = match refusal {
+            Some(error) => Stage::Failed(error),
+            None if is_booked => Stage::Reserving(Port::Stream),
+            None => Stage::Listening,
         };
         self.utterances.push_back(Utterance {
             id,
@@ -139,7 +139,7 @@ impl Hearing {
     fn end(&mut self, ended: EndedUtterance, actions: &mut Vec<Action>) {
         if !self.is_somebody_speaking() {
             // Only a commit ends what did not seem to begin.
-            self.start(false, actions);
+            self.start(false, None, actions);
         }
         actions.push(Action::Tell(Box::new(Signal::SpeechStopped {})));
         if self.utterances.len() > limits::TURNS_WAITING_MAX {

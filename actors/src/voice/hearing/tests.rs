@@ -36,7 +36,10 @@ impl Scene {
     }
 
     fn started(&mut self, streams: bool) -> String {
-        self.on(Input::Started { streams })
+        self.on(Input::Started {
+            streams,
+            refusal: None,
+        })
     }
 
     fn ended(&mut self) -> String {

@@ -206,6 +206,11 @@ impl Line {
                     }
                 }
                 Item::Lost { frames } => {
+                    if lost == 0 && self.microphone.is_some() {
+                        let error =
+                            ErrorBody::new(ErrorCode::SysOverloaded, self.desk.locale()).with_retry_after(1);
+                        self.outlet.signal(Signal::Notice { error });
+                    }
                     lost += u64::from(frames);
                     self.hear_lost(frames);
                 }
@@ -222,11 +227,6 @@ impl Line {
     }
 
     fn hear_lost(&mut self, frames: u32) {
-        if self.microphone.is_none() {
-            return;
-        }
-        let error = ErrorBody::new(ErrorCode::SysOverloaded, self.desk.locale()).with_retry_after(1);
-        self.outlet.signal(Signal::Notice { error });
         for _ in 0..frames.min(LOST_HEARD_MAX) {
             let Some(microphone) = &mut self.microphone else {
                 return;
@@ -272,7 +272,11 @@ impl Line {
                 EarEvent::SpeechStarted { .. } => {
                     self.open_recogniser();
                     let streams = self.recogniser.is_open();
-                    self.hear(Input::Started { streams });
+                    // Who began to speak before the server began to drain is heard to the end.
+                    let is_draining = self.desk.directory.is_draining();
+                    let refusal = is_draining
+                        .then(|| Box::new(ErrorBody::new(ErrorCode::SysDraining, self.desk.locale())));
+                    self.hear(Input::Started { streams, refusal });
                 }
                 EarEvent::SpeechPaused { .. } | EarEvent::SpeechResumed { .. } => {}
                 EarEvent::Utterance(utterance) => self.utterance(utterance),
