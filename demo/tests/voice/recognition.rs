@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use greenroom_demo::session_play::{Stage, StageSpec};
-use greenroom_protocol::{ErrorCode, Modality, Signal, SpeechDiscardReason};
+use greenroom_protocol::{CallPurpose, ErrorCode, Event, Modality, SessionId, Signal, SpeechDiscardReason};
 use serde_json::{Value, json};
 
 use crate::caller::{Caller, english_session, voiced, voiced_along};
@@ -13,6 +13,9 @@ use crate::conversation::{CATEGORY, NAME, converse, turns_of, until_discarded};
 
 /// Recognition is given up after half a minute.
 const WITH_TIMEOUT: Duration = Duration::from_mins(2);
+
+/// Frames of 20 ms: time enough for a recogniser that listens along to be there.
+const A_MOMENT: u64 = 50;
 
 /// The next utterance that is recognised when it is over meets this.
 fn afterwards(fault: &Value) -> Value {
@@ -24,11 +27,23 @@ fn along(fault: &Value) -> Value {
     json!({ "match": { "api": "realtime", "purpose": "transcription" }, "fault": fault })
 }
 
+/// How many calls to recognise something a session has booked: a second one makes good the first.
+async fn recognitions(stage: &Stage, session: SessionId) -> Result<usize> {
+    let mut count = 0;
+    for seen in stage.journal(session).await? {
+        let event = seen.event()?;
+        let is_one = matches!(&event, Event::CallReserved(call) if call.purpose == CallPurpose::Transcribe);
+        count += usize::from(is_one);
+    }
+    Ok(count)
+}
+
 /// Words that nobody understands are discarded with the reason, and those after them understood.
 async fn fails_once(spec: StageSpec, faults: &[Value], expected: ErrorCode) -> Result<()> {
     let scene = async |stage: &mut Stage| {
         let client = stage.client()?;
         let mut caller = Caller::call(&client, english_session(&client).await?).await?;
+        caller.listen(A_MOMENT).await?;
         for rules in faults {
             stage.simulate(rules).await?;
             caller.say(NAME)?;
@@ -117,22 +132,26 @@ async fn words_are_shown_while_they_are_said() -> Result<()> {
 
 #[tokio::test]
 async fn a_recogniser_that_listens_along_and_fails_is_made_good() -> Result<()> {
+    let refused = json!({ "match": { "api": "realtime", "purpose": "connection" }, "fault": { "kind": "status", "code": 503 } });
+    // Beside each fault: how many calls it takes.
     let faults = [
-        json!({ "match": { "api": "realtime", "purpose": "connection" }, "fault": { "kind": "status", "code": 503 } }),
-        along(&json!({ "kind": "fail_transcription" })),
-        along(&json!({ "kind": "close", "after_ms": 500 })),
-        along(&json!({ "kind": "malformed", "after_chars": 5 })),
+        (refused, 1),
+        (along(&json!({ "kind": "fail_transcription" })), 2),
+        (along(&json!({ "kind": "close", "after_ms": 500 })), 2),
+        (along(&json!({ "kind": "malformed", "after_chars": 5 })), 2),
     ];
     let scene = async |stage: &mut Stage| {
         let client = stage.client()?;
-        for fault in &faults {
+        for (fault, calls) in &faults {
             stage.simulate(&json!([fault])).await?;
             let mut caller = Caller::call(&client, english_session(&client).await?).await?;
-            converse(&mut caller, NAME)
-                .await
-                .map_err(|error| error.context(fault.to_string()))?;
+            caller.listen(A_MOMENT).await?;
+            let talked = converse(&mut caller, NAME).await;
+            talked.map_err(|error| error.context(fault.to_string()))?;
             ensure!(caller.count("notice") == 0, "{fault}: {caller:?}");
             ensure!(turns_of(stage, caller.session()).await? == [Modality::Voice]);
+            let made = recognitions(stage, caller.session()).await?;
+            ensure!(made == *calls, "{fault}: {made} calls");
         }
         Ok(())
     };
@@ -147,7 +166,10 @@ async fn a_recogniser_that_listens_along_and_hangs_is_made_good() -> Result<()> 
         stage
             .simulate(&json!([along(&json!({ "kind": "hang" }))]))
             .await?;
+        caller.listen(A_MOMENT).await?;
         converse(&mut caller, NAME).await?;
+        let made = recognitions(stage, caller.session()).await?;
+        ensure!(made == 2, "it hung, and was made good: {made} calls");
         converse(&mut caller, CATEGORY).await?;
         ensure!(turns_of(stage, caller.session()).await? == [Modality::Voice; 2]);
         Ok(())
