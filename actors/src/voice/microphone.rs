@@ -12,6 +12,9 @@ use tokio::time::Instant;
 
 use super::speech_clock::SpeechClock;
 
+/// How long after its last sound a reply may still come back: the client's buffers, and the echo of its room.
+const REPLY_TAIL: Duration = Duration::from_millis(300);
+
 /// An ear at work.
 pub(super) struct Microphone {
     format: FrameFormat,
@@ -22,6 +25,8 @@ pub(super) struct Microphone {
     pace: SpeakerPace,
     /// When the frame came that made it certain that somebody speaks.
     onset_arrived_at: Option<Instant>,
+    /// When a reply was known to sound at the client, the last time.
+    reply_sounded_at: Option<Instant>,
     /// A frame that makes the ear panic.
     #[cfg(debug_assertions)]
     panic_on: Option<Vec<u8>>,
@@ -51,6 +56,7 @@ impl Microphone {
             clock: SpeechClock::new(now),
             pace,
             onset_arrived_at: None,
+            reply_sounded_at: None,
             #[cfg(debug_assertions)]
             panic_on: None,
         })
@@ -60,6 +66,17 @@ impl Microphone {
     #[cfg(debug_assertions)]
     pub(super) fn panic_on(&mut self, frame: Option<Vec<u8>>) {
         self.panic_on = frame;
+    }
+
+    /// Says whether a reply sounds at the client now, so that its echo is not taken for somebody; to be said before each
+    /// batch of frames.
+    pub(super) fn set_reply_sounding(&mut self, is_sounding: bool, now: Instant) {
+        if is_sounding {
+            self.reply_sounded_at = Some(now);
+        }
+        let sounded_at = self.reply_sounded_at;
+        self.ear
+            .set_reply_playing(sounded_at.is_some_and(|sounded_at| now < sounded_at + REPLY_TAIL));
     }
 
     /// Hears a frame.
@@ -177,5 +194,51 @@ impl Microphone {
             self.pace = self.ear.pace().clone();
         }
         Some(heard)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use bytes::Bytes;
+    use greenroom_audio::{DecodeLimits, Upload, decode, pcm};
+
+    use super::*;
+
+    const FRAME: Duration = Duration::from_millis(20);
+
+    /// The frames of a reply as it comes back, 30 dB fainter.
+    fn echo() -> Vec<Vec<u8>> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../loadtest/utterances");
+        let file = Bytes::from(std::fs::read(folder.join("long-story.flac")).unwrap());
+        let reply = decode(Upload::from(file), &DecodeLimits::default(), &|| false).unwrap();
+        let faint: Vec<i16> = reply.pcm.iter().map(|sample| sample / 32).collect();
+        faint.chunks_exact(320).map(pcm::to_le_bytes).collect()
+    }
+
+    /// Whether somebody is noticed in an echo, if a reply was said to sound for so long.
+    fn is_noticed(sounds_for: Duration) -> bool {
+        let format = FrameFormat::pcm_s16le(SPEECH_RATE_HZ, 1).unwrap();
+        let mut now = Instant::now();
+        let ends_at = now + sounds_for;
+        let mut microphone =
+            Microphone::new(format, EarSettings::default(), SpeakerPace::default(), now).unwrap();
+        let mut events = Vec::new();
+        for frame in echo() {
+            microphone.set_reply_sounding(now < ends_at, now);
+            microphone.hear(&frame, FRAME, now, &mut events).unwrap();
+            now += FRAME;
+        }
+        !events.is_empty()
+    }
+
+    #[test]
+    fn nobody_is_noticed_in_an_echo_while_a_reply_sounds_and_a_little_longer() {
+        let length = FRAME * u32::try_from(echo().len()).unwrap();
+        assert!(!is_noticed(length));
+        assert!(!is_noticed(length.saturating_sub(REPLY_TAIL)));
+        assert!(is_noticed(length / 2));
+        assert!(is_noticed(Duration::ZERO));
     }
 }

@@ -139,6 +139,13 @@ impl Voicing {
             .is_some_and(|speaking| !speaking.mouth.is_silent())
     }
 
+    /// Whether the client plays something of a reply now.
+    pub(super) fn is_sounding(&self) -> bool {
+        self.speaking
+            .as_ref()
+            .is_some_and(|speaking| speaking.mouth.is_sounding())
+    }
+
     /// What the mouth is at.
     pub(super) fn standing(&self) -> Standing {
         self.speaking

@@ -185,6 +185,10 @@ impl Line {
 
     /// Takes everything that came, in its order.
     fn received(&mut self) {
+        let is_reply_sounding = self.is_reply_sounding();
+        if let Some(microphone) = &mut self.microphone {
+            microphone.set_reply_sounding(is_reply_sounding, Instant::now());
+        }
         let mut batch = std::mem::take(&mut self.batch);
         let mut bytes = batch.bytes.as_slice();
         let (mut heard, mut lost, mut refused) = (0, 0, 0);
@@ -437,6 +441,16 @@ impl Line {
             Done::Told => {}
         }
         self.feed_recogniser();
+    }
+
+    /// Whether a reply can be heard at the client, here or where the line is that speaks; of that one it is only known
+    /// whether its question was not heard yet.
+    fn is_reply_sounding(&self) -> bool {
+        if self.voicing.has_the_floor() {
+            return self.voicing.is_sounding();
+        }
+        let floor = self.floor.borrow();
+        floor.is_mid_reply() && !floor.is_hushed()
     }
 
     /// Whether a reply is under way whose question was not heard, here or on the line that speaks.

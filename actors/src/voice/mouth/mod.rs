@@ -282,6 +282,13 @@ impl Mouth {
         !self.reply.as_deref().is_some_and(sounds) && self.script.expected().is_none()
     }
 
+    /// Whether the client plays something of a reply now.
+    pub fn is_sounding(&self) -> bool {
+        let now = Instant::now();
+        let reply = self.reply.as_deref();
+        !self.held && reply.is_some_and(|reply| reply.is_sounding(now))
+    }
+
     /// What it is at.
     pub fn standing(&self) -> Standing {
         let now = Instant::now();
