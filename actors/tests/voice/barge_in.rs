@@ -53,6 +53,16 @@ async fn a_sound_that_is_no_utterance_only_pauses_the_reply() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_comes_back_of_a_reply_does_not_pause_it() {
+    let exchange = Exchange::new().await;
+    let mut phone = amid_reply(&exchange, headset()).await;
+    // 26 dB fainter, for three seconds.
+    let echo: Vec<i16> = recorded("long-story").iter().map(|sample| sample / 20).collect();
+    phone.say(&echo[..48_000]).await;
+    assert_eq!(phone.names(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_backchannel_lets_the_reply_go_on_and_so_does_what_nobody_understands() {
     for (words, reason) in [("Uh-huh.", "backchannel"), ("", "nothing")] {
         let exchange = Exchange::new().await;
