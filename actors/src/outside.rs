@@ -54,6 +54,15 @@ pub fn settled(receipt: CallReceipt, asset: Option<AssetReady>) -> Settlement {
     }
 }
 
+/// How a call is settled that was taken back before all of it had been sent: nothing came of it, at what it cost.
+pub(crate) fn dropped(receipt: CallReceipt) -> Settlement {
+    Settlement {
+        outcome: CallOutcome::Failed,
+        reason: Some("what was said was dropped before it was complete".to_owned()),
+        ..settled(receipt, None)
+    }
+}
+
 /// How a call that failed is settled; `error` is for everybody to see.
 pub fn unsettled(failure: CallFailure, error: Option<ErrorCode>) -> Settlement {
     Settlement {

@@ -107,7 +107,7 @@ async fn what_is_dropped_is_settled_once_its_price_is_known() {
     assert_eq!(phone.names(), ["started", "stopped", "cancelled"]);
     exchange.live.complete(call, "");
     phone.stall(Duration::from_secs(1)).await;
-    assert_eq!(exchange.transcriptions(), [CallOutcome::Ok]);
+    assert_eq!(exchange.transcriptions(), [CallOutcome::Failed]);
     assert!(exchange.said().is_empty());
 }
 

@@ -34,7 +34,6 @@ async fn half_an_utterance_is_none() -> Result<()> {
 }
 
 #[tokio::test]
-#[ignore = "a call of which nothing was committed is settled as whole, which the checker finds"]
 async fn half_an_utterance_that_was_recognised_already_is_none() -> Result<()> {
     amid_a_word(voiced_along()?).await
 }

@@ -22,7 +22,7 @@ use greenroom_session::CallRecord;
 use greenroom_session::ports::{CallFailure, SpeechAudio, Transcription};
 use greenroom_session::speaking::{is_backchannel, is_surely_a_turn};
 
-use crate::outside::{settled, unsettled};
+use crate::outside::{dropped, settled, unsettled};
 
 pub(super) use self::action::{Action, Outcome, Words};
 use self::action::{discard, never_made, notice, paid_for, settle};
@@ -39,10 +39,18 @@ pub(super) struct Hearing {
     /// Somebody may still be speaking the last one; all others have ended.
     utterances: VecDeque<Utterance>,
     /// Calls of utterances that nobody wants any more, and that were not told of yet.
-    late: Vec<CallId>,
+    late: Vec<LateCall>,
     /// Utterances that nobody wants any more and whose call is being reserved.
     forgotten: Vec<UtteranceId>,
     hushed: bool,
+}
+
+/// A call of an utterance that nobody wants any more.
+#[derive(Debug)]
+struct LateCall {
+    call_id: CallId,
+    /// Whether the utterance was dropped before the recogniser had all of it: nothing will have come of the call.
+    was_dropped: bool,
 }
 
 #[derive(Debug)]
@@ -209,15 +217,22 @@ impl Hearing {
             Stage::Listening | Stage::Failed(_) | Stage::Saying(..) => {}
             Stage::Reserving(_) => self.forgotten.push(utterance.id),
             Stage::Transcribing(Port::Stream, reserved) => {
-                self.late.push(reserved.call_id);
-                if utterance.ended.is_none() {
+                let was_dropped = utterance.ended.is_none();
+                self.late.push(LateCall {
+                    call_id: reserved.call_id,
+                    was_dropped,
+                });
+                if was_dropped {
                     actions.push(Action::DiscardStream {
                         call_id: reserved.call_id,
                         patience: STREAM_PATIENCE,
                     });
                 }
             }
-            Stage::Transcribing(Port::Batch, reserved) => self.late.push(reserved.call_id),
+            Stage::Transcribing(Port::Batch, reserved) => self.late.push(LateCall {
+                call_id: reserved.call_id,
+                was_dropped: false,
+            }),
             Stage::Transcribed(reserved, transcription) => {
                 settle(reserved.call_id, settled(transcription.receipt, None), actions);
             }
@@ -291,9 +306,10 @@ impl Hearing {
         result: Result<Transcription, CallFailure>,
         actions: &mut Vec<Action>,
     ) {
-        if let Some(index) = self.late.iter().position(|late| *late == call_id) {
-            self.late.swap_remove(index);
+        if let Some(index) = self.late.iter().position(|late| late.call_id == call_id) {
+            let late = self.late.swap_remove(index);
             let settlement = match result {
+                Ok(transcription) if late.was_dropped => dropped(transcription.receipt),
                 Ok(transcription) => settled(transcription.receipt, None),
                 Err(failure) => unsettled(failure, None),
             };

@@ -333,7 +333,7 @@ fn whatever_is_forgotten_is_settled_wherever_it_stands() {
     scene.reserved(0);
     assert_eq!(forget(&mut scene), "stopped discard0 cancelled UNHUSH");
     assert_eq!(scene.partial(0, "I would rather have a table"), "");
-    assert_eq!(scene.transcribed(0, ""), "settle0:ok");
+    assert_eq!(scene.transcribed(0, ""), "settle0:failed");
     assert!(scene.hearing.is_quiet());
     // It has heard it, and never answers.
     let mut scene = Scene::new();
