@@ -168,6 +168,10 @@ where
             }
         };
         self.settle().await;
+        if reason == CloseReason::Restarting {
+            // What cannot be delivered in time is delivered when the client comes back.
+            timeout(GOODBYE, self.catch_up()).await.ok();
+        }
         self.close(reason).await;
         reason
     }
@@ -408,6 +412,26 @@ where
         let deadline = Instant::now() + GOODBYE;
         while let Ok(Some(answered)) = timeout_at(deadline, self.commands.next()).await {
             self.answered(answered);
+        }
+    }
+
+    /// Delivers everything that is committed: what ended in the drain is not to wait until the client is back.
+    async fn catch_up(&mut self) {
+        loop {
+            let Self { socket, outbox, .. } = self;
+            if poll_fn(|context| outbox.poll_write(socket, None, context))
+                .await
+                .is_err()
+            {
+                return;
+            }
+            if !self.cursor.behind() {
+                return;
+            }
+            match self.cursor.next().await {
+                Ok(frames) => self.outbox.events(frames),
+                Err(_) => return,
+            }
         }
     }
 
