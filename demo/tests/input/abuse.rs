@@ -91,7 +91,7 @@ async fn flood(socket: RawSocket, frame: Message) -> Result<(u16, Vec<Value>)> {
 }
 
 /// Text frames that make no sense, and why.
-const NONSENSE: [(&str, &str); 18] = [
+const NONSENSE: [(&str, &str); 19] = [
     ("", "INPUT_INVALID"),
     ("{", "INPUT_INVALID"),
     ("hello", "INPUT_INVALID"),
@@ -119,8 +119,13 @@ const NONSENSE: [(&str, &str); 18] = [
         "INPUT_INVALID",
     ),
     (
-        r#"{"type":"audio.start","codec":"opus","sample_rate":48000,"channels":1}"#,
+        r#"{"type":"audio.start","codec":"opus","sample_rate":44100,"channels":1}"#,
         "INPUT_INVALID",
+    ),
+    // Nothing is wrong with it, but here is nobody who hears.
+    (
+        r#"{"type":"audio.start","codec":"opus","sample_rate":48000,"channels":1}"#,
+        "STT_NOT_CONFIGURED",
     ),
 ];
 
