@@ -6,13 +6,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use greenroom_audio::mouth::OutputFormat;
 use greenroom_protocol::{AssetId, SessionId};
-use greenroom_session::{CommandKind, KeptRecording};
+use greenroom_session::{Command, CommandKind, KeptRecording};
 use tokio::time::Instant;
 
 use super::desk::Desk;
 use super::microphone::Microphone;
 use super::outlet::OutletSender;
 use super::recording::Recording;
+use crate::Refused;
+use crate::outside::send;
 
 const MEDIA_TYPE: &str = "audio/ogg";
 
@@ -109,7 +111,8 @@ pub fn recording_blob(session: SessionId, asset_id: AssetId) -> String {
     format!("recordings/{session}/{asset_id}.ogg")
 }
 
-/// Stores a recording and has the session keep it. One that the session does not want is gone again.
+/// Stores a recording and has the session keep it. One that the session does not want is gone again; one of which nobody
+/// knows whether the session keeps it stays, since an event may name it.
 async fn keep(desk: &Desk, asset_id: AssetId, file: Bytes) {
     let session = desk.session();
     let name = recording_blob(session, asset_id);
@@ -125,11 +128,21 @@ async fn keep(desk: &Desk, asset_id: AssetId, file: Bytes) {
         media_type: MEDIA_TYPE.to_owned(),
         size_bytes,
     };
-    let Err(refused) = desk.send(None, CommandKind::KeepRecording { asset }).await else {
-        return;
+    let command = Command {
+        id: asset_id.to_string().parse().ok(),
+        caller: desk.owner.caller.clone(),
+        kind: CommandKind::KeepRecording { asset },
     };
-    tracing::warn!(session_id = %session, code = refused.code.as_str(), "a recording was not kept");
-    if let Err(error) = blobs.delete(&name).await {
-        tracing::warn!(session_id = %session, %error, "a recording that was not kept could not be removed");
+    match send(&desk.directory, session, command).await {
+        Ok(_) => {}
+        Err(Refused::Rejected(error)) if !error.retryable => {
+            tracing::warn!(session_id = %session, code = error.code.as_str(), "a recording was not kept");
+            if let Err(error) = blobs.delete(&name).await {
+                tracing::warn!(session_id = %session, %error, "a recording that was not kept could not be removed");
+            }
+        }
+        Err(Refused::Rejected(_) | Refused::Lost) => {
+            tracing::warn!(session_id = %session, "it is unknown whether a recording was kept");
+        }
     }
 }

@@ -11,6 +11,7 @@ use greenroom_session::ports::{BlobError, Blobs as _};
 use crate::call::{Exchange, Phone, Setting, headset, microphone};
 use crate::ears::Answer;
 use crate::hearing::PAUSE;
+use crate::journal::Fault;
 use crate::model::{answer, whole};
 use crate::sounds::recorded;
 use crate::world::{World, say};
@@ -99,6 +100,17 @@ async fn it_is_kept_when_the_line_hangs_up_or_loses_the_microphone() {
         let [asset] = assets(&exchange).try_into().unwrap();
         assert!(file_of(&exchange, &asset).await.is_ok());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_stays_where_an_event_names_it_although_the_answer_was_lost() {
+    let exchange = Exchange::new().await;
+    let mut phone = recorded_turn(&exchange).await;
+    exchange.world.journal.fail_next(Fault::UnknownWritten);
+    phone.line.stop().unwrap();
+    phone.stall(Duration::from_secs(2)).await;
+    let [asset] = assets(&exchange).try_into().unwrap();
+    assert!(file_of(&exchange, &asset).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
