@@ -10,44 +10,20 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesOrdered, FuturesUnordered};
 use futures_util::{FutureExt as _, StreamExt as _};
-use greenroom_protocol::{CallId, ErrorBody};
+use greenroom_protocol::CallId;
 use greenroom_session::Settlement;
-use greenroom_session::ports::{CallFailure, SpeechAudio, Transcription};
+use greenroom_session::ports::SpeechAudio;
 use tokio::time::{Instant, sleep};
 
 use super::desk::{Desk, HeardTold};
-use super::hearing::{Reserved, UtteranceId, Words};
+use super::hearing::{Input, UtteranceId, Words};
 use super::observe;
 
 /// What came of an errand.
 #[derive(Debug)]
 pub(super) enum Done {
-    /// A call was reserved, or not.
-    Reserved {
-        /// For which utterance.
-        utterance: UtteranceId,
-        /// The answer.
-        answer: Result<Reserved, Box<ErrorBody>>,
-    },
-    /// An utterance was transcribed, or not.
-    Transcribed {
-        /// The call.
-        call_id: CallId,
-        /// The answer.
-        result: Result<Transcription, CallFailure>,
-    },
-    /// So much time has passed.
-    Overdue {
-        /// For which call.
-        call_id: CallId,
-    },
-    /// The words of an utterance were said, or not.
-    Said {
-        /// Of which utterance.
-        utterance: UtteranceId,
-        /// The answer.
-        answer: Result<(), Box<ErrorBody>>,
-    },
+    /// Something that the hearing waits for.
+    Heard(Box<Input>),
     /// A hint for the recogniser that listens along.
     Vocabulary(Vec<String>),
     /// Something was told that has no answer.
@@ -64,6 +40,12 @@ pub(super) struct Errands {
     others: FuturesUnordered<BoxFuture<'static, Done>>,
     /// Timers keep nobody from going home.
     timers: FuturesUnordered<BoxFuture<'static, Done>>,
+}
+
+impl Done {
+    fn heard(input: Input) -> Self {
+        Self::Heard(Box::new(input))
+    }
 }
 
 impl Errands {
@@ -88,7 +70,7 @@ impl Errands {
         let desk = Arc::clone(&self.desk);
         let errand = async move {
             let answer = desk.reserve().await;
-            Done::Reserved { utterance, answer }
+            Done::heard(Input::Reserved { utterance, answer })
         };
         self.reservations.push_back(errand.boxed());
     }
@@ -101,7 +83,7 @@ impl Errands {
                 let began = Instant::now();
                 let result = desk.transcribe(call_id, audio).await;
                 observe::transcribed("batch", began.elapsed(), &result);
-                Done::Transcribed { call_id, result }
+                Done::heard(Input::Transcribed { call_id, result })
             }
             .boxed(),
         );
@@ -119,7 +101,7 @@ impl Errands {
         let desk = Arc::clone(&self.desk);
         let errand = async move {
             let answer = desk.say(words, voiced).await;
-            Done::Said { utterance, answer }
+            Done::heard(Input::Said { utterance, answer })
         };
         self.sayings.push_back(errand.boxed());
     }
@@ -153,7 +135,7 @@ impl Errands {
     pub(super) fn remind(&mut self, call_id: CallId, after: Duration) {
         let errand = async move {
             sleep(after).await;
-            Done::Overdue { call_id }
+            Done::heard(Input::Overdue { call_id })
         };
         self.timers.push(errand.boxed());
     }

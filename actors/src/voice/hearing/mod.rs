@@ -341,7 +341,15 @@ impl Hearing {
                 settle(call_id, unsettled(failure, Some(code)), actions);
                 utterance.stage = Stage::Failed(Box::new(told));
             }
-            _ => {}
+            // It has its words, or needs none: whoever tells it again is not heard.
+            (
+                Stage::Listening
+                | Stage::Reserving(_)
+                | Stage::Transcribed(..)
+                | Stage::Failed(_)
+                | Stage::Saying(..),
+                Ok(_) | Err(_),
+            ) => {}
         }
     }
 

@@ -425,13 +425,12 @@ impl Line {
 
     fn done(&mut self, done: Done) {
         match done {
-            Done::Reserved { utterance, answer } => self.hear(Input::Reserved { utterance, answer }),
-            Done::Transcribed { call_id, result } => self.hear(Input::Transcribed { call_id, result }),
-            Done::Overdue { call_id } => {
-                self.forget_commit(call_id);
-                self.hear(Input::Overdue { call_id });
+            Done::Heard(input) => {
+                if let Input::Overdue { call_id } = *input {
+                    self.forget_commit(call_id);
+                }
+                self.hear(*input);
             }
-            Done::Said { utterance, answer } => self.hear(Input::Said { utterance, answer }),
             Done::Vocabulary(vocabulary) => {
                 self.vocabulary = vocabulary;
                 if self.microphone.is_some() {
