@@ -1,6 +1,7 @@
 //! The state of a session: nothing but the fold of its facts. What folds it is in `evolve`.
 
 mod conversation;
+mod shared;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use greenroom_protocol::{
     PlaybookRef, Provenance, RunId, Seq, SessionId, SlotPath, StageCompleted, StageId, Timestamp, TurnId,
 };
 use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::planner::PlannerOutput;
@@ -32,7 +34,7 @@ pub(crate) const VOICE_WAIT: Millis = Millis(10_000);
 const OUTSIDE_CALL_AGE_MAX: Millis = Millis(3 * 60 * 1_000);
 
 /// One session, folded.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct State {
     /// Which session.
     pub id: SessionId,
@@ -76,7 +78,7 @@ pub struct State {
 }
 
 /// What the session remembers of a run that it need not hold whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunEntry {
     /// The job that stands for it.
     pub job_id: Option<JobId>,
@@ -85,7 +87,7 @@ pub struct RunEntry {
 }
 
 /// A call that was reserved and not settled.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenCall {
     /// What it is for.
     pub purpose: CallPurpose,
@@ -96,7 +98,7 @@ pub struct OpenCall {
 }
 
 /// A call made outside that was given up before its end was told.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LateCall {
     /// The call.
     pub call_id: CallId,
@@ -105,7 +107,7 @@ pub struct LateCall {
 }
 
 /// A command that was taken, so that it is recognised when it comes again.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Remembered {
     pub digest: String,
     pub seq: Seq,
@@ -115,7 +117,8 @@ pub(crate) struct Remembered {
 }
 
 /// The turn under way.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Turn {
     /// Nobody waits for a reply.
     Idle,
@@ -124,7 +127,7 @@ pub enum Turn {
 }
 
 /// A reply that is being made.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Planning {
     /// The turn.
     pub turn_id: TurnId,
@@ -153,7 +156,8 @@ pub struct Planning {
 }
 
 /// Where the planner stands.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum PlanProgress {
     /// The turn has begun; its call is reserved in the same batch, or none is made.
     Begun,
@@ -173,7 +177,7 @@ pub enum PlanProgress {
 }
 
 /// The check of texts that is under way.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
     /// Its call; none only between the facts of one batch.
     pub call: Option<ActiveCall>,
@@ -188,7 +192,7 @@ pub struct Check {
 }
 
 /// A reply that waits for its check; its text is what the user was shown.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CheckedReply {
     /// The attempt that made it.
     pub attempt: u32,
@@ -201,7 +205,7 @@ pub struct CheckedReply {
 }
 
 /// An output that waits for its check.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CheckedStage {
     /// The attempt that made it; none of its calls is under way.
     pub attempt: Attempt,
@@ -212,7 +216,7 @@ pub struct CheckedStage {
 }
 
 /// An attempt that is under way.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Attempt {
     /// 1 for the first.
     pub number: u32,
@@ -233,7 +237,7 @@ pub struct Attempt {
 }
 
 /// A call that is under way.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActiveCall {
     /// The call.
     pub call_id: CallId,
@@ -246,7 +250,7 @@ pub struct ActiveCall {
 }
 
 /// The wait before the next attempt.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Backoff {
     /// The attempt that failed.
     pub failed_attempt: u32,
@@ -261,7 +265,8 @@ pub struct Backoff {
 }
 
 /// Where the session stands with its runs.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// The gate is closed and nothing ran yet since it was.
     Collecting,
@@ -279,7 +284,7 @@ pub enum Phase {
 }
 
 /// A run that is under way or failed.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Run {
     /// Which.
     pub run_id: RunId,
@@ -290,6 +295,7 @@ pub struct Run {
     /// The language of its texts.
     pub locale: Locale,
     /// The brief as it stood.
+    #[serde(with = "shared::one")]
     pub brief: Arc<Vec<FrozenSlot>>,
     /// The gaps that were waived, for a draft.
     pub gaps: Option<Vec<SlotPath>>,
@@ -304,7 +310,8 @@ pub struct Run {
 }
 
 /// Where a stage stands.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum StageProgress {
     /// Not begun.
     Waiting,
@@ -319,6 +326,7 @@ pub enum StageProgress {
         /// The attempt that succeeded.
         attempt: u32,
         /// The output.
+        #[serde(with = "shared::one")]
         output: Arc<Value>,
     },
     /// Its attempts are used up.

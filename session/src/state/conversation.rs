@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use greenroom_protocol::{MessageAdded, MessageHeard, MessageId, SlotPath, TurnId};
+use serde::{Deserialize, Serialize};
+
+use super::shared;
 
 /// Messages that a session keeps at hand for its planner and for snapshots.
 pub(crate) const MESSAGES_KEPT: usize = 40;
@@ -11,11 +14,12 @@ pub(crate) const MESSAGES_KEPT: usize = 40;
 pub(crate) const INTERRUPTED_KEPT: usize = 4;
 
 /// What was said, as far as the planner needs it.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Conversation {
     /// Turns begun.
     pub turns: u32,
     /// The latest messages, oldest first.
+    #[serde(with = "shared::each")]
     pub messages: VecDeque<Arc<MessageAdded>>,
     /// How much of those of [`Self::messages`] was heard that were spoken, oldest first.
     pub heard: VecDeque<MessageHeard>,
@@ -37,7 +41,7 @@ pub struct Conversation {
 }
 
 /// What a message of the assistant asked, so that it can be taken back when it turns out that nobody heard it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Asking {
     /// The message.
     pub message_id: MessageId,
