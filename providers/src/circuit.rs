@@ -95,7 +95,8 @@ pub(crate) enum Verdict {
 /// The right to make one call.
 #[derive(Debug, Clone, Copy)]
 struct Ticket {
-    /// How often the circuit had opened by then: what an older call says does not count against a newer phase.
+    /// How often the circuit had opened or was reset by then: what an older call says does not count against a newer
+    /// phase.
     openings: u64,
 }
 
@@ -178,6 +179,15 @@ impl Circuit {
             // Opening makes every ticket an old one.
             | (State::Open { .. }, _) => {}
         }
+    }
+
+    /// Lets calls through again because somebody knows better. What failed until now no longer counts, and what calls
+    /// that are under way say does not count against the closed circuit.
+    fn reset(&mut self) {
+        self.state = State::Closed { failures_in_a_row: 0 };
+        self.openings += 1;
+        self.calls.retain(|call| !call.faulty);
+        self.last_error = None;
     }
 
     fn status(&mut self, now: Instant) -> CircuitStatus {
@@ -295,6 +305,10 @@ impl Breaker {
 
     pub(crate) fn status(&self) -> CircuitStatus {
         self.circuit().status(Instant::now())
+    }
+
+    pub(crate) fn reset(&self) {
+        self.circuit().reset();
     }
 
     /// A panic while it was locked leaves a circuit that is at worst a call off.

@@ -129,6 +129,16 @@ impl Endpoint {
         }
     }
 
+    /// Lets calls through again, whatever the circuit has seen.
+    pub(crate) fn reset_circuit(&self) {
+        self.breaker.reset();
+        tracing::info!(
+            provider = self.name,
+            api = self.operation.name(),
+            "the circuit was reset"
+        );
+    }
+
     /// Who answers, as it is known before a call.
     pub(crate) fn identity(&self) -> ModelIdentity {
         ModelIdentity {

@@ -79,6 +79,11 @@ impl OpenAiLiveTranscriber {
         self.endpoint.status()
     }
 
+    /// Lets calls through again at once: an operator knows that the provider is back.
+    pub fn reset_circuit(&self) {
+        self.endpoint.reset_circuit();
+    }
+
     async fn stream(&self, request: &LiveTranscriptionRequest, timeout: Millis) -> Result<Opened, Refused> {
         let deadline = Deadline::new(timeout, timeout);
         let configuration = wire::configure(&self.endpoint.model, request);

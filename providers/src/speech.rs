@@ -86,6 +86,11 @@ impl OpenAiSpeaker {
         self.endpoint.status()
     }
 
+    /// Lets calls through again at once: an operator knows that the provider is back.
+    pub fn reset_circuit(&self) {
+        self.endpoint.reset_circuit();
+    }
+
     fn body<'a>(&'a self, request: &'a SpeechRequest) -> Body<'a> {
         let model = self.endpoint.model.as_str();
         let takes_direction = !WITHOUT_DIRECTION.iter().any(|name| model.starts_with(name));

@@ -93,6 +93,11 @@ impl OpenAiTranscriber {
     pub fn status(&self) -> ProviderStatus {
         self.endpoint.status()
     }
+
+    /// Lets calls through again at once: an operator knows that the provider is back.
+    pub fn reset_circuit(&self) {
+        self.endpoint.reset_circuit();
+    }
 }
 
 #[async_trait]

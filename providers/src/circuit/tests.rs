@@ -294,6 +294,40 @@ fn the_status_tells_rate_error_and_latency() {
 }
 
 #[test]
+fn a_reset_lets_calls_through_and_forgets_what_failed() {
+    let mut bench = Bench::new();
+    bench.call(HEALTHY);
+    let under_way = bench.admit().unwrap();
+    bench.calls(3, FAULTY);
+    assert!(bench.admit().is_err());
+    bench.circuit.reset();
+    let status = bench.circuit.status(bench.now);
+    assert_eq!((status.phase, status.calls), (CircuitPhase::Closed, 1));
+    assert_eq!((status.error_rate, status.last_error), (0.0, None));
+
+    bench.settle(under_way, FAULTY);
+    bench.calls(2, FAULTY);
+    assert!(
+        bench.admit().is_ok(),
+        "what began before the reset is not one of three in a row"
+    );
+    bench.call(FAULTY);
+    assert!(bench.admit().is_err(), "and the circuit works as before");
+}
+
+#[test]
+fn a_reset_takes_the_place_of_a_probe() {
+    let mut bench = Bench::new();
+    bench.calls(3, FAULTY);
+    bench.pass(15);
+    let probe = bench.admit().unwrap();
+    bench.circuit.reset();
+    assert!(bench.admit().is_ok(), "nobody waits for the probe");
+    bench.settle(probe, FAULTY);
+    assert!(bench.admit().is_ok(), "nor hears of its end");
+}
+
+#[test]
 fn memory_is_limited() {
     let mut bench = Bench::new();
     bench.calls(REMEMBERED_MAX * 2, HEALTHY);
