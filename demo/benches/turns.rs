@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use greenroom_demo::built::programs;
-use greenroom_demo::world::{World, WorldSpec};
 use greenroom_protocol::{ClientMessage, Event, Locale};
 use loadtest::client::{Client, CreateSession, Incoming, SocketOptions};
+use loadtest::world::{World, WorldSpec};
 
 /// How long each number of users is measured.
 const MEASURED: Duration = Duration::from_secs(6);

@@ -4,8 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::process::Program;
-use crate::world::Programs;
+use loadtest::world::{Program, Programs};
 
 /// The server's and the load tester's own binaries, built on first use in the profile of the caller.
 ///

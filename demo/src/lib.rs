@@ -1,6 +1,4 @@
-//! What the demo and the black-box suite share: worlds of real processes, and sessions played in them.
+//! What the demo and the black-box suite share: the programs as cargo builds them, and sessions played with them.
 
 pub mod built;
-pub mod process;
 pub mod session_play;
-pub mod world;

@@ -6,16 +6,16 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
-use greenroom_protocol::{Seq, SessionId, Signal};
+use greenroom_protocol::{SessionId, Signal};
 use loadtest::checker::{self, Evidence, Expectation, read_records};
-use loadtest::client::{Client, CreateSession, EventsPage, Incoming, Recorder, SeenEvent, Socket, Turn};
+use loadtest::client::{Client, CreateSession, Incoming, Recorder, SeenEvent, Socket, Turn};
 use loadtest::provider::{BillStatement, read_bill};
+use loadtest::world::{World, WorldSpec};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::built;
-use crate::world::{World, WorldSpec};
 
 /// A brief that fills every slot in one turn, without any model.
 pub const BRIEF: &str = "제품명은 런치부스터, 카테고리는 스킨케어, 특징은 저자극, 빠른흡수, 비건, 가격은 29000원, \
@@ -129,84 +129,32 @@ impl Stage {
 
     /// Replaces the simulator's rules of what goes wrong (`loadtest/src/provider/fault.rs`).
     pub async fn simulate(&self, rules: &Value) -> anyhow::Result<()> {
-        let url = format!("{}/_sim/faults", self.world.simulator_url());
-        let answer = reqwest::Client::builder()
-            .no_proxy()
-            .build()?
-            .post(url)
-            .json(rules)
-            .send()
-            .await?;
-        let status = answer.status();
-        ensure!(
-            status.is_success(),
-            "the rules are refused: {status}: {}",
-            answer.text().await?
-        );
-        Ok(())
+        self.world.simulate(rules).await
     }
 
     /// The simulator's bill, once no call is under way any more.
     pub async fn bill(&self) -> anyhow::Result<BillStatement> {
-        let url = format!("{}/_sim/bill?idle_within_ms=10000", self.world.simulator_url());
-        let answer = reqwest::Client::builder()
-            .no_proxy()
-            .build()?
-            .get(url)
-            .send()
-            .await?;
-        Ok(answer.error_for_status()?.json().await?)
+        self.world.statement().await
     }
 
     /// The server's admin socket.
     pub fn admin_socket(&self) -> PathBuf {
-        self.world.data_dir().join("admin.sock")
+        self.world.admin_socket()
     }
 
     /// Asks the admin socket; answers with the status and the document.
     pub async fn admin<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<(u16, T)> {
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .unix_socket(self.admin_socket())
-            .build()?;
-        let answer = client.get(format!("http://admin{path}")).send().await?;
-        let (status, text) = (answer.status().as_u16(), answer.text().await?);
-        let document = serde_json::from_str(&text).with_context(|| format!("{path}: {status}: {text}"))?;
-        Ok((status, document))
+        self.world.admin(path).await
     }
 
     /// The whole log of a session, read by the operator.
     pub async fn journal(&self, session: SessionId) -> anyhow::Result<Vec<SeenEvent>> {
-        let mut journal = Vec::new();
-        loop {
-            let after = journal.last().map_or(Seq::ZERO, |event: &SeenEvent| event.seq);
-            let path = format!("/sessions/{session}/events?after={after}&limit=1000");
-            let (_, page): (_, EventsPage) = self.admin(&path).await?;
-            if page.events.is_empty() {
-                return Ok(journal);
-            }
-            for event in page.events {
-                journal.push(SeenEvent::from_envelope(event.get())?);
-            }
-        }
+        self.world.journal(session).await
     }
 
     /// Every session that the server knows.
     pub async fn sessions(&self) -> anyhow::Result<Vec<SessionId>> {
-        let mut sessions = Vec::new();
-        loop {
-            let path = format!("/sessions?limit=200&offset={}", sessions.len());
-            let (status, page): (_, Value) = self.admin(&path).await?;
-            ensure!(status == 200, "{path}: {status}: {page}");
-            let items = page["items"].as_array().context("a page has items")?;
-            for item in items {
-                let id = item["session_id"].as_str().context("a session has an id")?;
-                sessions.push(id.parse()?);
-            }
-            if items.is_empty() {
-                return Ok(sessions);
-            }
-        }
+        self.world.sessions().await
     }
 
     /// Holds what the clients saw, the journals of all sessions and the bill against each other; nothing may be wrong.

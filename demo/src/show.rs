@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
-use greenroom_demo::process::Program;
-use greenroom_demo::world::{Programs, World, WorldSpec};
 use greenroom_protocol::{ClientMessage, Event, Locale, RunId, Seq, Signal};
 use loadtest::client::{Client, CreateSession, Incoming, Socket, SocketOptions};
 use loadtest::load::Distribution;
+use loadtest::world::{Program, Programs, World, WorldSpec};
 use serde_json::Value;
 
 use crate::call::SpokenBrief;

@@ -10,5 +10,6 @@ pub mod load;
 pub mod provider;
 pub mod voice;
 mod wall_clock;
+pub mod world;
 
 pub use command::{main_with, run};

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use greenroom_demo::built;
-use greenroom_demo::process::{free_address, inherited_env};
 use greenroom_demo::session_play::{Stage, StageSpec, within};
+use loadtest::world::{free_address, inherited_env};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use greenroom_demo::built;
-use greenroom_demo::process::{free_address, inherited_env};
 use greenroom_demo::session_play::{Stage, StageSpec, within};
 use loadtest::client::CreateSession;
+use loadtest::world::{free_address, inherited_env};
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tokio::process::Command;

@@ -1,12 +1,15 @@
 //! A world to play in: the simulator and the server, each a process of its own, over one folder.
 
+mod process;
+mod questions;
+
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::Context as _;
 
-use crate::process::{Launch, Process, Program, free_address};
+pub use process::{Launch, Process, Program, free_address, inherited_env};
 
 /// The programs that play the parts.
 #[derive(Debug, Clone)]

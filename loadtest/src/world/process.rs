@@ -7,9 +7,10 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use loadtest::client::Client;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
+
+use crate::client::Client;
 
 /// How long a process may take until it answers. A cold start on a loaded machine takes a second.
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
