@@ -47,6 +47,9 @@ pub struct App {
     pub documents: Documents,
     /// Whose database: there is one for now.
     pub tenant: TenantId,
+    /// Makes the journal's writer panic, and says whether it will.
+    #[cfg(debug_assertions)]
+    pub panic_writer: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
 /// What one client, and all together, may ask for; changed while the server runs.

@@ -109,6 +109,8 @@ impl Engine {
             metrics,
             documents: Documents::make(),
             tenant: TenantId::default(),
+            #[cfg(debug_assertions)]
+            panic_writer: Box::new(store.writer_fault()),
         });
         Ok(Self {
             app,

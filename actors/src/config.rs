@@ -63,6 +63,8 @@ pub struct Faults {
     pub panic_stage: Option<String>,
     /// The ear of a line panics when it is given exactly this frame.
     pub panic_ear_on: Option<Vec<u8>>,
+    /// The log of a session cannot be folded any more, each time with a panic, once this message stands in it.
+    pub panic_fold_on: Option<String>,
 }
 
 /// What the actors need from the outside.

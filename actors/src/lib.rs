@@ -12,6 +12,8 @@ mod greenroom;
 mod observe;
 pub mod outside;
 mod playbooks;
+#[cfg(debug_assertions)]
+mod provoke;
 mod recovery;
 mod registry;
 mod reply;
@@ -29,5 +31,7 @@ pub use cursor::Cursor;
 pub use directory::{CreateSession, Directory};
 pub use greenroom::{Greenroom, StartError};
 pub use playbooks::{PlaybookLibrary, PlaybookUnavailable, blob_name};
+#[cfg(debug_assertions)]
+pub use provoke::SessionFault;
 pub use reply::Refused;
 pub use session::{ActorSnapshot, ChildSnapshot, StageSnapshot};

@@ -18,7 +18,10 @@ use crate::http::{EventsPage, Failure, InPath, InQuery, ListQuery, events_page, 
 
 /// The operator's routes. Errors are in English, as the log is.
 pub(super) fn router(app: Arc<App>) -> Router {
-    Router::new()
+    let router = Router::new();
+    #[cfg(debug_assertions)]
+    let router = router.merge(super::faults::routes());
+    router
         .route("/sessions", get(sessions))
         .route("/sessions/{session_id}", get(session))
         .route("/sessions/{session_id}/events", get(events))

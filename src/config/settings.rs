@@ -219,6 +219,7 @@ impl Config {
                 panic_agent_on: reader.text("faults.panic_agent_on"),
                 panic_stage: reader.text("faults.panic_stage"),
                 panic_ear_on: reader.text("faults.panic_ear_on").map(String::into_bytes),
+                panic_fold_on: reader.text("faults.panic_fold_on"),
             },
         };
         let faults = reader.finish();

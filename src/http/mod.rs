@@ -37,7 +37,7 @@ pub use asker::Asker;
 pub use documents::Documents;
 pub use edge::RequestId;
 pub use events::{EventsPage, page as events_page, parse_event_id};
-pub use extract::{InPath, InQuery, ListQuery};
+pub use extract::{InBody, InPath, InQuery, ListQuery};
 pub use failure::{Failure, render};
 pub use greenroom_actors::outside::send;
 pub use listen::{Peer, WriteProgress, serve};

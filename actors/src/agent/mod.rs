@@ -38,6 +38,9 @@ pub(crate) struct AgentArguments {
     /// Panics instead of making the call.
     #[cfg(debug_assertions)]
     pub(crate) panics: bool,
+    /// Panics amid the call when this is notified.
+    #[cfg(debug_assertions)]
+    pub(crate) fault: Arc<tokio::sync::Notify>,
 }
 
 /// What an agent is told.
@@ -68,12 +71,22 @@ impl Actor for Agent {
         let AgentMessage::Perform(task) = message;
         #[cfg(debug_assertions)]
         assert!(!state.panics, "a fault was asked for");
-        match *task {
-            AgentTask::Model(task) => write(*task, state).await,
-            AgentTask::Moderation(task) => check(task, state).await,
+        #[cfg(debug_assertions)]
+        tokio::select! {
+            () = perform(*task, state) => {}
+            () = state.fault.notified() => panic!("a fault was asked for"),
         }
+        #[cfg(not(debug_assertions))]
+        perform(*task, state).await;
         myself.stop(Some(REPORTED.to_owned()));
         Ok(())
+    }
+}
+
+async fn perform(task: AgentTask, arguments: &AgentArguments) {
+    match task {
+        AgentTask::Model(task) => write(*task, arguments).await,
+        AgentTask::Moderation(task) => check(task, arguments).await,
     }
 }
 

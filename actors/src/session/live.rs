@@ -49,6 +49,9 @@ pub(super) struct Live {
     /// The next agent is to panic.
     #[cfg(debug_assertions)]
     agent_fault: bool,
+    /// The agents under way are to panic.
+    #[cfg(debug_assertions)]
+    agents_fault: Arc<tokio::sync::Notify>,
 }
 
 /// The append that was sent and has no outcome yet.
@@ -105,6 +108,8 @@ impl Live {
             busy: None,
             #[cfg(debug_assertions)]
             agent_fault: false,
+            #[cfg(debug_assertions)]
+            agents_fault: Arc::default(),
         };
         live.record(facts);
         if let Some(input) = input {
@@ -136,6 +141,8 @@ impl Live {
                 }
             }
             SessionMessage::Alarm => return self.alarm_rang(),
+            #[cfg(debug_assertions)]
+            SessionMessage::Provoke { fault, reply } => self.strike(fault, reply),
             // A session is loaded once.
             SessionMessage::Loaded(_) => {}
         }
@@ -335,6 +342,8 @@ impl Live {
             moderator: self.shared.ports.moderator.clone(),
             #[cfg(debug_assertions)]
             panics: self.agent_panics(task.stamp()),
+            #[cfg(debug_assertions)]
+            fault: self.agents_fault.clone(),
         };
         let stamp = task.stamp().clone();
         let (agent, _ends_by_itself) = Agent::spawn_linked(None, Agent, arguments, myself.get_cell())
@@ -424,6 +433,21 @@ impl Live {
             CallScope::Turn { .. } | CallScope::Session {} => false,
         };
         at_its_stage || std::mem::take(&mut self.agent_fault)
+    }
+
+    /// Panics, or makes its agents panic, as somebody asked for just now.
+    #[cfg(debug_assertions)]
+    fn strike(&self, fault: crate::SessionFault, reply: ReplyTo<bool>) {
+        match fault {
+            crate::SessionFault::Session => {
+                reply.send(crate::reply::Outcome::Done(true));
+                panic!("a fault was asked for");
+            }
+            crate::SessionFault::Agents => {
+                self.agents_fault.notify_waiters();
+                reply.send(crate::reply::Outcome::Done(!self.children.is_empty()));
+            }
+        }
     }
 
     /// Provokes the panics that a test asked for.

@@ -151,6 +151,8 @@ async fn fold(shared: &Shared, session: SessionId, head: Seq) -> Result<State, L
     };
     let mut state =
         State::begin(session, &first.fact).map_err(|error| LoadFailure::Damaged(error.to_string()))?;
+    #[cfg(debug_assertions)]
+    panic_if_poisoned(shared, rest);
     evolve(&mut state, rest)?;
     while state.head < head {
         let page = read(shared, session, state.head, PAGE_FACTS_MAX).await?;
@@ -160,9 +162,24 @@ async fn fold(shared: &Shared, session: SessionId, head: Seq) -> Result<State, L
                 state.head
             )));
         }
+        #[cfg(debug_assertions)]
+        panic_if_poisoned(shared, &page);
         evolve(&mut state, &page)?;
     }
     Ok(state)
+}
+
+/// Panics as a fold would that some fact makes panic each time, if a test asked for that.
+#[cfg(debug_assertions)]
+fn panic_if_poisoned(shared: &Shared, page: &[StoredFact]) {
+    let Some(poison) = &shared.config.faults.panic_fold_on else {
+        return;
+    };
+    let is_poison = |stored: &StoredFact| match &stored.fact.event {
+        greenroom_protocol::Event::MessageAdded(message) => message.text == *poison,
+        _ => false,
+    };
+    assert!(!page.iter().any(is_poison), "a fault was asked for");
 }
 
 fn evolve(state: &mut State, page: &[StoredFact]) -> Result<(), LoadFailure> {

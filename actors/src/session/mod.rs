@@ -65,6 +65,14 @@ pub(crate) enum SessionMessage {
     },
     /// The time for which the alarm was set has come.
     Alarm,
+    /// Panic, or make the agents panic.
+    #[cfg(debug_assertions)]
+    Provoke {
+        /// Who is to panic.
+        fault: crate::SessionFault,
+        /// Where to say whether somebody did.
+        reply: ReplyTo<bool>,
+    },
 }
 
 /// What a session's actor is started with.
@@ -224,6 +232,8 @@ impl Session {
                 | SessionMessage::Inspect { .. } => {
                     waiting.push(message);
                 }
+                #[cfg(debug_assertions)]
+                SessionMessage::Provoke { .. } => waiting.push(message),
                 // Nothing of this generation is under way before it lives.
                 SessionMessage::Appended(_) | SessionMessage::Agent { .. } | SessionMessage::Alarm => {}
             },
@@ -314,6 +324,8 @@ fn turn_away(message: SessionMessage, ending: &Ending, locale: Locale) {
         }
         SessionMessage::View { reply, .. } => reply.send(ending.answer(QuestionKind::Read, false, locale)),
         SessionMessage::Inspect { reply } => reply.send(ending.answer(QuestionKind::Read, false, locale)),
+        #[cfg(debug_assertions)]
+        SessionMessage::Provoke { reply, .. } => reply.send(ending.answer(QuestionKind::Read, false, locale)),
         SessionMessage::Loaded(_)
         | SessionMessage::Appended(_)
         | SessionMessage::Agent { .. }

@@ -28,6 +28,9 @@ pub(crate) struct FloorState {
     cut_offs: u64,
     /// Whether whoever speaks is amid a reply whose question was not heard, as they said last.
     mid_reply: bool,
+    /// The line that is to panic.
+    #[cfg(debug_assertions)]
+    provoked: Option<LineId>,
 }
 
 impl FloorState {
@@ -57,6 +60,12 @@ impl FloorState {
         self.mid_reply
     }
 
+    /// The line that is to panic, because somebody asked for that.
+    #[cfg(debug_assertions)]
+    pub(crate) fn provoked(&self) -> Option<LineId> {
+        self.provoked
+    }
+
     /// What another line was amid is over.
     fn forget_reply_unless_of(&mut self, speaker: Option<LineId>) {
         self.mid_reply &= self.speaker() == speaker;
@@ -64,6 +73,15 @@ impl FloorState {
 }
 
 impl Floor {
+    /// Makes the line panic that holds the microphone, or else the one that speaks. Whether there is one.
+    #[cfg(debug_assertions)]
+    pub(crate) fn provoke(&self) -> bool {
+        self.state.send_if_modified(|state| {
+            state.provoked = state.holder().or_else(|| state.speaker());
+            state.provoked.is_some()
+        })
+    }
+
     /// Where a line sees what changes.
     pub(crate) fn watch(&self) -> watch::Receiver<FloorState> {
         self.state.subscribe()

@@ -196,6 +196,23 @@ impl SqliteStore {
             .send_modify(|control| control.page_limit = page_limit);
     }
 
+    /// What makes the writer panic whenever it is called; for tests of the built server.
+    #[cfg(debug_assertions)]
+    pub fn writer_fault(&self) -> impl Fn() -> bool + Send + Sync + 'static {
+        let queue = self.database.queue.downgrade();
+        move || {
+            let request = Request {
+                work: writer::Work::Panic,
+                since: tokio::time::Instant::now(),
+                // Nobody waits for the answer.
+                reply: tokio::sync::oneshot::channel().0,
+            };
+            queue
+                .upgrade()
+                .is_some_and(|queue| queue.try_send(request).is_ok())
+        }
+    }
+
     /// Refuses what comes from now on, finishes what is queued, and frees the directory.
     pub async fn close(&self) {
         self.database

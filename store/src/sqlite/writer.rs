@@ -60,7 +60,7 @@ pub enum Work {
     /// Take the session over.
     Open(SessionId, OpenMode),
     /// Panic.
-    #[cfg(test)]
+    #[cfg(debug_assertions)]
     Panic,
 }
 
@@ -84,8 +84,8 @@ impl Request {
         match &self.work {
             Work::Append(append) => Ask::Append(append),
             Work::Open(session_id, mode) => Ask::Open(*session_id, *mode),
-            #[cfg(test)]
-            Work::Panic => panic!("a test made the writer panic"),
+            #[cfg(debug_assertions)]
+            Work::Panic => panic!("a fault was asked for"),
         }
     }
 
@@ -376,6 +376,7 @@ mod tests {
     use crate::sqlite::facts::{self, Author};
     use crate::{SqliteStore, StoreConfig};
 
+    #[cfg(debug_assertions)]
     async fn ask(store: &SqliteStore, work: Work) -> Result<Verdict, oneshot::error::RecvError> {
         let (reply, verdict) = oneshot::channel();
         let request = Request {
@@ -393,6 +394,7 @@ mod tests {
         verdict.await
     }
 
+    #[cfg(debug_assertions)]
     #[tokio::test]
     async fn the_writer_survives_its_own_panic() {
         let data_dir = TempDir::new().unwrap();
@@ -408,6 +410,7 @@ mod tests {
         assert!(journal.writable());
     }
 
+    #[cfg(debug_assertions)]
     #[tokio::test]
     async fn requests_in_a_batch_whose_writer_panics_have_an_unknown_outcome() {
         let data_dir = TempDir::new().unwrap();

@@ -408,6 +408,8 @@ impl Line {
 
     fn look_at_floor(&mut self) {
         let floor = self.floor.borrow_and_update().clone();
+        #[cfg(debug_assertions)]
+        assert!(floor.provoked() != Some(self.id), "a fault was asked for");
         let taken = floor.holder().is_some_and(|holder| holder != self.id);
         if taken && self.microphone.is_some() {
             self.switch_off();
