@@ -112,6 +112,11 @@ error_table! {
         en: "The page is ahead of the server. Please reload it.",
         operator: "If the database was not restored from a backup just now, compare the head that `greenroom admin show <id>` tells with the client's event id.";
 
+    SessionRestarting = "SESSION_RESTARTING", 409, TRANSIENT,
+        ko: "이 대화는 지금 다시 시작되고 있습니다. 잠시 후 다시 시도해 주세요.",
+        en: "This session is being restarted just now. Please try again shortly.",
+        operator: "Nothing; another `greenroom admin restart` or `stop` of the same session is under way. `greenroom admin events <id>` tells what came of it.";
+
     GateNotReady = "GATE_NOT_READY", 409, FINAL,
         ko: "아직 시작할 수 없습니다. 빠진 정보를 먼저 채워 주세요.",
         en: "It is too early to start. Please fill in what is still missing.",
@@ -239,7 +244,7 @@ error_table! {
     SessionRestartLimit = "SESSION_RESTART_LIMIT", 503, FINAL,
         ko: "이 대화에 반복해서 문제가 생겨 멈추었습니다. 운영자에게 문의해 주세요.",
         en: "This session kept failing and was stopped. Please contact the operator.",
-        operator: "Find the panics in the log by `session_id`, and report the defect with what `greenroom admin events <id>` prints. No session is taken up again in this release; its user begins a new one.";
+        operator: "Find the panics in the log by `session_id`, and report the defect with what `greenroom admin events <id>` prints. `greenroom admin restart <id>` takes the session up again, once it can live (after an upgrade, say); one that still cannot is given up again.";
 
     SysOverloaded = "SYS_OVERLOADED", 503, TRANSIENT,
         ko: "지금 이용이 많습니다. 잠시 후 다시 시도해 주세요.",

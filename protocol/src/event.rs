@@ -14,7 +14,7 @@ mod terms;
 pub use call::{CallOutcome, CallPurpose, CallReserved, CallScope, CallSettled};
 pub use conversation::{
     MessageAdded, MessageHeard, PlannerDelta, Segment, SegmentLatency, SessionRestarted, SessionStarted,
-    SlotUpdated, TurnCompleted, TurnLatency, TurnOutcome, TurnStarted,
+    SessionStopped, SlotUpdated, TurnCompleted, TurnLatency, TurnOutcome, TurnStarted,
 };
 pub use run::{
     AssetReady, BudgetWarning, CheckNote, FrozenSlot, GateJudged, GateWaived, JobStatus, JobType, JobUpdated,
@@ -115,6 +115,7 @@ const DELTA_SUFFIX: &str = ".delta";
 events! {
     SessionStarted(SessionStarted) = "session.started",
     SessionRestarted(SessionRestarted) = "session.restarted",
+    SessionStopped(SessionStopped) = "session.stopped",
     TurnStarted(TurnStarted) = "turn.started",
     MessageAdded(MessageAdded) = "message.added",
     MessageHeard(MessageHeard) = "message.heard",

@@ -33,6 +33,11 @@ pub struct Stamp {
 /// What an agent reports to its session.
 #[derive(Debug, Clone, PartialEq)]
 pub enum AgentReport {
+    /// The provider goes on with the reply, whoever waits for it.
+    Begun {
+        /// Its id of the response.
+        response_id: String,
+    },
     /// The reply grows.
     Steps(Vec<AgentStep>),
     /// The reply is complete.
@@ -47,6 +52,11 @@ pub enum AgentReport {
         partial: String,
         /// What searches had returned.
         sources: Vec<SearchSource>,
+    },
+    /// The reply that was to be taken up will not come.
+    Lost {
+        /// For the operator.
+        reason: String,
     },
     /// The agent itself crashed.
     Crashed {
@@ -283,6 +293,9 @@ pub fn due(state: &State) -> Due {
     }
     match &state.phase {
         Phase::Running(run) => {
+            if let Some(stuck_at) = run.stuck_at() {
+                due.wake(stuck_at);
+            }
             for (stage, progress) in &run.stages {
                 if let StageProgress::Backoff(backoff) = progress {
                     due.wake(backoff.retry_at);

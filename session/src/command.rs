@@ -2,7 +2,7 @@
 
 use greenroom_protocol::{
     AssetId, AssetReady, CallId, CallOutcome, CommandId, ErrorBody, ErrorCode, JobId, Millis, RunId, Seq,
-    SlotPath, Timestamp, TurnId,
+    SlotPath, StageId, Timestamp, TurnId,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -116,6 +116,20 @@ pub enum CommandKind {
         /// The recording; its blob is durable already.
         asset: KeptRecording,
     },
+    /// Take the session up again: an operator's alone. A failed run goes on; a session that has not failed is built anew
+    /// from its log, and the receipt names no run.
+    Restart {
+        /// The stage to go on from; none means where the run failed. One that is complete is done again, and what rests
+        /// on it, in a new run.
+        from_stage: Option<StageId>,
+        /// Why, for the log of the session; clients do not see it.
+        reason: String,
+    },
+    /// End what is under way, and leave memory: an operator's alone.
+    Stop {
+        /// Why, for the log of the session; clients do not see it.
+        reason: String,
+    },
 }
 
 /// How much was heard of one message.
@@ -225,7 +239,9 @@ impl CommandKind {
             | Self::CancelResponse
             | Self::ReplyHeard { .. }
             | Self::ReplyVoiced { .. }
-            | Self::KeepRecording { .. } => None,
+            | Self::KeepRecording { .. }
+            | Self::Restart { .. }
+            | Self::Stop { .. } => None,
         };
         let text = match recording {
             Some(audio_digest) => format!("recording {audio_digest}").into_bytes(),

@@ -2,6 +2,7 @@
 
 mod calls;
 mod conversation;
+mod jobs;
 
 use std::sync::Arc;
 
@@ -12,8 +13,8 @@ use greenroom_protocol::{
 };
 
 use crate::state::{
-    Attempt, Conversation, Phase, PlanProgress, Planning, Remembered, Run, RunEntry, StageProgress, State,
-    Turn,
+    ActiveCall, Attempt, Conversation, JobProgress, Phase, PlanProgress, Planning, Remembered, Run, RunEntry,
+    StageProgress, State, Turn,
 };
 use crate::{Brief, Fact, Private, Slot};
 
@@ -51,6 +52,7 @@ impl State {
             open_calls: std::collections::BTreeMap::new(),
             late_calls: std::collections::VecDeque::new(),
             commands: indexmap::IndexMap::new(),
+            given_up: false,
         })
     }
 
@@ -82,13 +84,15 @@ impl State {
             Event::CallSettled(settled) => self.call_settled(settled, &fact.private),
             Event::Error(error) => self.attempt_failed(error, &fact.private, at),
             Event::AssetReady(asset) => self.asset_ready(asset),
+            Event::StageDelta(delta) => self.stage_delta(delta, &fact.private),
+            Event::JobUpdated(updated) => self.job_updated(updated, &fact.private, at),
             // These tell clients something and change nothing that is decided by.
             Event::SessionStarted(_)
             | Event::SessionRestarted(_)
-            | Event::StageDelta(_)
-            | Event::JobUpdated(_)
+            | Event::SessionStopped(_)
             | Event::BudgetWarning(_) => {}
         }
+        self.run_progressed(&fact.event, at);
         self.updated_at = at;
     }
 
@@ -225,11 +229,17 @@ impl State {
     }
 
     fn run_started(&mut self, started: &RunStarted, at: Timestamp) {
-        let gaps = started.draft.then(|| {
-            let mut gaps = self.gate.missing_required.clone();
-            gaps.extend(self.gate.low_confidence.iter().cloned());
-            gaps
-        });
+        let gaps = match &self.phase {
+            // The gate may have changed since the waiver that it takes over.
+            Phase::Failed(failed) if started.from_run == Some(failed.run_id) => failed.gaps.clone(),
+            Phase::Collecting | Phase::Ready | Phase::Running(_) | Phase::Failed(_) | Phase::Done { .. } => {
+                started.draft.then(|| {
+                    let mut gaps = self.gate.missing_required.clone();
+                    gaps.extend(self.gate.low_confidence.iter().cloned());
+                    gaps
+                })
+            }
+        };
         self.newest_run = Some(started.run_id);
         self.runs.insert(
             started.run_id,
@@ -253,16 +263,21 @@ impl State {
                 .map(|stage| (stage.clone(), StageProgress::Waiting))
                 .collect(),
             sources: Vec::new(),
+            progressed_at: at,
+            job: JobProgress::default(),
         }));
     }
 
     fn stage_changed(&mut self, changed: &StageChanged, at: Timestamp) {
         self.wire_state.clone_from(&changed.state);
+        self.given_up = false;
         let phase = std::mem::replace(&mut self.phase, Phase::Collecting);
         self.phase = match phase {
             Phase::Running(run) if !changed.failures.is_empty() => Phase::Failed(run),
-            Phase::Failed(mut run) if changed.run_id == Some(run.run_id) => {
+            Phase::Failed(mut run) if changed.run_id == Some(run.run_id) && changed.failures.is_empty() => {
                 run.deadline = at.after(run.budget);
+                // Whoever takes it up again grants it all its tries.
+                run.job = JobProgress::default();
                 Phase::Running(run)
             }
             Phase::Collecting | Phase::Ready if self.gate.ready => Phase::Ready,
@@ -291,6 +306,7 @@ impl State {
             | StageProgress::Completed { .. }
             | StageProgress::Failed { .. } => (0, 0, Millis(0)),
         };
+        let call = taken_up(progress, private);
         if private.resumed {
             // The time that the server was away is not the run's.
             run.deadline = run.deadline.max(at.after(run_left));
@@ -303,7 +319,7 @@ impl State {
             started_at: at,
             budget: private.budget.unwrap_or_default(),
             run_left,
-            call: None,
+            call,
             breach: None,
         }));
     }
@@ -312,14 +328,14 @@ impl State {
         let Some(run) = self.run_mut(completed.run_id) else {
             return;
         };
-        let output = Arc::new(completed.output.clone());
-        run.stages.insert(
-            completed.stage.clone(),
-            StageProgress::Completed {
-                attempt: completed.attempt,
-                output,
-            },
-        );
+        if completed.attempt == 0 {
+            // What an adopted output rests on was found by the run that it is taken from.
+            run.adopt_sources(&completed.sources);
+        }
+        let progress = StageProgress::Completed {
+            completed: Arc::new(completed.clone()),
+        };
+        run.stages.insert(completed.stage.clone(), progress);
     }
 
     fn run_mut(&mut self, run_id: RunId) -> Option<&mut Run> {
@@ -343,6 +359,23 @@ impl Planning {
     }
 }
 
+/// The call of an interrupted attempt that the one which takes its place goes on with.
+fn taken_up(interrupted: &StageProgress, private: &Private) -> Option<ActiveCall> {
+    let response_id = private.response_id.as_ref()?;
+    match interrupted {
+        StageProgress::Running(attempt) => attempt
+            .call
+            .as_ref()
+            .filter(|call| call.response_id.as_ref() == Some(response_id))
+            .cloned(),
+        StageProgress::Waiting
+        | StageProgress::Checking(_)
+        | StageProgress::Backoff(_)
+        | StageProgress::Completed { .. }
+        | StageProgress::Failed { .. } => None,
+    }
+}
+
 /// Whether a character ends a sentence.
 pub(crate) fn ends_sentence(character: char) -> bool {
     matches!(character, '.' | '!' | '?' | '。' | '！' | '？' | '\n')
@@ -357,10 +390,11 @@ fn subject(event: &Event) -> (Option<TurnId>, Option<RunId>, bool) {
         Event::RunCancelled(cancelled) => (None, Some(cancelled.run_id), false),
         // Taking a failed run up again pays for it again, so its key is kept like that of a start.
         Event::StageChanged(changed) => (None, changed.run_id, true),
+        Event::SessionRestarted(restarted) => (None, restarted.run_id, true),
         Event::TurnCompleted(completed) => (Some(completed.turn_id), None, false),
         Event::MessageHeard(heard) => (Some(heard.turn_id), None, false),
         Event::SessionStarted(_)
-        | Event::SessionRestarted(_)
+        | Event::SessionStopped(_)
         | Event::MessageAdded(_)
         | Event::PlannerDelta(_)
         | Event::SlotUpdated(_)

@@ -35,6 +35,11 @@ pub struct Private {
     /// What was wrong with a reply, so that it can be repaired (`call.settled`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub breach: Option<Breach>,
+    /// The provider's response that the stage's call is, which can be taken up while nobody waits for it: as it becomes
+    /// known (the first `<stage>.delta`), as the attempt goes on with the call of the one before it (`stage.started`), and
+    /// as it is given up (`call.settled`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_id: Option<String>,
     /// What arrived of a reply that failed, for inspection only (`call.settled`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partial: Option<String>,
@@ -68,6 +73,9 @@ pub struct Private {
     /// Whether the attempt takes the place of one that a crash interrupted (`call.reserved`, `stage.started`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub resumed: bool,
+    /// When the job counts as stuck if nothing happens to its run until then (`job.updated` of one that has not ended).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stuck_at: Option<Timestamp>,
     /// An operator's reason, or a technical one that clients need not see.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

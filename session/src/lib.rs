@@ -3,6 +3,7 @@
 //! Sans I/O: time and ids come in as arguments; what is read and written goes through the traits in [`ports`].
 
 mod agent;
+pub mod blob_names;
 mod brief;
 mod command;
 mod decide;
@@ -18,6 +19,7 @@ pub mod ports;
 pub mod scenario;
 pub mod schema;
 mod slot_value;
+pub mod snapshot;
 pub mod speaking;
 pub mod stage;
 pub mod state;
@@ -33,7 +35,7 @@ pub use command::{
     Answer, Caller, Command, CommandKind, HeardPart, KeptRecording, OutsideCall, Receipt, Settlement,
     SlotEdit, Spoken,
 };
-pub use decide::{Context, Decision, Input, NewSession, create, decide};
+pub use decide::{Context, Decision, Input, JobLimits, NewSession, create, decide};
 pub use evolve::FoldError;
 pub use fact::{
     Breach, CallCost, CallRecord, Checked, CommandRecord, Fact, Held, Private, Usage, UserKey, UserKeyError,

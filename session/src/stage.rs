@@ -14,7 +14,7 @@ use crate::agent::{AgentStep, Stamp};
 use crate::moderation::texts_of;
 use crate::partial_json::{PartialJson, PartialJsonOptions, Step};
 use crate::playbook::{Check, Playbook, StageSpec, VerifySpec};
-use crate::ports::{ModelRequest, OutputSchema, PromptMessage, PromptRole, SearchSource};
+use crate::ports::{Background, ModelRequest, OutputSchema, PromptMessage, PromptRole, SearchSource};
 use crate::schema::{OutputValidator, VIOLATIONS_MAX, clipped};
 use crate::state::{Attempt, Run};
 
@@ -72,6 +72,15 @@ pub(crate) fn request(
         output_tokens_max: spec.agent.output_tokens_max,
         timeout,
         stall_timeout: spec.agent.stall_timeout,
+        background: background(attempt),
+    }
+}
+
+/// A call whose response is known before its agent begins was begun by an agent before this one.
+fn background(attempt: &Attempt) -> Background {
+    match attempt.call.as_ref().and_then(|call| call.response_id.clone()) {
+        None => Background::Allowed,
+        Some(response_id) => Background::TakenUp { response_id },
     }
 }
 
@@ -92,7 +101,7 @@ fn input(run: &Run, spec: &StageSpec) -> Value {
         .filter(|stage| needed(stage))
         .filter_map(|stage| {
             run.output(stage)
-                .map(|output| (stage.to_string(), output.as_ref().clone()))
+                .map(|output| (stage.to_string(), output.clone()))
         })
         .collect();
     json!({

@@ -75,6 +75,8 @@ pub struct State {
     pub late_calls: VecDeque<LateCall>,
     /// Commands with an id that made facts: the latest, and for good those that started a run.
     pub(crate) commands: IndexMap<CommandId, Remembered>,
+    /// Its supervisor gave it up, and clients were not told since where it stands.
+    pub given_up: bool,
 }
 
 /// What the session remembers of a run that it need not hold whole.
@@ -247,6 +249,8 @@ pub struct ActiveCall {
     pub reserved_seq: Seq,
     /// The model that it is meant for.
     pub model: Option<ModelIdentity>,
+    /// The provider's response that it is, once that is known to go on while nobody waits for it.
+    pub response_id: Option<String>,
 }
 
 /// The wait before the next attempt.
@@ -307,6 +311,21 @@ pub struct Run {
     pub stages: IndexMap<StageId, StageProgress>,
     /// What its searches returned.
     pub sources: Vec<SearchSource>,
+    /// When something last happened to it.
+    pub progressed_at: Timestamp,
+    /// How it goes on as a job.
+    pub job: JobProgress,
+}
+
+/// How a run goes on as a job.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobProgress {
+    /// How long nothing may happen to it before it counts as stuck; none once it has ended.
+    pub patience: Option<Millis>,
+    /// How often it was begun again because it was stuck, since the run was last begun.
+    pub retry_count: u32,
+    /// When that last happened.
+    pub last_retry_at: Option<Timestamp>,
 }
 
 /// Where a stage stands.
@@ -323,11 +342,9 @@ pub enum StageProgress {
     Backoff(Backoff),
     /// Its output is committed; it is never called again.
     Completed {
-        /// The attempt that succeeded.
-        attempt: u32,
-        /// The output.
+        /// What was recorded of it.
         #[serde(with = "shared::one")]
-        output: Arc<Value>,
+        completed: Arc<StageCompleted>,
     },
     /// Its attempts are used up.
     Failed {
@@ -426,15 +443,21 @@ impl Run {
     }
 
     /// The output of a completed stage.
-    pub fn output(&self, stage: &StageId) -> Option<&Arc<Value>> {
+    pub fn output(&self, stage: &StageId) -> Option<&Value> {
         match self.stages.get(stage)? {
-            StageProgress::Completed { output, .. } => Some(output),
+            StageProgress::Completed { completed } => Some(&completed.output),
             StageProgress::Waiting
             | StageProgress::Running(_)
             | StageProgress::Checking(_)
             | StageProgress::Backoff(_)
             | StageProgress::Failed { .. } => None,
         }
+    }
+
+    /// When its job counts as stuck if nothing happens to it until then; never if no job stands for it.
+    pub fn stuck_at(&self) -> Option<Timestamp> {
+        let patience = self.job.patience.filter(|_| self.job_id.is_some())?;
+        Some(self.progressed_at.after(patience))
     }
 
     /// The attempt of a stage that is under way, its check included.

@@ -100,11 +100,11 @@ fn a_typed_session_from_before_speech_is_what_it_was() {
     assert!(matches!(
         progress.as_slice(),
         [
-            StageProgress::Completed { attempt: 1, .. },
+            StageProgress::Completed { completed },
             StageProgress::Running(_),
             StageProgress::Waiting,
             StageProgress::Waiting
-        ]
+        ] if completed.attempt == 1
     ));
     let due: Vec<(CallPurpose, u64)> = due(&state)
         .calls

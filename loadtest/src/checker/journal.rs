@@ -124,6 +124,7 @@ impl Fold<'_> {
             // A delta of a stage that has ended would overwrite what is authoritative.
             Event::StageDelta(delta) => self.stage_taken_up(seq, delta.run_id, delta.stage),
             Event::SessionStarted(_)
+            | Event::SessionStopped(_)
             | Event::MessageHeard(_)
             | Event::PlannerDelta(_)
             | Event::SlotUpdated(_)

@@ -22,16 +22,20 @@ pub struct SessionStarted {
     pub state: String,
 }
 
-/// `session.restarted`
+/// `session.restarted`: an operator took the session up again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SessionRestarted {
-    /// The stage it goes on from, if a run was restarted.
+    /// The stage that was asked for, if a failed run goes on from a certain one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_stage: Option<StageId>,
-    /// The run that goes on, if any.
+    /// The run that goes on; none when the session was not at a failed run and is only built anew from its log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_id: Option<RunId>,
 }
+
+/// `session.stopped`: an operator ended what was under way. The session goes on with the next that is asked of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SessionStopped {}
 
 /// `turn.started`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     AssetId, Delta, ErrorBody, Gate, JobId, Locale, Millis, Mode, Provenance, RunId, SlotPath, SlotSource,
-    StageId, TurnId,
+    StageId, Timestamp, TurnId,
 };
 
 /// `gate.ready` and `gate.changed`: the gate as it now stands.
@@ -65,6 +65,12 @@ pub struct RunStarted {
     pub stages: Vec<StageId>,
     /// Until when it must be done, in milliseconds from its start.
     pub budget_ms: Millis,
+    /// The failed run whose brief it takes over, and the outputs of the stages before `from_stage` with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_run: Option<RunId>,
+    /// The stage that it begins with, when it takes another run over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_stage: Option<StageId>,
 }
 
 /// `stage.changed`: the session's state on the wire.
@@ -218,9 +224,20 @@ pub struct JobUpdated {
     pub progress: u8,
     /// The run it belongs to.
     pub run_id: RunId,
+    /// How often it was begun again because it had made no progress, since its run was last begun.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub retry_count: u32,
+    /// When that last happened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_retry_at: Option<Timestamp>,
     /// Why it failed; none when its run was cancelled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorBody>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference in")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// `run.cancelled`

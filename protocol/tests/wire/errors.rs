@@ -44,6 +44,7 @@ const CONTRACT: &[(u16, &str)] = &[
 const OURS: &[(u16, &str)] = &[
     (408, "INPUT_TIMEOUT"),
     (409, "RUN_NOT_COMPLETED"),
+    (409, "SESSION_RESTARTING"),
     (503, "SAFETY_UNAVAILABLE"),
 ];
 

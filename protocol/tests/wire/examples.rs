@@ -120,6 +120,7 @@ fn of_sessions_and_messages() -> Vec<Event> {
             from_stage: Some(stage("strategy")),
             run_id: Some(run_id()),
         }),
+        Event::SessionStopped(SessionStopped {}),
         Event::TurnStarted(TurnStarted {
             turn_id: turn_id(),
             turn: 1,
@@ -209,6 +210,8 @@ fn of_runs() -> Vec<Event> {
             draft: false,
             stages: vec![stage("research"), stage("strategy")],
             budget_ms: Millis(600_000),
+            from_run: Some(run_id()),
+            from_stage: Some(stage("strategy")),
         }),
         Event::StageChanged(StageChanged {
             state: "FAILED".to_owned(),
@@ -240,6 +243,8 @@ fn of_runs() -> Vec<Event> {
             status: JobStatus::Failed,
             progress: 25,
             run_id: run_id(),
+            retry_count: 3,
+            last_retry_at: Some("2026-02-19T14:45:00.123Z".parse().unwrap()),
             error: Some(timed_out()),
         }),
         Event::RunCancelled(RunCancelled { run_id: run_id() }),

@@ -194,6 +194,7 @@ fn session_event() -> impl Strategy<Value = Event> {
         (of(stage()), of(run_id())).prop_map(|(from_stage, run_id)| {
             Event::SessionRestarted(SessionRestarted { from_stage, run_id })
         }),
+        Just(Event::SessionStopped(SessionStopped {})),
         (of(turn_id()), slot_path(), json(), share(), slot_source()).prop_map(
             |(turn_id, path, value, confidence, source)| {
                 Event::SlotUpdated(SlotUpdated {
@@ -286,9 +287,10 @@ fn run_started() -> impl Strategy<Value = RunStarted> {
         any::<bool>(),
         stages,
         millis(),
+        of((run_id(), stage())),
     )
         .prop_map(
-            |(run_id, job_id, mode, locale, brief, draft, stages, budget_ms)| RunStarted {
+            |(run_id, job_id, mode, locale, brief, draft, stages, budget_ms, from)| RunStarted {
                 run_id,
                 job_id,
                 mode,
@@ -297,6 +299,8 @@ fn run_started() -> impl Strategy<Value = RunStarted> {
                 draft,
                 stages,
                 budget_ms,
+                from_run: from.as_ref().map(|(run_id, _)| *run_id),
+                from_stage: from.map(|(_, stage)| stage),
             },
         )
 }
@@ -341,13 +345,16 @@ fn job_updated() -> impl Strategy<Value = JobUpdated> {
         Just(JobStatus::Completed),
         Just(JobStatus::Failed),
     ];
-    (job_id(), status, 0..=100_u8, run_id(), of(error_body())).prop_map(
-        |(job_id, status, progress, run_id, error)| JobUpdated {
+    let retries = (any::<u32>(), of(timestamp()));
+    (job_id(), status, 0..=100_u8, run_id(), retries, of(error_body())).prop_map(
+        |(job_id, status, progress, run_id, (retry_count, last_retry_at), error)| JobUpdated {
             job_id,
             job_type: JobType::Run,
             status,
             progress,
             run_id,
+            retry_count,
+            last_retry_at,
             error,
         },
     )

@@ -6,6 +6,7 @@ use greenroom_protocol::{
 
 use super::Decider;
 use super::agents::Failure;
+use super::jobs::Stuck;
 use crate::Private;
 use crate::agent::Stamp;
 use crate::playbook::StageSpec;
@@ -18,16 +19,21 @@ const TURN_AGE_MAX: Millis = Millis(5 * 60 * 1_000);
 
 impl Decider<'_, '_> {
     pub(super) fn activated(&mut self) {
+        self.tell_where_it_stands();
         let stages = self.interrupted_stages();
         if let Some(planning) = self.state.planning().cloned() {
             self.take_turn_up_again(&planning);
         }
+        let stuck = self.judge_job();
         for (run_id, stage, progress) in stages {
             // What became of the turn may have been to cancel the run.
             let is_active = self.state.active_run().is_some_and(|run| run.run_id == run_id);
             let playbook = self.context.playbook;
             if let Some(spec) = playbook.stage(&stage).filter(|_| is_active) {
-                self.take_stage_up_again(run_id, spec, progress);
+                match stuck {
+                    Some(Stuck::UsedUp) => self.fail_stuck_stage(run_id, spec, &progress),
+                    Some(Stuck::BegunAgain) | None => self.take_stage_up_again(run_id, spec, progress),
+                }
             }
         }
         self.settle_orphans();
@@ -101,6 +107,10 @@ impl Decider<'_, '_> {
     }
 
     fn take_attempt_up_again(&mut self, run_id: RunId, spec: &StageSpec, attempt: &Attempt) {
+        let response_id = self.response_to_take_up(attempt);
+        if let Some(response_id) = response_id.filter(|_| attempt.interruptions < INTERRUPTIONS_MAX) {
+            return self.take_response_up(run_id, spec, attempt, response_id);
+        }
         self.settle_orphan(attempt.call.as_ref().map(|call| call.call_id));
         if attempt.interruptions < INTERRUPTIONS_MAX {
             self.begin_attempt(run_id, spec, attempt.number + 1, attempt.budget, true);
@@ -116,7 +126,7 @@ impl Decider<'_, '_> {
     }
 
     /// An output that waits for its check is in the log; only the check is made again.
-    fn take_check_up_again(&mut self, run_id: RunId, spec: &StageSpec, checked: &CheckedStage) {
+    pub(super) fn take_check_up_again(&mut self, run_id: RunId, spec: &StageSpec, checked: &CheckedStage) {
         let scope = CallScope::Stage {
             run_id,
             stage: spec.id.clone(),
@@ -132,7 +142,7 @@ impl Decider<'_, '_> {
         }
     }
 
-    fn settle_orphan(&mut self, call_id: Option<CallId>) {
+    pub(super) fn settle_orphan(&mut self, call_id: Option<CallId>) {
         if let Some(call_id) = call_id {
             self.settle(call_id, CallOutcome::Unknown, Private::none());
         }

@@ -69,6 +69,12 @@ impl Decider<'_, '_> {
                 let failure = self.settle_crashed(call_id, NOT_A_REPLY.to_owned());
                 self.planner_failed(turn_id, &failure);
             }
+            // Somebody waits for it: it is never begun in the background, so that there is nothing to take up.
+            AgentReport::Begun { .. } => {}
+            AgentReport::Lost { reason } => {
+                let failure = self.settle_crashed(call_id, reason);
+                self.planner_failed(turn_id, &failure);
+            }
         }
     }
 
@@ -334,6 +340,7 @@ impl Decider<'_, '_> {
             );
         }
         self.tick_voice();
+        self.tick_job();
         self.tick_stages(resumed);
     }
 }

@@ -239,7 +239,10 @@ impl Decider<'_, '_> {
                 failure.reason,
             ),
             AgentReport::Crashed { reason } => (CallOutcome::Unknown, None, true, None, reason),
-            AgentReport::Steps(_) | AgentReport::Finished(_) => {
+            AgentReport::Begun { .. }
+            | AgentReport::Steps(_)
+            | AgentReport::Finished(_)
+            | AgentReport::Lost { .. } => {
                 let reason = "a check does not report like this".to_owned();
                 (CallOutcome::Unknown, None, true, None, reason)
             }

@@ -6,9 +6,12 @@
 
 mod activation;
 mod agents;
+mod background;
 mod brief;
 mod check;
+mod jobs;
 mod latency;
+mod operator;
 mod outside;
 mod run;
 mod stage;
@@ -23,7 +26,7 @@ use greenroom_protocol::{
 use serde_json::Value;
 
 use crate::agent::{AgentReport, Stamp};
-use crate::command::{Answer, Command, CommandKind, Receipt};
+use crate::command::{Answer, Caller, Command, CommandKind, Receipt};
 use crate::playbook::Playbook;
 use crate::ports::{Capabilities, IdSource, ModelIdentity, ModelSize};
 use crate::state::{Phase, State};
@@ -35,6 +38,8 @@ pub struct Context<'a> {
     pub playbook: &'a Playbook,
     /// What the providers can do.
     pub capabilities: Capabilities,
+    /// How long jobs may make no progress.
+    pub jobs: JobLimits,
     /// Now.
     pub now: Timestamp,
     /// Fresh ids and jitter.
@@ -141,6 +146,8 @@ pub fn decide(state: &mut State, context: &mut Context<'_>, input: Input) -> Dec
     }
 }
 
+pub use jobs::JobLimits;
+
 pub(crate) struct Decider<'a, 'c> {
     state: &'a mut State,
     context: &'a mut Context<'c>,
@@ -155,6 +162,9 @@ impl Decider<'_, '_> {
     fn command(&mut self, command: Command) -> Answer {
         if !command.caller.may_access(self.state.user.as_ref()) {
             return Err(self.rejection(ErrorCode::SessionNotFound));
+        }
+        if is_operators(&command.kind) && command.caller != Caller::Operator {
+            return Err(self.rejection(ErrorCode::AuthForbidden));
         }
         if let Some(id) = &command.id {
             let digest = command.kind.digest();
@@ -196,6 +206,8 @@ impl Decider<'_, '_> {
                 first_sent_at,
             } => Ok(self.reply_voiced(turn_id, first_byte_at, first_sent_at)),
             CommandKind::KeepRecording { asset } => self.keep_recording(asset),
+            CommandKind::Restart { from_stage, reason } => self.restart(from_stage, reason),
+            CommandKind::Stop { reason } => Ok(self.stop(reason)),
         };
         let seq = self.began_at.unwrap_or(self.state.head);
         answer.map(|subject| Receipt { seq, ..subject })
@@ -275,8 +287,23 @@ impl Decider<'_, '_> {
         call_id
     }
 
-    /// Settles a call; one of which nothing is known is booked at its reservation.
+    /// Settles a call; one of which nothing is known is booked at its reservation. A response that may still be written is
+    /// given up with it.
     fn settle(&mut self, call_id: CallId, outcome: CallOutcome, private: Private) {
+        let given_up = match outcome {
+            CallOutcome::Unknown => self.response_of(call_id),
+            CallOutcome::Ok | CallOutcome::Failed => None,
+        };
+        let response_id = private.response_id.or(given_up);
+        let private = Private {
+            response_id,
+            ..private
+        };
+        self.settle_ended(call_id, outcome, private);
+    }
+
+    /// Settles a call with which the provider has done.
+    fn settle_ended(&mut self, call_id: CallId, outcome: CallOutcome, private: Private) {
         let Some(open) = self.state.open_calls.get(&call_id) else {
             return;
         };
@@ -345,6 +372,24 @@ impl Decider<'_, '_> {
 
     fn next_message_id(&mut self) -> MessageId {
         MessageId::new(self.context.ids.next_ulid())
+    }
+}
+
+/// Whether only an operator may ask for this.
+fn is_operators(kind: &CommandKind) -> bool {
+    match kind {
+        CommandKind::Restart { .. } | CommandKind::Stop { .. } => true,
+        CommandKind::UserMessage { .. }
+        | CommandKind::ReserveCall { .. }
+        | CommandKind::SettleCall { .. }
+        | CommandKind::SetSlots { .. }
+        | CommandKind::Generate { .. }
+        | CommandKind::CancelRun { .. }
+        | CommandKind::RetryRun { .. }
+        | CommandKind::CancelResponse
+        | CommandKind::ReplyHeard { .. }
+        | CommandKind::ReplyVoiced { .. }
+        | CommandKind::KeepRecording { .. } => false,
     }
 }
 

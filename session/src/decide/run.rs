@@ -9,7 +9,7 @@ use serde_json::json;
 use super::Decider;
 use crate::Private;
 use crate::command::{Answer, Receipt};
-use crate::state::{Phase, Run, StageProgress};
+use crate::state::{JobProgress, Phase, Run, StageProgress};
 
 impl Decider<'_, '_> {
     /// Starts a run, if the gate is open or waived.
@@ -70,6 +70,8 @@ impl Decider<'_, '_> {
             draft,
             stages: stages.collect(),
             budget_ms: self.context.playbook.run_budget,
+            from_run: None,
+            from_stage: None,
         }));
         self.update_job(JobStatus::Running, None);
         self.advance();
@@ -141,6 +143,11 @@ impl Decider<'_, '_> {
         if self.context.capabilities.llm.is_none() {
             return Err(self.rejection(ErrorCode::LlmNotConfigured));
         }
+        Ok(self.take_run_up_again(failed))
+    }
+
+    /// Begins anew what the failed run lacks.
+    pub(super) fn take_run_up_again(&mut self, failed: RunId) -> Receipt {
         if let Some(state) = self.run_state() {
             self.record_command(Event::StageChanged(StageChanged {
                 state,
@@ -151,11 +158,11 @@ impl Decider<'_, '_> {
         self.update_job(JobStatus::Running, None);
         self.restart_failed_stages();
         self.advance();
-        Ok(Receipt {
+        Receipt {
             run_id: Some(failed),
             job_id: self.job_of(failed),
             ..Receipt::default()
-        })
+        }
     }
 
     /// A run that is complete needs no retry; one that was cancelled, or after which another began, can have none.
@@ -185,7 +192,7 @@ impl Decider<'_, '_> {
     }
 
     /// The state on the wire that the run's stages call for: that of the first which is not complete.
-    fn run_state(&self) -> Option<String> {
+    pub(super) fn run_state(&self) -> Option<String> {
         let unfinished = self.run()?.stages.iter().find(|(_, progress)| match progress {
             StageProgress::Completed { .. } => false,
             StageProgress::Waiting
@@ -240,6 +247,13 @@ impl Decider<'_, '_> {
 
     /// Tells how the job stands that the run was started as, if it was.
     pub(super) fn update_job(&mut self, status: JobStatus, error: Option<ErrorBody>) {
+        if let Some(job) = self.run().map(|run| run.job) {
+            self.tell_job(status, job, error);
+        }
+    }
+
+    /// The same, with how it goes on from now.
+    pub(super) fn tell_job(&mut self, status: JobStatus, job: JobProgress, error: Option<ErrorBody>) {
         let Some(run) = self.run() else { return };
         let Some(job_id) = run.job_id else { return };
         let updated = JobUpdated {
@@ -248,9 +262,16 @@ impl Decider<'_, '_> {
             status,
             progress: progress(run, status),
             run_id: run.run_id,
+            retry_count: job.retry_count,
+            last_retry_at: job.last_retry_at,
             error,
         };
-        self.record(Event::JobUpdated(updated));
+        let patience = self.context.jobs.patience(status);
+        let private = Private {
+            stuck_at: patience.map(|patience| self.context.now.after(patience)),
+            ..Private::none()
+        };
+        self.record_with(Event::JobUpdated(updated), private);
     }
 }
 
@@ -264,7 +285,7 @@ fn progress(run: &Run, status: JobStatus) -> u8 {
     }
 }
 
-fn failures(run: &Run) -> Vec<StageFailure> {
+pub(super) fn failures(run: &Run) -> Vec<StageFailure> {
     let failed = |(stage, progress): (&StageId, &StageProgress)| match progress {
         StageProgress::Failed { attempt, error } => Some(StageFailure {
             stage: stage.clone(),

@@ -97,7 +97,13 @@ impl Decider<'_, '_> {
         self.stage_failed(run_id, spec, &failure);
     }
 
-    fn reserve_stage(&mut self, purpose: CallPurpose, run_id: RunId, spec: &StageSpec, attempt: u32) {
+    pub(super) fn reserve_stage(
+        &mut self,
+        purpose: CallPurpose,
+        run_id: RunId,
+        spec: &StageSpec,
+        attempt: u32,
+    ) {
         let scope = CallScope::Stage {
             run_id,
             stage: spec.id.clone(),
@@ -131,6 +137,8 @@ impl Decider<'_, '_> {
                     }
                 }
             }
+            AgentReport::Begun { response_id } => self.response_begun(run_id, stage, attempt, response_id),
+            AgentReport::Lost { reason } => self.response_lost(run_id, spec, attempt, stamp, reason),
             AgentReport::Finished(output) => self.stage_finished(run_id, spec, attempt, stamp, output),
             AgentReport::Failed {
                 failure,

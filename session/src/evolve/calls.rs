@@ -1,7 +1,8 @@
 //! Folding of calls: reserved, settled, failed; what waits for a check, and what a check lets pass.
 
 use greenroom_protocol::{
-    CallPurpose, CallReserved, CallScope, CallSettled, ErrorEvent, Millis, RunId, StageId, Timestamp, TurnId,
+    CallPurpose, CallReserved, CallScope, CallSettled, ErrorCode, ErrorEvent, Millis, RunId, StageDelta, StageId,
+    SupportingSource, Timestamp, TurnId,
 };
 
 use crate::ports::SearchSource;
@@ -24,6 +25,7 @@ impl State {
             purpose: reserved.purpose,
             reserved_seq: self.head,
             model: private.model.clone(),
+            response_id: None,
         };
         match (&reserved.scope, reserved.purpose) {
             (CallScope::Turn { turn_id, attempt }, CallPurpose::Plan) => {
@@ -175,6 +177,21 @@ impl State {
         };
     }
 
+    /// A stage's reply grows. By its first fact the response may become known that its call is.
+    pub(super) fn stage_delta(&mut self, delta: &StageDelta, private: &Private) {
+        let Some(response_id) = &private.response_id else {
+            return;
+        };
+        let progress = self
+            .run_mut(delta.run_id)
+            .and_then(|run| run.stages.get_mut(&delta.stage));
+        if let Some(StageProgress::Running(attempt)) = progress
+            && let Some(call) = attempt.call.as_mut().filter(|_| attempt.number == delta.attempt)
+        {
+            call.response_id = Some(response_id.clone());
+        }
+    }
+
     pub(super) fn call_settled(&mut self, settled: &CallSettled, private: &Private) {
         let Some(open) = self.open_calls.remove(&settled.call_id) else {
             return;
@@ -235,6 +252,9 @@ impl State {
     }
 
     pub(super) fn attempt_failed(&mut self, error: &ErrorEvent, private: &Private, at: Timestamp) {
+        if error.error.code == ErrorCode::SessionRestartLimit {
+            self.given_up = true;
+        }
         let failed_attempt = error.attempt.unwrap_or_default();
         if let (Some(run_id), Some(stage)) = (error.run_id, &error.stage) {
             let progress = self.run_mut(run_id).and_then(|run| run.stages.get_mut(stage));
@@ -264,6 +284,19 @@ impl State {
 }
 
 impl Run {
+    /// Remembers what the searches of another run returned, as far as its outputs rest on it.
+    pub(super) fn adopt_sources(&mut self, adopted: &[SupportingSource]) {
+        let sources: Vec<SearchSource> = adopted
+            .iter()
+            .map(|source| SearchSource {
+                url: source.url.clone(),
+                title: source.title.clone(),
+                passage: source.passage.clone(),
+            })
+            .collect();
+        self.remember_sources(&sources);
+    }
+
     /// Remembers what a search returned; a second mention of a page adds what the first did not say.
     fn remember_sources(&mut self, found: &[SearchSource]) {
         for source in found {

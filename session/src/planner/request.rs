@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{ask_order, is_said, offers_draft, output_schema};
 use crate::playbook::{Playbook, SlotKind, SlotSpec};
-use crate::ports::{ModelRequest, OutputSchema, PromptMessage, PromptRole};
+use crate::ports::{Background, ModelRequest, OutputSchema, PromptMessage, PromptRole};
 use crate::state::State;
 
 /// What follows a text of the assistant that the user did not let it finish, or did not hear to its end.
@@ -47,6 +47,8 @@ pub(crate) fn request(state: &State, playbook: &Playbook, call_id: CallId, timeo
         output_tokens_max: agent.output_tokens_max,
         timeout,
         stall_timeout: agent.stall_timeout,
+        // Somebody waits for it: the background begins later.
+        background: Background::Never,
     }
 }
 

@@ -11,6 +11,8 @@ pub struct Capabilities {
     pub llm: Option<LlmIdentity>,
     /// Whether it can search the web.
     pub search: bool,
+    /// Whether its replies can be taken up again after nobody waited for them.
+    pub take_up: bool,
     /// Who turns speech into words.
     pub stt: Option<ModelIdentity>,
     /// Who turns words into speech.

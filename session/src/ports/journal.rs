@@ -3,6 +3,7 @@
 use std::fmt;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use greenroom_protocol::{Frame, Locale, Mode, Seq, SessionId, Timestamp};
 
 use super::SessionRow;
@@ -133,12 +134,26 @@ pub struct StoredFact {
     pub fact: Fact,
 }
 
+/// The fold of a session's facts up to one of them, as [`crate::snapshot`] writes and reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The last fact in it.
+    pub head: Seq,
+    /// The version of the fold that made it.
+    pub fold_version: u32,
+    /// The state.
+    pub state: Bytes,
+}
+
 /// A read that did not work.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
     /// The store cannot be used now.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
+    /// The session was deleted.
+    #[error("the session was deleted")]
+    Gone,
     /// What is stored cannot be understood; an operator must look at it.
     #[error("the stored data is damaged: {0}")]
     Damaged(String),
@@ -171,6 +186,14 @@ pub trait Journal: Send + Sync + 'static {
         after: Seq,
         limit: usize,
     ) -> Result<Vec<Frame>, ReadError>;
+
+    /// Hands over a snapshot of committed facts, to be kept in place of the one before it, and returns at once. It is
+    /// written when no append waits, or not at all: never by a writer who was fenced off, nor of a session that was
+    /// deleted. Whoever reads the log gets along without.
+    fn keep_snapshot(&self, tenant: &TenantId, session: SessionId, epoch: Epoch, snapshot: Snapshot);
+
+    /// The snapshot that was kept last, if there is one.
+    async fn snapshot(&self, tenant: &TenantId, session: SessionId) -> Result<Option<Snapshot>, ReadError>;
 
     /// Sessions with something due at `now`, soonest first.
     async fn due(&self, tenant: &TenantId, now: Timestamp, limit: usize)

@@ -2,6 +2,7 @@
 
 mod blobs;
 mod capabilities;
+mod erasures;
 mod journal;
 mod model;
 mod moderation;
@@ -10,14 +11,15 @@ mod speech;
 
 use greenroom_protocol::Timestamp;
 
-pub use blobs::{BlobError, Blobs};
+pub use blobs::{BlobEntry, BlobError, BlobStream, Blobs};
 pub use capabilities::{Capabilities, LlmIdentity, ModelIdentity, ModerationPolicy};
+pub use erasures::{EraseError, ErasedBy, Erasure, Erasures, Purged};
 pub use journal::{
     Append, AppendOutcome, Entry, Epoch, Journal, OpenError, OpenMode, Opened, ReadError, SessionSummary,
-    StoredFact, TenantId,
+    Snapshot, StoredFact, TenantId,
 };
 pub use model::{
-    CallFailure, CallReceipt, LanguageModel, ModelEvent, ModelRequest, ModelSize, ModelStream, OutputSchema,
+    Background, CallFailure, CallReceipt, LanguageModel, ModelEvent, ModelRequest, ModelSize, ModelStream, OutputSchema,
     PromptMessage, PromptRole, SearchSource,
 };
 pub use moderation::{ModerationRequest, Moderator, Verdict};

@@ -49,7 +49,24 @@ pub struct OutputSchema {
     pub schema: Arc<Value>,
 }
 
-/// One request to a language model. One request is one HTTP request and one call.
+/// What becomes of a reply when nobody waits for it any more.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Background {
+    /// It ends with whoever waits for it.
+    #[default]
+    Never,
+    /// The provider goes on with it, where it can ([`LanguageModel::can_take_up`]), and says under which id it can be
+    /// taken up again ([`ModelEvent::Begun`]).
+    Allowed,
+    /// It was begun like that, and goes on or is complete: it is told from its first event. Nothing is asked for anew, and
+    /// nothing paid again.
+    TakenUp {
+        /// The provider's id of the response.
+        response_id: String,
+    },
+}
+
+/// One request to a language model. One request is one HTTP request and one call, and so are one and what takes it up.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelRequest {
     /// The call that was reserved for it; sent along as metadata where the provider allows.
@@ -70,6 +87,8 @@ pub struct ModelRequest {
     pub timeout: Millis,
     /// How long the stream may be silent.
     pub stall_timeout: Millis,
+    /// What becomes of the reply when nobody waits for it.
+    pub background: Background,
 }
 
 /// Something that a search returned during a call.
@@ -87,12 +106,23 @@ pub struct SearchSource {
 /// One step of a model's reply.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ModelEvent {
+    /// The provider goes on with the reply, whoever waits for it: it can be taken up under this id.
+    Begun {
+        /// The provider's id of the response.
+        response_id: String,
+    },
     /// The reply grows by this text.
     Text(String),
     /// A search returned this.
     Source(SearchSource),
     /// The reply is complete; the stream ends.
     Completed(CallReceipt),
+    /// The reply that was to be taken up will not come: the provider does not know it any more, or it ended without
+    /// one. The stream ends. What it cost nobody knows.
+    Lost {
+        /// For the operator and the log: no secrets, no words of the user.
+        reason: String,
+    },
 }
 
 /// What the provider says of a completed call.
@@ -148,7 +178,8 @@ pub type ModelStream = BoxStream<'static, Result<ModelEvent, CallFailure>>;
 /// A language model.
 #[async_trait]
 pub trait LanguageModel: Send + Sync + 'static {
-    /// Sends the request; dropping the stream cancels it.
+    /// Sends the request. Dropping the stream cancels it, unless it was begun in the background: then the provider goes on
+    /// until [`LanguageModel::abandon`].
     async fn generate(&self, request: ModelRequest) -> Result<ModelStream, CallFailure>;
 
     /// Which provider it is; none if none is configured.
@@ -156,4 +187,13 @@ pub trait LanguageModel: Send + Sync + 'static {
 
     /// Whether it can search the web.
     fn can_search(&self) -> bool;
+
+    /// Whether it goes on with replies that are begun in the background, so that they can be taken up again.
+    fn can_take_up(&self) -> bool {
+        false
+    }
+
+    /// Nobody wants a reply any more that was begun in the background: has the provider stop, so that no more of it is
+    /// paid for. Waits for nothing; whether it came about, only the log says.
+    fn abandon(&self, _call_id: CallId, _response_id: &str) {}
 }

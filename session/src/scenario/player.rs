@@ -13,7 +13,7 @@ use crate::ports::{
 };
 use crate::{
     AgentOutput, AgentReader, AgentReport, AgentTask, CallCost, CallRecord, Caller, Command, CommandKind,
-    Context, Fact, Input, ModelTask, NewSession, OutsideCall, Receipt, SlotEdit, Spoken, Stamp, State,
+    Context, Fact, Input, JobLimits, ModelTask, NewSession, OutsideCall, Receipt, SlotEdit, Spoken, Stamp, State,
     agent_task, create, decide, due,
 };
 
@@ -114,6 +114,7 @@ impl<'a> Player<'a> {
         let mut context = Context {
             playbook,
             capabilities: capabilities.clone(),
+            jobs: JobLimits::default(),
             now,
             ids: &mut ids,
         };
@@ -414,6 +415,7 @@ impl<'a> Player<'a> {
         let mut context = Context {
             playbook: self.playbook,
             capabilities: self.capabilities.clone(),
+            jobs: JobLimits::default(),
             now: self.now,
             ids: &mut self.ids,
         };

@@ -1,6 +1,7 @@
 //! The decider, driven by scripted words, models and clocks.
 
 mod attempts;
+mod background;
 mod chance;
 mod conversation;
 mod evidence;

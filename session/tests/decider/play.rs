@@ -16,7 +16,8 @@ use greenroom_session::ports::{
 };
 use greenroom_session::{
     AgentOutput, AgentReport, AgentTask, Answer, CallCost, CallRecord, Caller, Command, CommandKind, Context,
-    Fact, Input, ModelTask, NewSession, Receipt, SlotEdit, Stamp, State, agent_task, create, decide, due,
+    Fact, Input, JobLimits, ModelTask, NewSession, Receipt, SlotEdit, Stamp, State, agent_task, create, decide, due,
+    snapshot,
 };
 use serde_json::{Value, json};
 
@@ -122,6 +123,7 @@ impl Play {
         let mut context = Context {
             playbook: &playbook,
             capabilities: capabilities.clone(),
+            jobs: JobLimits::default(),
             now,
             ids: &mut ids,
         };
@@ -147,6 +149,10 @@ impl Play {
             folded, self.state,
             "the state is nothing but the fold of its facts"
         );
+        let kept = snapshot::encode(&self.state);
+        let restored = snapshot::decode(&kept).expect("what was kept is understood");
+        assert_eq!(restored, self.state, "a snapshot holds the whole state");
+        assert_eq!(snapshot::encode(&restored), kept, "and in its order");
     }
 
     pub fn decide(&mut self, input: Input) -> (Vec<Event>, Option<Answer>) {
@@ -154,6 +160,7 @@ impl Play {
         let mut context = Context {
             playbook: &playbook,
             capabilities: self.capabilities.clone(),
+            jobs: JobLimits::default(),
             now: self.now,
             ids: &mut self.ids,
         };

@@ -256,6 +256,7 @@ impl Projection {
             }
             Event::SessionStarted(_)
             | Event::SessionRestarted(_)
+            | Event::SessionStopped(_)
             | Event::TurnStarted(_)
             | Event::PlannerDelta(_)
             | Event::GateReady(_)

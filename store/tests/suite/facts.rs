@@ -273,6 +273,8 @@ pub fn run_started(run_id: RunId, job_id: Option<JobId>) -> Event {
         draft: false,
         stages: vec![stage("research"), stage("strategy")],
         budget_ms: Millis(600_000),
+        from_run: None,
+        from_stage: None,
     })
 }
 
@@ -316,6 +318,8 @@ pub fn job_updated(job_id: JobId, run_id: RunId, status: JobStatus, progress: u8
         status,
         progress,
         run_id,
+        retry_count: 0,
+        last_retry_at: None,
         error: None,
     })
 }
