@@ -10,7 +10,7 @@ use greenroom_protocol::{
 use greenroom_session::ports::{ModerationPolicy, SearchSource, Verdict};
 use greenroom_session::state::Turn;
 use greenroom_session::{
-    AgentOutput, AgentReport, AgentTask, CommandKind, HeardPart, KeptRecording, OutsideCall, Receipt,
+    AgentOutput, AgentReport, AgentTask, CommandKind, Due, HeardPart, KeptRecording, OutsideCall, Receipt,
     Settlement, Spoken, Stamp, agent_task, due,
 };
 use proptest::prelude::*;
@@ -55,6 +55,12 @@ enum Move {
     CancelsRun,
     CancelsResponse,
     Retries,
+    /// An operator restarts the session; from one of the playbook's stages, if it is to be from a certain one.
+    Restarts {
+        from: Option<usize>,
+    },
+    /// An operator stops the session.
+    Stops,
     /// One of the calls that are due ends.
     Ends {
         which: usize,
@@ -78,6 +84,8 @@ enum End {
 }
 
 fn moves() -> impl Strategy<Value = Move> {
+    // Long enough, now and then, for a job to count as stuck.
+    let wait_ms = prop_oneof![8 => 0_u64..15_000, 1 => Just(900_000_u64)];
     let end = prop_oneof![
         6 => Just(End::Well),
         1 => Just(End::Badly),
@@ -100,8 +108,10 @@ fn moves() -> impl Strategy<Value = Move> {
         1 => Just(Move::CancelsRun),
         1 => Just(Move::CancelsResponse),
         1 => Just(Move::Retries),
+        1 => prop::option::of(0_usize..4).prop_map(|from| Move::Restarts { from }),
+        1 => Just(Move::Stops),
         12 => (0_usize..4, end).prop_map(|(which, how)| Move::Ends { which, how }),
-        2 => (0_u64..15_000).prop_map(|ms| Move::Waits { ms }),
+        2 => wait_ms.prop_map(|ms| Move::Waits { ms }),
         2 => away_ms.prop_map(|away_ms| Move::Crashes { away_ms }),
     ]
 }
@@ -177,6 +187,14 @@ impl Story {
             Move::CancelsRun => self.command(CommandKind::CancelRun { run_id: None }),
             Move::CancelsResponse => self.command(CommandKind::CancelResponse),
             Move::Retries => self.command(CommandKind::RetryRun { run_id: None }),
+            Move::Restarts { from } => self.restarts(from),
+            Move::Stops => {
+                let reason = "stopped by chance".to_owned();
+                let (_, answer) = self.play.operate(CommandKind::Stop { reason });
+                answer.expect("whatever is under way can be stopped");
+                assert_eq!(due(&self.play.state), Due::default(), "nothing goes on by itself");
+                assert!(self.play.state.open_calls.is_empty());
+            }
             Move::Ends { which, how } => {
                 let calls = due(&self.play.state).calls;
                 if let Some(call) = calls.get(which % calls.len().max(1)) {
@@ -191,6 +209,16 @@ impl Story {
             }
         }
         self.check();
+    }
+
+    fn restarts(&mut self, from: Option<usize>) {
+        let from_stage = from.map(|index| self.play.playbook.stages[index].id.clone());
+        let reason = "restarted by chance".to_owned();
+        let (_, answer) = self.play.operate(CommandKind::Restart { from_stage, reason });
+        if answer.is_ok_and(|receipt| receipt.run_id.is_none()) {
+            // The next generation is built from the log.
+            self.play.crash_and_return(0);
+        }
     }
 
     fn command(&mut self, kind: CommandKind) {

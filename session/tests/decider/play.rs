@@ -16,7 +16,7 @@ use greenroom_session::ports::{
 };
 use greenroom_session::{
     AgentOutput, AgentReport, AgentTask, Answer, CallCost, CallRecord, Caller, Command, CommandKind, Context,
-    Fact, Input, JobLimits, ModelTask, NewSession, Receipt, SlotEdit, Stamp, State, agent_task, create, decide, due,
+    Fact, Input, JobLimits, ModelTask, NewSession, Private, Receipt, SlotEdit, Stamp, State, agent_task, create, decide, due,
     snapshot,
 };
 use serde_json::{Value, json};
@@ -185,6 +185,31 @@ impl Play {
         self.decide(Input::Command(command))
             .1
             .expect("a command is answered")
+    }
+
+    /// An operator asks for something; with the events that follow.
+    pub fn operate(&mut self, kind: CommandKind) -> (Vec<Event>, Answer) {
+        let command = Command {
+            id: None,
+            caller: Caller::Operator,
+            kind,
+        };
+        let (events, answer) = self.decide(Input::Command(command));
+        (events, answer.expect("a command is answered"))
+    }
+
+    /// Facts that somebody else than the decider wrote: the supervisor of a session that crashed too often.
+    pub fn supervisor_writes(&mut self, events: impl IntoIterator<Item = Event>) {
+        for event in events {
+            let fact = Fact {
+                at: self.now,
+                event,
+                private: Private::none(),
+            };
+            self.state.evolve(&fact);
+            self.log.push(fact);
+        }
+        self.refold();
     }
 
     pub fn say(&mut self, text: &str) -> Receipt {
