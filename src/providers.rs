@@ -54,6 +54,7 @@ impl ProviderPorts {
         Capabilities {
             llm: self.model.identity(),
             search: self.model.can_search(),
+            take_up: self.model.can_take_up(),
             stt: self.transcriber.identity(),
             tts: self.speaker.identity(),
             moderation: self.moderator.identity(),

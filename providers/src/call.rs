@@ -94,6 +94,15 @@ impl Call {
         }
     }
 
+    /// Asks for what hangs below the endpoint's address.
+    pub(crate) fn get(&self, path: &[&str], query: &[(&str, &str)]) -> RequestBuilder {
+        let mut url = self.endpoint.below(path);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        self.endpoint.http.get(url)
+    }
+
     /// The request, still without its body.
     pub(crate) fn post(&self) -> RequestBuilder {
         self.endpoint.http.post(self.endpoint.url.clone())
@@ -133,6 +142,15 @@ impl Call {
         expected: AnswerKind,
     ) -> Result<Response, Fault> {
         self.admit()?;
+        self.ask(request, expected).await
+    }
+
+    /// Sends a request of a call that was admitted, and waits for the answer to begin.
+    pub(crate) async fn ask(
+        &mut self,
+        request: RequestBuilder,
+        expected: AnswerKind,
+    ) -> Result<Response, Fault> {
         let request = request
             .header(ACCEPT, HeaderValue::from_static(expected.accept()))
             .header(CLIENT_REQUEST_ID, self.id.to_string());
@@ -162,7 +180,20 @@ impl Call {
         request: RequestBuilder,
         bytes_max: usize,
     ) -> Result<T, Fault> {
-        let mut response = self.send(request, AnswerKind::Json).await?;
+        let response = self.send(request, AnswerKind::Json).await?;
+        let document: Value = self.whole(response, bytes_max).await?;
+        if document.get("error").is_some_and(|error| !error.is_null()) {
+            return Err(Fault::reported(&Said::of(&document)));
+        }
+        serde_json::from_value(document).map_err(|error| Fault::malformed("the answer", &error))
+    }
+
+    /// Reads an answer to its end, whatever it says.
+    pub(crate) async fn whole<T: DeserializeOwned>(
+        &self,
+        mut response: Response,
+        bytes_max: usize,
+    ) -> Result<T, Fault> {
         let mut body = Vec::new();
         while let Some(bytes) = self.chunk(&mut response).await? {
             if body.len() + bytes.len() > bytes_max {
@@ -171,12 +202,17 @@ impl Call {
             }
             body.extend_from_slice(&bytes);
         }
-        let malformed = |error| Fault::malformed("the answer", &error);
-        let document: Value = serde_json::from_slice(&body).map_err(malformed)?;
-        if document.get("error").is_some_and(|error| !error.is_null()) {
-            return Err(Fault::reported(&Said::of(&document)));
+        serde_json::from_slice(&body).map_err(|error| Fault::malformed("the answer", &error))
+    }
+
+    /// Waits before the provider is asked again, if the deadline leaves time for that.
+    pub(crate) async fn pause(&self, length: Duration) -> Result<(), Fault> {
+        let paused_at = Instant::now();
+        tokio::time::sleep_until(self.deadline.at.min(paused_at + length)).await;
+        if self.deadline.at <= paused_at + length {
+            return Err(overdue("the call took longer than", self.deadline.timeout));
         }
-        serde_json::from_value(document).map_err(malformed)
+        Ok(())
     }
 
     /// The next bytes of an answer. None after the last.
@@ -217,6 +253,18 @@ impl Call {
             reason,
             receipt: Some(receipt),
         }
+    }
+
+    /// The reply that was to be taken up will not come. Asking for it said nothing bad of the provider.
+    pub(crate) fn lose(&mut self, fault: Fault) -> String {
+        self.settle(Verdict::Healthy {
+            error: None,
+            first_token: None,
+        });
+        let reason = self.endpoint.without_key(fault.reason);
+        self.record("lost");
+        self.log("lost", Some(&reason), None);
+        reason
     }
 
     /// Nobody wants an answer any more, and none was asked for: it used nothing that the provider would tell of, and says

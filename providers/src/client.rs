@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::{StreamExt as _, stream};
+use greenroom_protocol::CallId;
 use greenroom_session::ports::{
-    CallFailure, LanguageModel, LlmIdentity, ModelRequest, ModelSize, ModelStream,
+    Background, CallFailure, LanguageModel, LlmIdentity, ModelRequest, ModelSize, ModelStream,
 };
 
 use crate::chat::{self, ChatReader};
@@ -16,7 +17,8 @@ use crate::operation::Operation;
 use crate::price::PriceTable;
 use crate::probe::ProbeReport;
 use crate::reply::ReplyReader;
-use crate::responses::{self, ResponsesReader};
+use crate::responses::{self, Reading, ResponsesReader};
+use crate::take_up;
 
 /// OpenAI, or whatever speaks its protocol. A clone is the same provider.
 #[derive(Debug, Clone)]
@@ -24,18 +26,23 @@ pub struct OpenAi {
     endpoint: Arc<Endpoint>,
     small_model: String,
     output_limit_field: OutputLimitField,
+    /// Whether replies that may be are begun in the background.
+    background: bool,
 }
 
 impl OpenAi {
     /// A provider by its configuration. Sends nothing.
     pub fn new(config: OpenAiConfig, prices: PriceTable) -> Result<Self, BuildError> {
-        let operation = Address::parse(config.endpoint.base_url.as_deref())?.protocol(config.api);
+        let address = Address::parse(config.endpoint.base_url.as_deref())?;
+        let operation = address.protocol(config.api);
+        let background = address.has_background(config.background, operation);
         let small_model = config.small_model;
         let endpoint = Endpoint::new(operation, config.endpoint, Some(small_model.clone()), prices)?;
         Ok(Self {
             endpoint: Arc::new(endpoint),
             small_model,
             output_limit_field: config.output_limit_field,
+            background,
         })
     }
 
@@ -43,6 +50,26 @@ impl OpenAi {
     /// hinders nor hears of it.
     pub async fn probe(&self) -> ProbeReport {
         self.endpoint.probe().await
+    }
+
+    /// Asks for a new reply.
+    async fn begin(&self, request: &ModelRequest, model: &str) -> Result<Generation, CallFailure> {
+        let (body, reader): (Vec<u8>, Box<dyn ReplyReader>) = if self.can_search() {
+            let background = self.background && request.background == Background::Allowed;
+            let reading = if background {
+                Reading::Background
+            } else {
+                Reading::Attended
+            };
+            (
+                responses::body(request, model, background),
+                Box::new(ResponsesReader::new(reading)),
+            )
+        } else {
+            let body = chat::body(request, model, self.output_limit_field);
+            (body, Box::<ChatReader>::default())
+        };
+        Generation::begin(&self.endpoint, request, model, body, reader).await
     }
 
     /// How it fares, for `/health/detailed` and for operators.
@@ -64,16 +91,12 @@ impl LanguageModel for OpenAi {
             ModelSize::Large => &self.endpoint.model,
             ModelSize::Small => &self.small_model,
         };
-        let (body, reader): (Vec<u8>, Box<dyn ReplyReader>) = if self.can_search() {
-            (
-                responses::body(&request, model),
-                Box::<ResponsesReader>::default(),
-            )
-        } else {
-            let body = chat::body(&request, model, self.output_limit_field);
-            (body, Box::<ChatReader>::default())
+        let generation = match &request.background {
+            Background::TakenUp { response_id } => {
+                take_up::take_up(&self.endpoint, &request, model, response_id).await?
+            }
+            Background::Never | Background::Allowed => self.begin(&request, model).await?,
         };
-        let generation = Generation::begin(&self.endpoint, &request, model, body, reader).await?;
         let events = stream::unfold(generation, |mut generation| async move {
             let event = generation.next().await?;
             Some((event, generation))
@@ -92,5 +115,18 @@ impl LanguageModel for OpenAi {
 
     fn can_search(&self) -> bool {
         self.endpoint.operation == Operation::Responses
+    }
+
+    fn can_take_up(&self) -> bool {
+        self.background
+    }
+
+    fn abandon(&self, call_id: CallId, response_id: &str) {
+        // It ends by its own deadline; a server that stops does not wait for it.
+        tokio::spawn(take_up::cancel(
+            Arc::clone(&self.endpoint),
+            call_id,
+            response_id.to_owned(),
+        ));
     }
 }

@@ -58,6 +58,8 @@ pub struct OpenAiConfig {
     pub api: ApiStyle,
     /// How Chat Completions limits a reply's length there.
     pub output_limit_field: OutputLimitField,
+    /// Whether replies that may be are begun in the background.
+    pub background: BackgroundMode,
 }
 
 impl EndpointConfig {
@@ -82,8 +84,23 @@ impl OpenAiConfig {
             small_model: small_model.into(),
             api: ApiStyle::Auto,
             output_limit_field: OutputLimitField::MaxCompletionTokens,
+            background: BackgroundMode::Auto,
         }
     }
+}
+
+/// Whether replies that may be are begun in the background, so that they can be taken up again. The provider keeps such
+/// replies, and what was asked, for a while.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BackgroundMode {
+    /// At OpenAI itself, if the Responses API is spoken there.
+    #[default]
+    Auto,
+    /// Wherever the Responses API is spoken. No other knows of it.
+    On,
+    /// Nowhere.
+    Off,
 }
 
 /// Which of OpenAI's protocols is spoken.
@@ -153,6 +170,16 @@ impl Address {
         self.base.host_str() == Some(OPENAI_HOST)
     }
 
+    /// Whether replies are begun in the background at this address, where this protocol is spoken.
+    pub(crate) fn has_background(&self, mode: BackgroundMode, operation: Operation) -> bool {
+        let is_wanted = match mode {
+            BackgroundMode::Auto => self.is_openai(),
+            BackgroundMode::On => true,
+            BackgroundMode::Off => false,
+        };
+        is_wanted && operation == Operation::Responses
+    }
+
     pub(crate) fn is_loopback(&self) -> bool {
         self.base.host_str().is_some_and(|host| {
             let address = host
@@ -214,6 +241,24 @@ mod tests {
             openai.protocol(ApiStyle::ChatCompletions),
             Operation::ChatCompletions
         );
+    }
+
+    #[test]
+    fn the_background_is_openais_unless_it_is_asked_for() {
+        let check = |base_url: Option<&str>, operation, expected: [bool; 3]| {
+            let address = Address::parse(base_url).unwrap();
+            let modes = [BackgroundMode::Auto, BackgroundMode::On, BackgroundMode::Off];
+            assert_eq!(
+                modes.map(|mode| address.has_background(mode, operation)),
+                expected,
+                "{base_url:?}"
+            );
+        };
+        let local = Some("http://localhost:9000/v1");
+        check(None, Operation::Responses, [true, true, false]);
+        check(None, Operation::ChatCompletions, [false; 3]);
+        check(local, Operation::Responses, [false, true, false]);
+        check(local, Operation::ChatCompletions, [false; 3]);
     }
 
     #[test]

@@ -148,6 +148,15 @@ impl Endpoint {
         }
     }
 
+    /// The address of something below its own.
+    pub(crate) fn below(&self, path: &[&str]) -> Url {
+        let mut url = self.url.clone();
+        url.path_segments_mut()
+            .expect("an http URL always has a path")
+            .extend(path);
+        url
+    }
+
     /// What a call cost. A server that answers under another name, such as a gateway, is paid for what was asked of it.
     pub(crate) fn cost(&self, answered_by: &str, asked_for: &str, usage: Option<&Usage>) -> CallCost {
         match self.prices.cost(answered_by, usage) {

@@ -48,6 +48,8 @@ pub(crate) struct Fault {
     pub(crate) reason: String,
     /// What the call cost, unless the provider told what it used.
     pub(crate) cost: CallCost,
+    /// The status of the answer, if it says what is wrong.
+    pub(crate) status: Option<StatusCode>,
     blame: Blame,
 }
 
@@ -64,6 +66,8 @@ pub(crate) enum Failing {
     Refused,
     /// The reply reached a limit on its length before its end.
     Overlong,
+    /// A reply that was to be taken up will not come.
+    Lost,
 }
 
 /// What has to change for another call to do better.
@@ -88,6 +92,7 @@ impl Fault {
             retry_after: None,
             reason: reason.into(),
             cost: CallCost::Unknown,
+            status: None,
             blame: if is_the_providers {
                 Blame::Provider
             } else {
@@ -152,6 +157,19 @@ impl Fault {
         Self::new(Failing::Overlong, true, reason)
     }
 
+    /// A reply that was to be taken up will not come. The provider is well: it says so itself.
+    pub(crate) fn lost(reason: impl Into<String>) -> Self {
+        Self::new(Failing::Lost, false, reason)
+    }
+
+    /// The call was made before: whatever became of asking for its reply again, nobody knows what it cost.
+    pub(crate) fn of_call_made_before(self) -> Self {
+        Self {
+            cost: CallCost::Unknown,
+            ..self
+        }
+    }
+
     /// The request could not be sent, or the connection broke.
     pub(crate) fn transport(error: &reqwest::Error) -> Self {
         let cause = root_cause(error);
@@ -176,6 +194,7 @@ impl Fault {
         let refused = matches!(status.as_u16(), 401..=404);
         let fault = Self {
             retry_after: retry_after(headers, now),
+            status: Some(status),
             ..Self::upstream(retryable, reason).blamed_by(refused, &said)
         };
         // Nobody is charged for a request that was refused; what a broken server did with it, nobody knows.
@@ -190,6 +209,11 @@ impl Fault {
     pub(crate) fn reported(said: &Said) -> Self {
         let retryable = !said.is_any_of(CALLERS_FAULT) && !said.is_any_of(SPENT);
         Self::upstream(retryable, format!("the provider reported a failure{said}")).blamed_by(false, said)
+    }
+
+    /// Whether a reply that was to be taken up will not come.
+    pub(crate) fn is_loss(&self) -> bool {
+        self.failing == Failing::Lost
     }
 
     /// What has to change for another call to do better.

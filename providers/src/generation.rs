@@ -19,6 +19,8 @@ pub(crate) struct Generation {
     call: Call,
     /// Present while there is something to read.
     response: Option<Response>,
+    /// Whether its end was told.
+    has_ended: bool,
     decoder: SseDecoder,
     reader: Box<dyn ReplyReader>,
     reply: Reply,
@@ -38,14 +40,35 @@ impl Generation {
         let json = HeaderValue::from_static("application/json");
         let post = call.post().header(CONTENT_TYPE, json).body(body);
         match call.send(post, AnswerKind::EventStream).await {
-            Ok(response) => Ok(Self {
-                call,
-                response: Some(response),
-                decoder: SseDecoder::default(),
-                reader,
-                reply: Reply::default(),
-            }),
+            Ok(response) => Ok(Self::streamed(call, response, reader)),
             Err(fault) => Err(call.fail(fault, &Told::default())),
+        }
+    }
+
+    /// A reply of which a stream tells.
+    pub(crate) fn streamed(call: Call, response: Response, reader: Box<dyn ReplyReader>) -> Self {
+        Self {
+            call,
+            response: Some(response),
+            has_ended: false,
+            decoder: SseDecoder::default(),
+            reader,
+            reply: Reply::default(),
+        }
+    }
+
+    /// A reply of which everything is known.
+    pub(crate) fn known(mut call: Call, reply: Reply, reader: Box<dyn ReplyReader>) -> Self {
+        if reply.has_text() {
+            call.output_began();
+        }
+        Self {
+            call,
+            response: None,
+            has_ended: false,
+            decoder: SseDecoder::default(),
+            reader,
+            reply,
         }
     }
 
@@ -55,16 +78,26 @@ impl Generation {
             if let Some(event) = self.reply.next_event() {
                 return Some(Ok(event));
             }
-            // The connection is let go before the last event is told.
-            let response = self.response.as_mut()?;
+            if self.has_ended {
+                return None;
+            }
             if let Some(outcome) = self.reply.outcome().cloned() {
+                // The connection is let go before the last event is told.
                 self.response = None;
+                self.has_ended = true;
                 let told = self.reply.told();
                 return Some(match outcome {
                     Ok(()) => Ok(ModelEvent::Completed(self.call.complete(told))),
+                    Err(fault) if fault.is_loss() => Ok(ModelEvent::Lost {
+                        reason: self.call.lose(fault),
+                    }),
                     Err(fault) => Err(self.call.fail(fault, told)),
                 });
             }
+            let Some(response) = &mut self.response else {
+                self.reader.end(&mut self.reply);
+                continue;
+            };
             match self.call.chunk(response).await {
                 Ok(Some(bytes)) => self.take(&bytes),
                 Ok(None) => self.reader.end(&mut self.reply),

@@ -7,7 +7,7 @@
 //!
 //! A provider is an *endpoint* (`endpoint`: one operation at one server, with its key, circuit and prices), and each of
 //! its requests is a *call* (`call`: sent once, read under a deadline, classified, counted and logged in one place).
-//! What differs is what is asked and how the answer is read: `client` and `generation` for the language model,
+//! What differs is what is asked and how the answer is read: `client`, `generation` and `take_up` for the language model,
 //! `transcription`, `speech`, `moderation`, and `live` for recognition while somebody speaks, where a call is an utterance
 //! on a stream that many share.
 //!
@@ -31,14 +31,15 @@ mod reply;
 mod responses;
 mod speech;
 mod sse;
+mod take_up;
 mod transcription;
 mod unconfigured;
 
 pub use circuit::{CircuitLimits, CircuitPhase, CircuitStatus};
 pub use client::OpenAi;
 pub use config::{
-    ApiStyle, EndpointConfig, LIVE_TRANSCRIPTION_MODEL, MODERATION_MODEL, OpenAiConfig, OutputLimitField,
-    SPEECH_MODEL, TRANSCRIPTION_MODEL,
+    ApiStyle, BackgroundMode, EndpointConfig, LIVE_TRANSCRIPTION_MODEL, MODERATION_MODEL, OpenAiConfig,
+    OutputLimitField, SPEECH_MODEL, TRANSCRIPTION_MODEL,
 };
 pub use endpoint::{BuildError, ProviderStatus};
 pub use live::OpenAiLiveTranscriber;

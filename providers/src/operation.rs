@@ -60,7 +60,9 @@ impl Operation {
     /// The error table's code for a failure.
     pub(crate) fn code(self, failing: Failing) -> ErrorCode {
         match (self, failing) {
-            (Self::Responses | Self::ChatCompletions, Failing::Upstream) => ErrorCode::LlmUpstream,
+            (Self::Responses | Self::ChatCompletions, Failing::Upstream | Failing::Lost) => {
+                ErrorCode::LlmUpstream
+            }
             (Self::Responses | Self::ChatCompletions, Failing::Timeout) => ErrorCode::LlmTimeout,
             (Self::Responses | Self::ChatCompletions, Failing::Suspended) => ErrorCode::LlmCircuitOpen,
             (Self::Responses | Self::ChatCompletions, Failing::Refused) => ErrorCode::SafetyOutput,
@@ -68,19 +70,21 @@ impl Operation {
             (Self::Transcriptions | Self::LiveTranscriptions, Failing::Timeout) => ErrorCode::SttTimeout,
             (
                 Self::Transcriptions | Self::LiveTranscriptions,
-                Failing::Upstream | Failing::Suspended | Failing::Refused | Failing::Overlong,
+                Failing::Upstream | Failing::Suspended | Failing::Refused | Failing::Overlong | Failing::Lost,
             ) => ErrorCode::SttFailed,
             (Self::Speech, Failing::Timeout) => ErrorCode::TtsTimeout,
-            (Self::Speech, Failing::Upstream | Failing::Suspended | Failing::Refused | Failing::Overlong) => {
-                ErrorCode::TtsFailed
-            }
+            (
+                Self::Speech,
+                Failing::Upstream | Failing::Suspended | Failing::Refused | Failing::Overlong | Failing::Lost,
+            ) => ErrorCode::TtsFailed,
             (
                 Self::Moderations,
                 Failing::Upstream
                 | Failing::Timeout
                 | Failing::Suspended
                 | Failing::Refused
-                | Failing::Overlong,
+                | Failing::Overlong
+                | Failing::Lost,
             ) => ErrorCode::SafetyUnavailable,
         }
     }

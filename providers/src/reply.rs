@@ -89,6 +89,13 @@ impl Reply {
         told.model = told.model.take().or_else(|| identifier(model?));
     }
 
+    /// The provider goes on with the response, whoever waits for it. Says nothing without an id.
+    pub(crate) fn begun(&mut self) {
+        let response_id = self.told.response_id.clone();
+        self.events
+            .extend(response_id.map(|response_id| ModelEvent::Begun { response_id }));
+    }
+
     /// What the call used. The last word counts.
     pub(crate) fn used(&mut self, usage: Usage) {
         self.told.usage = Some(usage);

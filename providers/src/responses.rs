@@ -26,8 +26,10 @@ struct Body<'a> {
     instructions: &'a str,
     input: Vec<Message<'a>>,
     stream: bool,
-    /// People's words are not left with the provider.
+    /// People's words are not left with the provider, unless the reply may have to be taken up.
     store: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    background: bool,
     max_output_tokens: u32,
     metadata: Metadata,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,10 +71,10 @@ struct Tool {
 
 const SEARCH_TOOLS: &[Tool] = &[Tool { r#type: "web_search" }];
 /// Without these, a search call does not say what it found.
-const SEARCH_INCLUDES: &[&str] = &["web_search_call.action.sources", "web_search_call.results"];
+pub(crate) const SEARCH_INCLUDES: &[&str] = &["web_search_call.action.sources", "web_search_call.results"];
 
-/// The request as JSON.
-pub(crate) fn body(request: &ModelRequest, model: &str) -> Vec<u8> {
+/// The request as JSON. In the background the provider goes on with the reply when nobody waits for it.
+pub(crate) fn body(request: &ModelRequest, model: &str, background: bool) -> Vec<u8> {
     let input = request.messages.iter().map(|message| Message {
         role: match message.role {
             PromptRole::User => "user",
@@ -85,7 +87,8 @@ pub(crate) fn body(request: &ModelRequest, model: &str) -> Vec<u8> {
         instructions: &request.instructions,
         input: input.collect(),
         stream: true,
-        store: false,
+        store: background,
+        background,
         max_output_tokens: request.output_tokens_max,
         metadata: Metadata {
             call_id: request.call_id.to_string(),
@@ -203,9 +206,73 @@ struct SearchResult {
     text: Option<String>,
 }
 
+/// A response that is looked at as it stands.
+#[derive(Deserialize)]
+struct Document {
+    status: Option<String>,
+    #[serde(default)]
+    output: Vec<OutputItem>,
+    #[serde(flatten)]
+    response: Response,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "type")]
+enum OutputItem {
+    #[serde(rename = "web_search_call")]
+    WebSearchCall {
+        action: Option<SearchAction>,
+        results: Option<Value>,
+    },
+    #[serde(rename = "message")]
+    Message {
+        #[serde(default)]
+        content: Vec<Part>,
+    },
+    #[serde(other)]
+    Other,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "type")]
+enum Part {
+    #[serde(rename = "output_text")]
+    Text {
+        text: String,
+        #[serde(default)]
+        annotations: Vec<Annotation>,
+    },
+    #[serde(rename = "refusal")]
+    Refusal {},
+    #[serde(other)]
+    Other,
+}
+
+/// What a response is to whoever reads it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// It ends with its stream.
+    #[default]
+    Attended,
+    /// The provider goes on with it when the stream is gone.
+    Background,
+    /// It went on like that, and is read again. One that ended without a reply is lost.
+    TakenUp,
+}
+
+/// How far a response has come that is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It is being written.
+    UnderWay,
+    /// It is what it is, and the reply has an outcome.
+    Ended,
+}
+
 /// Reads the stream of one response.
 #[derive(Debug, Default)]
 pub(crate) struct ResponsesReader {
+    reading: Reading,
     searches: u32,
     /// A refusal ends the reply, but the stream is read on: its last event says what the refusal cost.
     refused: bool,
@@ -223,15 +290,51 @@ impl ReplyReader for ResponsesReader {
     }
 
     fn end(&mut self, reply: &mut Reply) {
-        reply.fail(if self.refused { refusal() } else { Fault::cut() });
+        reply.fail(match self.reading {
+            Reading::Attended | Reading::Background if self.refused => refusal(),
+            Reading::Attended | Reading::Background => Fault::cut(),
+            Reading::TakenUp => Fault::lost("what was taken up ended without a reply"),
+        });
     }
 }
 
 impl ResponsesReader {
+    /// Reads a response that is this to the reader.
+    pub(crate) fn new(reading: Reading) -> Self {
+        Self {
+            reading,
+            ..Self::default()
+        }
+    }
+
+    /// Takes a response as it stands, if it has ended, as if its stream had told of it.
+    pub(crate) fn look(&mut self, document: Value, reply: &mut Reply) -> Result<Standing, Fault> {
+        let malformed = |error| Fault::malformed("the response", &error);
+        let Document {
+            status,
+            output,
+            response,
+        } = serde_json::from_value(document).map_err(malformed)?;
+        let last = match status.as_deref() {
+            Some("queued" | "in_progress") => return Ok(Standing::UnderWay),
+            Some("completed") => StreamEvent::Completed { response },
+            Some("incomplete") => StreamEvent::Incomplete { response },
+            _ => StreamEvent::Failed { response },
+        };
+        let events = output.into_iter().flat_map(OutputItem::into_events);
+        for event in events.chain([last]) {
+            self.take(event, reply);
+        }
+        Ok(Standing::Ended)
+    }
+
     fn take(&mut self, event: StreamEvent, reply: &mut Reply) {
         match event {
             StreamEvent::Created { response } => {
                 reply.identify(response.id.as_deref(), response.model.as_deref());
+                if self.reading == Reading::Background {
+                    reply.begun();
+                }
             }
             StreamEvent::TextDelta { delta } if !self.refused => reply.text(delta),
             StreamEvent::AnnotationAdded {
@@ -258,7 +361,11 @@ impl ResponsesReader {
             }
             StreamEvent::Failed { response } => {
                 let said = response.error.as_ref().map_or_else(Said::default, Said::of);
-                self.finish(&response, Some(Fault::reported(&said)), reply);
+                let fault = match self.reading {
+                    Reading::Attended | Reading::Background => Fault::reported(&said),
+                    Reading::TakenUp => Fault::lost(format!("what was taken up had failed{said}")),
+                };
+                self.finish(&response, Some(fault), reply);
             }
             StreamEvent::Error { fields } => reply.fail(Fault::reported(&Said::of(&fields))),
             StreamEvent::TextDelta { .. }
@@ -288,6 +395,37 @@ impl ResponsesReader {
         match self.refused.then(refusal).or(fault) {
             Some(fault) => reply.fail(fault),
             None => reply.complete(),
+        }
+    }
+}
+
+impl OutputItem {
+    /// The events of a stream that tell the same.
+    fn into_events(self) -> Vec<StreamEvent> {
+        match self {
+            Self::WebSearchCall { action, results } => {
+                let item = Item::WebSearchCall { action, results };
+                vec![StreamEvent::ItemDone { item }]
+            }
+            Self::Message { content } => content.into_iter().flat_map(Part::into_events).collect(),
+            Self::Other => Vec::new(),
+        }
+    }
+}
+
+impl Part {
+    fn into_events(self) -> Vec<StreamEvent> {
+        match self {
+            Self::Text { text, annotations } => {
+                let annotations = annotations
+                    .into_iter()
+                    .map(|annotation| StreamEvent::AnnotationAdded { annotation });
+                std::iter::once(StreamEvent::TextDelta { delta: text })
+                    .chain(annotations)
+                    .collect()
+            }
+            Self::Refusal {} => vec![StreamEvent::Refusal {}],
+            Self::Other => Vec::new(),
         }
     }
 }

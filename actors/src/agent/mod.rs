@@ -108,7 +108,7 @@ async fn check(task: ModerationTask, arguments: &AgentArguments) {
         arguments.session_id,
         &stamp,
         began.elapsed(),
-        result.as_ref().err(),
+        result.as_ref().map_or_else(End::Failed, |_| End::Ok),
     );
     Outbox::new(arguments.session.clone(), stamp).report(match result {
         Ok(verdict) => AgentReport::Checked(verdict),
@@ -138,16 +138,20 @@ async fn write(task: ModelTask, arguments: &AgentArguments) {
     };
     let result = match timeout_at(deadline, reading.read(arguments.model.as_ref(), request)).await {
         Ok(result) => result,
-        Err(_elapsed) => Err(failure(
+        Err(_elapsed) => Err(Unfinished::Failed(failure(
             ErrorCode::LlmTimeout,
             "the provider kept neither its timeout nor ours",
-        )),
+        ))),
     };
     log_end(
         arguments.session_id,
         &stamp,
         began.elapsed(),
-        result.as_ref().err(),
+        match &result {
+            Ok(_) => End::Ok,
+            Err(Unfinished::Failed(failure)) => End::Failed(failure),
+            Err(Unfinished::Lost { reason }) => End::Lost(reason),
+        },
     );
     let Reading {
         mut outbox,
@@ -163,12 +167,34 @@ async fn write(task: ModelTask, arguments: &AgentArguments) {
             sources,
             receipt,
         }),
-        Err(failure) => AgentReport::Failed {
+        Err(Unfinished::Failed(failure)) => AgentReport::Failed {
             failure,
             partial: reply,
             sources,
         },
+        Err(Unfinished::Lost { reason }) => AgentReport::Lost { reason },
     });
+}
+
+/// Why a reply is not complete.
+enum Unfinished {
+    /// The call failed.
+    Failed(CallFailure),
+    /// It was to be taken up, and will not come.
+    Lost { reason: String },
+}
+
+impl From<CallFailure> for Unfinished {
+    fn from(failure: CallFailure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// How a call ended, for the log.
+enum End<'a> {
+    Ok,
+    Failed(&'a CallFailure),
+    Lost(&'a str),
 }
 
 /// A reply that is being read.
@@ -185,7 +211,7 @@ impl Reading {
         &mut self,
         model: &dyn LanguageModel,
         request: ModelRequest,
-    ) -> Result<CallReceipt, CallFailure> {
+    ) -> Result<CallReceipt, Unfinished> {
         let mut stream = model.generate(request).await?;
         loop {
             let event = tokio::select! {
@@ -194,21 +220,27 @@ impl Reading {
                 event = stream.next() => event,
             };
             match event {
+                Some(Ok(ModelEvent::Begun { response_id })) => {
+                    self.outbox.tell(AgentReport::Begun { response_id });
+                }
                 Some(Ok(ModelEvent::Text(text))) if self.fits(&text) => self.text(&text),
                 Some(Ok(ModelEvent::Text(_))) => {
                     return Err(failure(
                         ErrorCode::LlmJsonInvalid,
                         "the reply is larger than a reply may be",
-                    ));
+                    )
+                    .into());
                 }
                 Some(Ok(ModelEvent::Source(source))) => self.source(source),
                 Some(Ok(ModelEvent::Completed(receipt))) => return Ok(receipt),
-                Some(Err(failure)) => return Err(failure),
+                Some(Ok(ModelEvent::Lost { reason })) => return Err(Unfinished::Lost { reason }),
+                Some(Err(failure)) => return Err(failure.into()),
                 None => {
                     return Err(failure(
                         ErrorCode::LlmUpstream,
                         "the stream ended before the reply was complete",
-                    ));
+                    )
+                    .into());
                 }
             }
         }
@@ -243,15 +275,14 @@ fn failure(code: ErrorCode, reason: &str) -> CallFailure {
     }
 }
 
-fn log_end(session_id: SessionId, stamp: &Stamp, took: Duration, error: Option<&CallFailure>) {
-    let outcome = match error {
-        None => "ok",
-        Some(_) => "failed",
+fn log_end(session_id: SessionId, stamp: &Stamp, took: Duration, end: End<'_>) {
+    let (outcome, code, reason) = match end {
+        End::Ok => ("ok", None, None),
+        End::Failed(failure) => ("failed", Some(failure.code.as_str()), Some(failure.reason.as_str())),
+        End::Lost(reason) => ("lost", None, Some(reason)),
     };
     observe::agent(stamp.purpose, outcome);
     let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    let code = error.map(|failure| failure.code.as_str());
-    let reason = error.map(|failure| failure.reason.as_str());
     match &stamp.scope {
         CallScope::Stage {
             run_id,

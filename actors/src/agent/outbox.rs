@@ -59,6 +59,11 @@ impl Outbox {
         }
     }
 
+    /// Makes a report that others follow. It goes at once: whatever was shown before it is on its way already.
+    pub(crate) fn tell(&self, report: AgentReport) {
+        self.send(report, None);
+    }
+
     /// Makes the last report.
     pub(crate) fn report(self, report: AgentReport) {
         self.send(report, None);

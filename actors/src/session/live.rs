@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use greenroom_protocol::{ErrorBody, ErrorCode, Frame, Locale, Millis, Seq};
+use greenroom_protocol::{ErrorBody, ErrorCode, Event, Frame, Locale, Millis, Seq};
 use greenroom_session::ports::{Append, AppendOutcome, Entry as JournalEntry, Epoch, IdSource};
 use greenroom_session::{
     AgentReport, AgentTask, Answer, Caller, Command, Context, Due, DueCall, Fact, Input, Receipt,
@@ -243,7 +243,15 @@ impl Live {
         let before = self.state.head.0 - facts.len() as u64;
         for (fact, seq) in facts.into_iter().zip(before + 1..) {
             self.latencies.observe(&fact);
+            self.abandon_given_up(&fact);
             self.pending.push(journal_entry(self.state.id, Seq(seq), fact));
+        }
+    }
+
+    /// Has the provider stop writing a response that was given up with its call. Ending a generation gives up none.
+    fn abandon_given_up(&self, fact: &Fact) {
+        if let (Event::CallSettled(settled), Some(response_id)) = (&fact.event, &fact.private.response_id) {
+            self.shared.ports.model.abandon(settled.call_id, response_id);
         }
     }
 

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::{StreamExt, stream};
-use greenroom_protocol::ErrorCode;
+use greenroom_protocol::{CallId, ErrorCode};
 use greenroom_session::CallCost;
 use greenroom_session::ports::{
-    CallFailure, CallReceipt, LanguageModel, LlmIdentity, ModelEvent, ModelRequest, ModelStream, SearchSource,
+    Background, CallFailure, CallReceipt, LanguageModel, LlmIdentity, ModelEvent, ModelRequest, ModelStream,
+    SearchSource,
 };
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -20,6 +21,8 @@ pub const FOUND_URL: &str = "https://news.example/serum";
 /// One step of a scripted reply.
 #[derive(Clone)]
 pub enum Step {
+    /// The provider goes on with the reply, under this id.
+    Begun(&'static str),
     Text(String),
     Source(&'static str),
     Pause(Duration),
@@ -28,6 +31,8 @@ pub enum Step {
     Hang,
     Panic,
     Fail(CallFailure),
+    /// What was to be taken up will not come.
+    Lost,
     Done,
 }
 
@@ -66,7 +71,8 @@ pub struct ScriptedModel {
     /// By the name of the output; without a script the model answers well.
     scripts: Mutex<HashMap<String, VecDeque<Vec<Step>>>>,
     usual: fn(&str) -> Value,
-    calls: Mutex<Vec<String>>,
+    calls: Mutex<Vec<(String, Background)>>,
+    abandoned: Mutex<Vec<String>>,
     under_way: watch::Sender<usize>,
     completed: Arc<watch::Sender<usize>>,
 }
@@ -77,6 +83,7 @@ impl ScriptedModel {
             scripts: Mutex::default(),
             usual,
             calls: Mutex::default(),
+            abandoned: Mutex::default(),
             under_way: watch::Sender::new(0),
             completed: Arc::new(watch::Sender::new(0)),
         }
@@ -92,9 +99,22 @@ impl ScriptedModel {
             .push_back(steps);
     }
 
+    /// Responses that nobody wanted any more.
+    pub fn abandoned(&self) -> Vec<String> {
+        self.abandoned.lock().unwrap().clone()
+    }
+
+    /// What was to become of each reply with this output when nobody waits for it.
+    pub fn backgrounds(&self, output: &str) -> Vec<Background> {
+        let calls = self.calls.lock().unwrap();
+        let of_output = calls.iter().filter(|(name, _)| name == output);
+        of_output.map(|(_, background)| background.clone()).collect()
+    }
+
     /// Calls made so far, by the name of their output.
     pub fn calls(&self) -> Vec<String> {
-        self.calls.lock().unwrap().clone()
+        let calls = self.calls.lock().unwrap();
+        calls.iter().map(|(name, _)| name.clone()).collect()
     }
 
     pub fn calls_for(&self, output: &str) -> usize {
@@ -132,7 +152,10 @@ impl Drop for UnderWay {
 impl LanguageModel for ScriptedModel {
     async fn generate(&self, request: ModelRequest) -> Result<ModelStream, CallFailure> {
         let name = request.output.map_or_else(String::new, |output| output.name);
-        self.calls.lock().unwrap().push(name.clone());
+        self.calls
+            .lock()
+            .unwrap()
+            .push((name.clone(), request.background));
         let scripted = self
             .scripts
             .lock()
@@ -159,6 +182,12 @@ impl LanguageModel for ScriptedModel {
                         }
                         Step::Hang => std::future::pending().await,
                         Step::Panic => panic!("the model was asked to panic"),
+                        Step::Begun(response_id) => Ok(ModelEvent::Begun {
+                            response_id: response_id.to_owned(),
+                        }),
+                        Step::Lost => Ok(ModelEvent::Lost {
+                            reason: "scripted".to_owned(),
+                        }),
                         Step::Text(text) => Ok(ModelEvent::Text(text)),
                         Step::Source(url) => Ok(ModelEvent::Source(SearchSource {
                             url: url.to_owned(),
@@ -189,6 +218,14 @@ impl LanguageModel for ScriptedModel {
 
     fn can_search(&self) -> bool {
         true
+    }
+
+    fn can_take_up(&self) -> bool {
+        true
+    }
+
+    fn abandon(&self, _: CallId, response_id: &str) {
+        self.abandoned.lock().unwrap().push(response_id.to_owned());
     }
 }
 

@@ -373,6 +373,7 @@ impl Remains {
             capabilities: Capabilities {
                 llm: self.model.identity(),
                 search: self.model.can_search(),
+                take_up: self.model.can_take_up(),
                 stt: Some(ModelIdentity {
                     provider: "scripted".to_owned(),
                     model: "ears".to_owned(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use greenroom_protocol::{CallId, Millis};
-use greenroom_session::ports::{ModelEvent, ModelSize, OutputSchema, PromptMessage};
+use greenroom_session::ports::{Background, ModelEvent, ModelSize, OutputSchema, PromptMessage};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -163,6 +163,7 @@ fn the_request_is_what_openai_documents() {
         output_tokens_max: 800,
         timeout: Millis(1),
         stall_timeout: Millis(1),
+        background: Background::Never,
     };
     let sent = |request: &ModelRequest, limit_field| {
         serde_json::from_slice::<Value>(&body(request, "qwen3:8b", limit_field)).unwrap()

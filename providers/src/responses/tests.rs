@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use greenroom_protocol::{CallId, Millis};
-use greenroom_session::ports::{ModelEvent, ModelSize, OutputSchema, PromptMessage, SearchSource};
+use greenroom_session::ports::{
+    Background, ModelEvent, ModelSize, OutputSchema, PromptMessage, SearchSource,
+};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -297,8 +299,10 @@ fn the_request_is_what_openai_documents() {
         output_tokens_max: 800,
         timeout: Millis(1),
         stall_timeout: Millis(1),
+        background: Background::Never,
     };
-    let sent = |request: &ModelRequest| serde_json::from_slice::<Value>(&body(request, "gpt-5")).unwrap();
+    let sent =
+        |request: &ModelRequest| serde_json::from_slice::<Value>(&body(request, "gpt-5", false)).unwrap();
     let expected = json!({
         "model": "gpt-5",
         "instructions": "Be brief.",

@@ -5,6 +5,7 @@
     reason = "a test fails by panicking, in its scaffolding too"
 )]
 
+mod background;
 mod faults;
 mod lifetimes;
 mod live;

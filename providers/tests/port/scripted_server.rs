@@ -7,8 +7,8 @@ use futures_util::StreamExt as _;
 use greenroom_protocol::{CallId, Millis};
 use greenroom_providers::{EndpointConfig, OpenAi, OpenAiConfig, PriceTable};
 use greenroom_session::ports::{
-    CallFailure, LanguageModel as _, ModelEvent, ModelRequest, ModelSize, ModelStream, OutputSchema,
-    PromptMessage, PromptRole,
+    Background, CallFailure, LanguageModel as _, ModelEvent, ModelRequest, ModelSize, ModelStream,
+    OutputSchema, PromptMessage, PromptRole,
 };
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -218,6 +218,7 @@ pub fn request() -> ModelRequest {
         output_tokens_max: 100,
         timeout: Millis(60_000),
         stall_timeout: Millis(30_000),
+        background: Background::Never,
     }
 }
 
