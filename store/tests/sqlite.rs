@@ -14,7 +14,9 @@ use greenroom_protocol::{
     AssetId, AssetReady, CallId, CallOutcome, CallPurpose, CallReserved, CallScope, CallSettled, Event,
     MessageHeard, Millis, Seq, SessionId, TurnId,
 };
-use greenroom_session::ports::{AppendOutcome, Journal, ModelIdentity, OpenError, OpenMode, TenantId};
+use greenroom_session::ports::{
+    AppendOutcome, Journal, ModelIdentity, OpenError, OpenMode, Snapshot, TenantId,
+};
 use greenroom_session::{CallCost, CallRecord, Checked, Private, Usage};
 use greenroom_store::{SqliteStore, StoreConfig, StoreOpenError};
 use serde_json::json;
@@ -52,6 +54,9 @@ suite!(
         a_session_costs_what_its_calls_cost,
         nothing_is_stored_without_fitting_provenance,
         a_stage_is_completed_once,
+        the_newest_snapshot_is_kept,
+        a_snapshot_is_fenced,
+        many_snapshots_at_once_are_kept,
     ]
 );
 
@@ -624,6 +629,46 @@ async fn an_asset_that_is_told_of_twice_is_one_asset() {
         texts(&data_dir, assets).await,
         [r#"["speech","audio/mpeg",null,9000,2]"#]
     );
+}
+
+#[tokio::test]
+async fn a_snapshot_that_does_not_fit_costs_no_append() {
+    let data_dir = TempDir::new().unwrap();
+    let store = SqliteStore::open(config(&data_dir)).await.unwrap();
+    let mut author = Author::started(&store.journal()).await;
+    let pages: u32 = sqlx::query_scalar("PRAGMA page_count")
+        .fetch_one(&mut foreign(data_dir.path()).await)
+        .await
+        .unwrap();
+    store.set_page_limit(Some(pages + 64));
+    let journal = store.journal();
+    let keep = |author: &Author, size_bytes: usize| {
+        let snapshot = Snapshot {
+            head: author.head,
+            fold_version: 1,
+            state: vec![b' '; size_bytes].into(),
+        };
+        journal.keep_snapshot(&TenantId::default(), author.session_id, author.epoch, snapshot);
+    };
+    keep(&author, 100);
+    author.tell(vec![facts::gate_changed(0.5)]).await;
+    // More than the pages that are left.
+    keep(&author, 4_096 * 65);
+    for _ in 0..20 {
+        author.tell(vec![facts::gate_changed(0.5)]).await;
+        assert!(journal.writable());
+    }
+    store.close().await;
+    drop((journal, store));
+
+    let store = SqliteStore::open(config(&data_dir)).await.unwrap();
+    let kept = store
+        .journal()
+        .snapshot(&TenantId::default(), author.session_id)
+        .await
+        .unwrap()
+        .expect("the one before is left");
+    assert_eq!((kept.head, kept.state.len()), (Seq(1), 100));
 }
 
 /// A file may not grow: the writes of a commit fail as they would on a broken disk.

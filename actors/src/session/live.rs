@@ -18,6 +18,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::alarm::Alarm;
 use super::children::Children;
 use super::load::{Beginning, Loaded};
+use super::snapshots::Snapshots;
 use super::waiters::{Waiter, Waiters};
 use super::{ActorSnapshot, Ending, SessionMessage, StageSnapshot, journal_entry};
 use crate::agent::{Agent, AgentArguments, AgentMessage};
@@ -39,6 +40,7 @@ pub(super) struct Live {
     /// Facts that are folded and wait for the append in flight.
     pending: Vec<JournalEntry>,
     in_flight: Option<InFlight>,
+    snapshots: Snapshots,
     waiters: Waiters,
     children: Children,
     alarm: Alarm,
@@ -75,8 +77,8 @@ impl Live {
             beginning,
         } = loaded;
         let mut ids = (shared.ports.ids)();
-        let (state, input, facts) = match beginning {
-            Beginning::Folded(state) => (*state, Some(Input::Activated), Vec::new()),
+        let (state, kept, input, facts) = match beginning {
+            Beginning::Folded { state, kept } => (*state, kept, Some(Input::Activated), Vec::new()),
             Beginning::New(new) => {
                 let capabilities = shared.ports.capabilities.clone();
                 let now = shared.ports.clock.now();
@@ -87,7 +89,7 @@ impl Live {
                     ids: ids.as_mut(),
                 };
                 let (state, facts) = create(&mut context, *new);
-                (state, None, facts)
+                (state, Seq::ZERO, None, facts)
             }
         };
         let mut live = Self {
@@ -100,6 +102,7 @@ impl Live {
             state,
             pending: Vec::new(),
             in_flight: None,
+            snapshots: Snapshots::since(kept),
             waiters: Waiters::new(opened.head),
             children: Children::default(),
             alarm: Alarm::default(),
@@ -297,6 +300,8 @@ impl Live {
                 self.entry.count_commit();
                 self.entry.publish(frames);
                 self.waiters.commit(last);
+                self.snapshots
+                    .committed(&self.shared, self.epoch, &self.state, last);
                 None
             }
             AppendOutcome::Committed { head } => {
@@ -396,6 +401,7 @@ impl Live {
             return None;
         }
         if self.entry.leave_if_unused(self.generation) {
+            self.snapshots.leaving(&self.shared, self.epoch, &self.state);
             observe::passivated();
             tracing::debug!(session_id = %self.state.id, "session passivated");
             return Some(Ending::Passivated);

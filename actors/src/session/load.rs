@@ -6,11 +6,11 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use greenroom_protocol::{ErrorCode, Seq, SessionId};
 use greenroom_session::ports::{OpenError, OpenMode, Opened, ReadError, StoredFact};
-use greenroom_session::{NewSession, State, playbook::Playbook};
+use greenroom_session::{Fact, NewSession, State, playbook::Playbook};
 use ractor::ActorRef;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::SessionMessage;
+use super::{SessionMessage, snapshots};
 use crate::PlaybookUnavailable;
 use crate::restart_limit::was_given_up;
 use crate::shared::Shared;
@@ -35,7 +35,11 @@ pub(crate) struct Loaded {
 
 pub(crate) enum Beginning {
     /// The fold of the log.
-    Folded(Box<State>),
+    Folded {
+        state: Box<State>,
+        /// The last fact of the snapshot that it was begun from, if there was one.
+        kept: Seq,
+    },
     /// There is no log yet.
     New(Box<NewSession>),
 }
@@ -104,22 +108,29 @@ impl From<PlaybookUnavailable> for LoadFailure {
     }
 }
 
-/// Loads in a task of its own, which ends with the handle; the session gets the result as a message.
+/// Loads in a task of its own, which ends with the handle; the session gets the result as a message. With `mistrusts`
+/// the log is folded from its first fact, whatever is kept.
 pub(crate) fn spawn(
     shared: Arc<Shared>,
     session: SessionId,
     origin: Origin,
+    mistrusts: bool,
     actor: ActorRef<SessionMessage>,
 ) -> AbortOnDropHandle<()> {
     AbortOnDropHandle::new(tokio::spawn(async move {
-        let loading = AssertUnwindSafe(load(&shared, session, origin)).catch_unwind();
+        let loading = AssertUnwindSafe(load(&shared, session, origin, mistrusts)).catch_unwind();
         let result = loading.await.unwrap_or(Err(LoadFailure::Panicked));
         // An actor that is gone has aborted this task.
         let _gone = actor.send_message(SessionMessage::Loaded(Box::new(result)));
     }))
 }
 
-async fn load(shared: &Shared, session: SessionId, origin: Origin) -> Result<Loaded, LoadFailure> {
+async fn load(
+    shared: &Shared,
+    session: SessionId,
+    origin: Origin,
+    mistrusts: bool,
+) -> Result<Loaded, LoadFailure> {
     let journal = &shared.ports.journal;
     match origin {
         Origin::New(new, playbook) => {
@@ -132,41 +143,87 @@ async fn load(shared: &Shared, session: SessionId, origin: Origin) -> Result<Loa
         }
         Origin::Existing => {
             let opened = journal.open(&shared.tenant, session, OpenMode::Existing).await?;
-            let state = fold(shared, session, opened.head).await?;
+            let (state, kept) = fold(shared, session, opened.head, mistrusts).await?;
             let playbook = shared.ports.playbooks.pinned(&state.playbook.hash).await?;
             Ok(Loaded {
                 opened,
                 playbook,
-                beginning: Beginning::Folded(Box::new(state)),
+                beginning: Beginning::Folded {
+                    state: Box::new(state),
+                    kept,
+                },
             })
         }
     }
 }
 
-async fn fold(shared: &Shared, session: SessionId, head: Seq) -> Result<State, LoadFailure> {
-    let page = read(shared, session, Seq::ZERO, PAGE_FACTS_MAX).await?;
-    refuse_given_up(shared, session, head, &page).await?;
-    let Some((first, rest)) = page.split_first() else {
+/// The state of a session, and the last fact of the snapshot that it was begun from.
+async fn fold(
+    shared: &Shared,
+    session: SessionId,
+    head: Seq,
+    mistrusts: bool,
+) -> Result<(State, Seq), LoadFailure> {
+    let is_short = head.0 <= PAGE_FACTS_MAX as u64;
+    let first_page = if is_short {
+        read(shared, session, Seq::ZERO, PAGE_FACTS_MAX).await?
+    } else {
+        Vec::new()
+    };
+    let last = last_fact(shared, session, head, &first_page).await?;
+    // Before anything is folded: folding may be what crashed.
+    if was_given_up(&last) {
+        return Err(LoadFailure::RestartLimit);
+    }
+    let resumes = !is_short && !mistrusts && !snapshots::is_to_be_rebuilt(&last);
+    if resumes && let Some(resumed) = resume(shared, session, head).await? {
+        return Ok(resumed);
+    }
+    let first_page = if is_short {
+        first_page
+    } else {
+        read(shared, session, Seq::ZERO, PAGE_FACTS_MAX).await?
+    };
+    let Some((first, rest)) = first_page.split_first() else {
         return Err(LoadFailure::Damaged("the log is empty".to_owned()));
     };
     let mut state =
         State::begin(session, &first.fact).map_err(|error| LoadFailure::Damaged(error.to_string()))?;
-    #[cfg(debug_assertions)]
-    panic_if_poisoned(shared, rest);
-    evolve(&mut state, rest)?;
+    evolve(shared, &mut state, rest)?;
+    fold_rest(shared, &mut state, head).await?;
+    Ok((state, Seq::ZERO))
+}
+
+/// The state by the newest snapshot and what was committed since; none if that does not work out.
+async fn resume(shared: &Shared, session: SessionId, head: Seq) -> Result<Option<(State, Seq)>, LoadFailure> {
+    let Some(mut state) = snapshots::newest(shared, session, head).await? else {
+        return Ok(None);
+    };
+    let kept = state.head;
+    let folding = AssertUnwindSafe(fold_rest(shared, &mut state, head)).catch_unwind();
+    match folding.await.unwrap_or(Err(LoadFailure::Panicked)) {
+        Ok(()) => Ok(Some((state, kept))),
+        Err(failure @ (LoadFailure::Damaged(_) | LoadFailure::Panicked)) => {
+            tracing::warn!(session_id = %session, %failure, "a snapshot leads to nothing");
+            Ok(None)
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Folds what is in the log and not in the state.
+async fn fold_rest(shared: &Shared, state: &mut State, head: Seq) -> Result<(), LoadFailure> {
     while state.head < head {
-        let page = read(shared, session, state.head, PAGE_FACTS_MAX).await?;
+        let page = read(shared, state.id, state.head, PAGE_FACTS_MAX).await?;
         if page.is_empty() {
             return Err(LoadFailure::Damaged(format!(
                 "events after {} are missing",
                 state.head
             )));
         }
-        #[cfg(debug_assertions)]
-        panic_if_poisoned(shared, &page);
-        evolve(&mut state, &page)?;
+        evolve(shared, state, &page)?;
     }
-    Ok(state)
+    Ok(())
 }
 
 /// Panics as a fold would that some fact makes panic each time, if a test asked for that.
@@ -182,7 +239,9 @@ fn panic_if_poisoned(shared: &Shared, page: &[StoredFact]) {
     assert!(!page.iter().any(is_poison), "a fault was asked for");
 }
 
-fn evolve(state: &mut State, page: &[StoredFact]) -> Result<(), LoadFailure> {
+fn evolve(shared: &Shared, state: &mut State, page: &[StoredFact]) -> Result<(), LoadFailure> {
+    #[cfg(debug_assertions)]
+    panic_if_poisoned(shared, page);
     for stored in page {
         if stored.frame.seq != state.head.next() {
             let reason = format!("event {} follows event {}", stored.frame.seq, state.head);
@@ -193,26 +252,22 @@ fn evolve(state: &mut State, page: &[StoredFact]) -> Result<(), LoadFailure> {
     Ok(())
 }
 
-/// Looks at the last fact before anything is folded: folding may be what crashed.
-async fn refuse_given_up(
+/// The last fact of a log, of which the first page may have been read already.
+async fn last_fact(
     shared: &Shared,
     session: SessionId,
     head: Seq,
     first_page: &[StoredFact],
-) -> Result<(), LoadFailure> {
-    let given_up = match first_page.last() {
-        Some(last) if last.frame.seq < head => {
-            let page = read(shared, session, Seq(head.0 - 1), 1).await?;
-            page.first().is_some_and(|last| was_given_up(&last.fact))
-        }
-        Some(last) => was_given_up(&last.fact),
-        None => false,
-    };
-    if given_up {
-        Err(LoadFailure::RestartLimit)
-    } else {
-        Ok(())
+) -> Result<Fact, LoadFailure> {
+    if let Some(last) = first_page.last()
+        && last.frame.seq == head
+    {
+        return Ok(last.fact.clone());
     }
+    let before = Seq(head.0.saturating_sub(1));
+    let page = read(shared, session, before, 1).await?;
+    let last = page.into_iter().next().map(|last| last.fact);
+    last.ok_or_else(|| LoadFailure::Damaged(format!("event {head} is missing")))
 }
 
 async fn read(

@@ -5,6 +5,7 @@ mod children;
 mod live;
 mod load;
 mod snapshot;
+mod snapshots;
 mod waiters;
 
 use std::sync::Arc;
@@ -158,7 +159,9 @@ impl Actor for SessionActor {
             origin,
             activated,
         } = arguments;
-        let task = load::spawn(shared.clone(), entry.session, origin, myself);
+        // What made the generation before this one panic may be in the snapshot.
+        let mistrusts = entry.restarts() > 0;
+        let task = load::spawn(shared.clone(), entry.session, origin, mistrusts, myself);
         let busy = shared.mark_busy();
         let phase = Phase::Loading {
             waiting: Vec::new(),

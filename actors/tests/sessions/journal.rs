@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use greenroom_protocol::{Event, Frame, Seq, SessionId, Timestamp};
 use greenroom_session::ports::{
     Append, AppendOutcome, Epoch, Journal, OpenError, OpenMode, Opened, ReadError, SessionRow,
-    SessionSummary, StoredFact, TenantId,
+    SessionSummary, Snapshot, StoredFact, TenantId,
 };
 use tokio::sync::watch;
 
@@ -32,6 +32,9 @@ struct Log {
     batches: Vec<usize>,
     /// What the last append said of the session.
     summary: Option<SessionSummary>,
+    snapshot: Option<Snapshot>,
+    /// Snapshots that were kept.
+    snapshots: usize,
 }
 
 #[derive(Default)]
@@ -45,6 +48,7 @@ pub struct MemoryJournal {
     unwritable: AtomicBool,
     full: AtomicBool,
     frames_read: AtomicUsize,
+    facts_read: AtomicUsize,
     reads_to_fail: AtomicUsize,
 }
 
@@ -111,6 +115,26 @@ impl MemoryJournal {
 
     pub fn rows(&self, session: SessionId) -> Vec<StoredFact> {
         self.logs.lock().unwrap()[&session].rows.clone()
+    }
+
+    /// The snapshot of a session.
+    pub fn kept(&self, session: SessionId) -> Option<Snapshot> {
+        self.logs.lock().unwrap()[&session].snapshot.clone()
+    }
+
+    /// Snapshots of a session that were kept, one in place of another.
+    pub fn times_kept(&self, session: SessionId) -> usize {
+        self.logs.lock().unwrap()[&session].snapshots
+    }
+
+    /// Puts this in the place of the snapshot of a session.
+    pub fn forge_snapshot(&self, session: SessionId, snapshot: Option<Snapshot>) {
+        self.logs.lock().unwrap().get_mut(&session).unwrap().snapshot = snapshot;
+    }
+
+    /// Facts that were read to be folded.
+    pub fn facts_read(&self) -> usize {
+        self.facts_read.load(Ordering::Relaxed)
     }
 
     pub fn events(&self, session: SessionId) -> Vec<Event> {
@@ -212,7 +236,9 @@ impl Journal for MemoryJournal {
         limit: usize,
     ) -> Result<Vec<StoredFact>, ReadError> {
         tokio::task::yield_now().await;
-        self.rows_after(session, after, limit)
+        let rows = self.rows_after(session, after, limit)?;
+        self.facts_read.fetch_add(rows.len(), Ordering::Relaxed);
+        Ok(rows)
     }
 
     async fn frames(
@@ -229,6 +255,27 @@ impl Journal for MemoryJournal {
             .into_iter()
             .map(|row| row.frame)
             .collect())
+    }
+
+    fn keep_snapshot(&self, _: &TenantId, session: SessionId, epoch: Epoch, snapshot: Snapshot) {
+        let mut logs = self.logs.lock().unwrap();
+        let log = logs
+            .get_mut(&session)
+            .expect("a session is opened before it is kept");
+        if log.epoch == epoch.0 {
+            assert!(
+                snapshot.head.0 <= log.rows.len() as u64,
+                "what is kept is committed"
+            );
+            log.snapshot = Some(snapshot);
+            log.snapshots += 1;
+        }
+    }
+
+    async fn snapshot(&self, _: &TenantId, session: SessionId) -> Result<Option<Snapshot>, ReadError> {
+        tokio::task::yield_now().await;
+        let logs = self.logs.lock().unwrap();
+        Ok(logs.get(&session).and_then(|log| log.snapshot.clone()))
     }
 
     async fn due(&self, _: &TenantId, now: Timestamp, limit: usize) -> Result<Vec<SessionId>, ReadError> {

@@ -17,4 +17,5 @@ mod outside;
 mod races;
 mod runs;
 mod schedule;
+mod snapshots;
 mod world;

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use greenroom_protocol::{Event, Frame, Seq, SessionId, Timestamp, limits};
 use greenroom_session::ports::{
-    Append, AppendOutcome, Journal, OpenError, OpenMode, Opened, ReadError, ReadModels as _, SessionRow,
-    StoredFact, TenantId,
+    Append, AppendOutcome, Epoch, Journal, OpenError, OpenMode, Opened, ReadError, ReadModels as _,
+    SessionRow, Snapshot, StoredFact, TenantId,
 };
 use greenroom_session::{Fact, Private};
 use sqlx::Row as _;
@@ -19,6 +19,7 @@ use super::Database;
 use super::fault::read_error;
 use super::prepared::{Key, PreparedAppend, SCHEMA_VERSION};
 use super::read_models::id;
+use super::snapshots::{self, PreparedSnapshot};
 use super::transaction::Verdict;
 use super::writer::{Request, Work};
 
@@ -134,6 +135,16 @@ impl Journal for Database {
         limit: usize,
     ) -> Result<Vec<Frame>, ReadError> {
         self.page(session, after, limit, |row| Ok(row.frame)).await
+    }
+
+    fn keep_snapshot(&self, _tenant: &TenantId, session: SessionId, epoch: Epoch, snapshot: Snapshot) {
+        if let Some(prepared) = PreparedSnapshot::new(session, epoch, snapshot) {
+            self.snapshots.hand_in(prepared);
+        }
+    }
+
+    async fn snapshot(&self, _tenant: &TenantId, session: SessionId) -> Result<Option<Snapshot>, ReadError> {
+        snapshots::read(&self.readers, session).await
     }
 
     async fn due(

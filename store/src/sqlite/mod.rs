@@ -14,6 +14,7 @@ mod projection;
 mod read_models;
 mod schema;
 mod shape;
+mod snapshots;
 mod tables;
 mod transaction;
 mod writer;
@@ -36,7 +37,8 @@ pub use inspect::{DataDirState, inspect};
 
 use data_dir::{DataDirLock, FreeDisk, LockError};
 use health::Health;
-use writer::{Control, QUEUE_REQUESTS_MAX, Request, Writer};
+use snapshots::SnapshotInlet;
+use writer::{Control, Intake, QUEUE_REQUESTS_MAX, Request, Writer};
 
 const DATABASE_FILE: &str = "greenroom.sqlite";
 /// Connections that read; each is a thread.
@@ -127,6 +129,7 @@ pub struct SqliteStore {
 /// What the ports are implemented on.
 struct Database {
     queue: mpsc::Sender<Request>,
+    snapshots: SnapshotInlet,
     control: watch::Sender<Control>,
     health: Arc<Health>,
     readers: SqlitePool,
@@ -153,6 +156,7 @@ impl SqliteStore {
             .test_before_acquire(false)
             .connect_lazy_with(reader_options(&database_file));
         let (queue, requests) = mpsc::channel(QUEUE_REQUESTS_MAX);
+        let (snapshots, snapshots_waiting) = snapshots::queue();
         let (control, commands) = watch::channel(Control {
             page_limit: config.page_limit,
             closing: false,
@@ -161,8 +165,11 @@ impl SqliteStore {
         let writer = Writer::new(
             options,
             connection,
-            requests,
-            commands,
+            Intake {
+                queue: requests,
+                snapshots: snapshots_waiting,
+                control: commands,
+            },
             health.clone(),
             config.hold,
             lock,
@@ -170,6 +177,7 @@ impl SqliteStore {
         Ok(Self {
             database: Arc::new(Database {
                 queue,
+                snapshots,
                 control,
                 health,
                 readers,

@@ -9,11 +9,18 @@ use sqlx::sqlite::SqliteConnection;
 use super::StoreOpenError;
 
 /// Version, description and text of every migration, oldest first. One that was released is never changed.
-const MIGRATIONS: &[(i64, &str, &str)] = &[(
-    1,
-    "journal and read models",
-    include_str!("../../../migrations/sqlite/0001_journal_and_read_models.sql"),
-)];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (
+        1,
+        "journal and read models",
+        include_str!("../../../migrations/sqlite/0001_journal_and_read_models.sql"),
+    ),
+    (
+        3,
+        "snapshots",
+        include_str!("../../../migrations/sqlite/0003_snapshots.sql"),
+    ),
+];
 
 /// The database's version, if this release can use it.
 pub async fn usable_version(connection: &mut SqliteConnection) -> Result<i64, StoreOpenError> {

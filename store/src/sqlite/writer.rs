@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use super::data_dir::DataDirLock;
 use super::health::Health;
 use super::prepared::PreparedAppend;
+use super::snapshots::{self, SnapshotQueue};
 use super::transaction::{self, Ask, TransactionError, Verdict};
 
 /// Requests that may wait in the channel; whoever comes later waits for a place.
@@ -64,12 +65,23 @@ pub enum Work {
     Panic,
 }
 
+/// What reaches the writer.
+pub struct Intake {
+    /// What sessions ask for.
+    pub queue: mpsc::Receiver<Request>,
+    /// What is written when nobody asks for anything.
+    pub snapshots: SnapshotQueue,
+    /// What the owner of the store says.
+    pub control: watch::Receiver<Control>,
+}
+
 /// Owns the only connection that writes, and the data directory.
 pub struct Writer {
     options: SqliteConnectOptions,
     connection: Option<SqliteConnection>,
     page_limit: Option<u32>,
     queue: mpsc::Receiver<Request>,
+    snapshots: SnapshotQueue,
     control: watch::Receiver<Control>,
     health: Arc<Health>,
     hold: Duration,
@@ -117,17 +129,22 @@ impl Writer {
     pub fn new(
         options: SqliteConnectOptions,
         connection: SqliteConnection,
-        queue: mpsc::Receiver<Request>,
-        control: watch::Receiver<Control>,
+        intake: Intake,
         health: Arc<Health>,
         hold: Duration,
         lock: DataDirLock,
     ) -> Self {
+        let Intake {
+            queue,
+            snapshots,
+            control,
+        } = intake;
         Self {
             options,
             connection: Some(connection),
             page_limit: None,
             queue,
+            snapshots,
             control,
             health,
             hold,
@@ -165,7 +182,11 @@ impl Writer {
             self.health
                 .tried(batch.len(), events, self.queue.len() + self.pending.len());
             self.write(batch).await;
+            if self.snapshots.is_overdue() {
+                self.keep_snapshots().await;
+            }
         }
+        while self.keep_snapshots().await {}
     }
 
     /// Waits until something is pending; false once nothing can come any more.
@@ -180,6 +201,9 @@ impl Writer {
                         return false;
                     }
                     self.pending.extend(self.incoming.drain(..));
+                }
+                true = self.snapshots.wait(), if !unwritable => {
+                    self.keep_snapshots().await;
                 }
                 () = tokio::time::sleep(PROBE_INTERVAL), if unwritable => self.probe().await,
             }
@@ -232,6 +256,27 @@ impl Writer {
                 self.settle(batch, verdicts, &error).await;
             }
         }
+    }
+
+    /// Writes some of the snapshots that wait, once; whether there were any. That it fails says nothing of appends,
+    /// which may be smaller.
+    async fn keep_snapshots(&mut self) -> bool {
+        if !self.health.is_writable() {
+            return false;
+        }
+        let lot = self.snapshots.take_lot();
+        if lot.is_empty() {
+            return false;
+        }
+        let kept = match self.connect().await {
+            Ok(connection) => snapshots::keep(connection, &lot).await,
+            Err(error) => Err(error),
+        };
+        if kept.is_err() {
+            self.roll_back().await;
+        }
+        self.snapshots.told(lot.len(), kept);
+        true
     }
 
     /// After a failed commit: what the database has decides.
@@ -437,13 +482,19 @@ mod tests {
         let options = crate::sqlite::writer_options(&data_dir.path().join("greenroom.sqlite"));
         let connection = options.connect().await.unwrap();
         let (_, queue) = mpsc::channel(1);
+        let (_, snapshots) = snapshots::queue();
         let (_, control) = watch::channel(Control {
             page_limit: None,
             closing: false,
         });
+        let intake = Intake {
+            queue,
+            snapshots,
+            control,
+        };
         let lock = DataDirLock::take(data_dir.path()).unwrap();
         let health = Arc::new(Health::new());
-        let writer = Writer::new(options, connection, queue, control, health, Duration::ZERO, lock);
+        let writer = Writer::new(options, connection, intake, health, Duration::ZERO, lock);
         let (reply, verdict) = oneshot::channel();
         (
             writer,

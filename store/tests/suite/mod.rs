@@ -3,6 +3,7 @@
 pub mod facts;
 mod journal;
 mod read_models;
+mod snapshots;
 
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use greenroom_session::ports::{Journal, ReadModels};
 
 pub use journal::*;
 pub use read_models::*;
+pub use snapshots::*;
 
 /// The two ports of an open store.
 pub struct Ports {
