@@ -6,7 +6,7 @@
 use greenroom_protocol::{AssetId, SessionId};
 
 /// The folder of the blobs that can be fetched by who knows their name.
-pub const ASSETS_FOLDER: &str = "assets";
+const ASSETS_FOLDER: &str = "assets";
 /// What the name of a phrase's asset begins with: it is shared, and stays when a session is erased.
 pub const PHRASE_PREFIX: &str = "phrase-";
 /// Where those assets are fetched.
@@ -77,10 +77,7 @@ pub fn phrases_folder() -> String {
 
 /// The folders that hold nothing but one session's own.
 pub fn own_folders(session: SessionId) -> [String; 2] {
-    [
-        format!("{RECORDINGS_FOLDER}/{session}"),
-        spoken_folder(session),
-    ]
+    [format!("{RECORDINGS_FOLDER}/{session}"), spoken_folder(session)]
 }
 
 /// The blob that an event names by a url; none if it is no blob of ours.
@@ -107,9 +104,7 @@ fn known_keeper(blob: &str) -> Option<BlobKeeper> {
     let (folder, rest) = blob.split_once('/')?;
     Some(match folder {
         ASSETS_FOLDER if rest.starts_with(PHRASE_PREFIX) => BlobKeeper::Server,
-        ASSETS_FOLDER => BlobKeeper::Event {
-            url: asset_url(rest),
-        },
+        ASSETS_FOLDER => BlobKeeper::Event { url: asset_url(rest) },
         RECORDINGS_FOLDER => {
             let (session, file) = rest.split_once('/')?;
             let asset = file.strip_suffix(RECORDING_SUFFIX)?;
@@ -146,7 +141,12 @@ mod tests {
         check_event(asset_url("00ff.mp3"));
         check_event(recording_url(SESSION, ASSET));
         assert_eq!(blob_at(&asset_url("00ff.mp3")).unwrap(), asset_blob("00ff.mp3"));
-        for foreign in ["", "https://example.org/a.png", "/static/other/a.png", "/api/chat/session/x/assets/y"] {
+        for foreign in [
+            "",
+            "https://example.org/a.png",
+            "/static/other/a.png",
+            "/api/chat/session/x/assets/y",
+        ] {
             assert_eq!(blob_at(foreign), None, "{foreign}");
         }
     }
@@ -156,7 +156,10 @@ mod tests {
         assert!(is_own(&asset_url("00ff.mp3")) && is_own(&recording_url(SESSION, ASSET)));
         assert!(!is_own(&asset_url("phrase-00ff.mp3")));
         assert_eq!(keeper_of("assets/phrase-00ff.mp3"), BlobKeeper::Server);
-        assert_eq!(keeper_of(&format!("{}/1.pcm", phrases_folder())), BlobKeeper::Server);
+        assert_eq!(
+            keeper_of(&format!("{}/1.pcm", phrases_folder())),
+            BlobKeeper::Server
+        );
     }
 
     #[test]
@@ -166,12 +169,23 @@ mod tests {
         let hash = "5e5e".to_owned();
         assert_eq!(keeper_of(&playbook_blob("5e5e")), BlobKeeper::Playbook { hash });
         let recording = recording_blob(SESSION, ASSET);
-        assert!(own_folders(SESSION).iter().any(|folder| recording.starts_with(folder)));
+        assert!(
+            own_folders(SESSION)
+                .iter()
+                .any(|folder| recording.starts_with(folder))
+        );
     }
 
     #[test]
     fn what_nobody_knows_is_left_alone() {
-        for name in ["notes.txt", "recordings/x/y.ogg", "recordings/x", "speech/x/1.json", "posters/1.png", "playbooks/x"] {
+        for name in [
+            "notes.txt",
+            "recordings/x/y.ogg",
+            "recordings/x",
+            "speech/x/1.json",
+            "posters/1.png",
+            "playbooks/x",
+        ] {
             assert_eq!(keeper_of(name), BlobKeeper::Unknown, "{name}");
         }
     }

@@ -1,14 +1,16 @@
 //! Blobs as files of one folder on the local disk, durable before anybody names them.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use greenroom_session::ports::{BlobError, Blobs};
-use object_store::ObjectStoreExt as _;
+use futures_util::{StreamExt as _, stream};
+use greenroom_protocol::Timestamp;
+use greenroom_session::ports::{BlobEntry, BlobError, BlobStream, Blobs};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as BlobPath;
+use object_store::{ObjectMeta, ObjectStore as _, ObjectStoreExt as _};
 
 use crate::folder;
 
@@ -23,10 +25,12 @@ pub struct LocalBlobs {
 }
 
 impl LocalBlobs {
-    /// Opens the folder, which is created if it is not there.
+    /// Opens the folder, which is created if it is not there. It must be nobody else's: what a process before this one
+    /// was writing when it ended is removed.
     pub async fn open(folder: PathBuf) -> Result<Self, BlobError> {
         let opened = tokio::task::spawn_blocking(move || {
             folder::create_durably(&folder)?;
+            remove_unfinished(&folder)?;
             LocalFileSystem::new_with_prefix(&folder).map_err(io::Error::other)
         })
         .await;
@@ -35,7 +39,7 @@ impl LocalBlobs {
             .map_err(|error| BlobError::Unavailable(error.to_string()))?;
         // Without it a blob could vanish in a loss of power after the event that names it was committed.
         Ok(Self {
-            files: files.with_fsync(true),
+            files: files.with_fsync(true).with_automatic_cleanup(true),
         })
     }
 }
@@ -64,6 +68,52 @@ impl Blobs for LocalBlobs {
             Err(error) => Err(error),
         }
     }
+
+    fn list(&self, folder: &str) -> BlobStream {
+        let prefix = match folder {
+            "" => None,
+            folder => match blob_path(folder) {
+                Ok(path) => Some(path),
+                Err(error) => return stream::iter([Err(error)]).boxed(),
+            },
+        };
+        let listed = self.files.list(prefix.as_ref());
+        listed
+            .filter_map(async |found| match found.map_err(blob_error) {
+                Ok(found) => Some(Ok(blob_entry(&found))),
+                // It went while the folder was read, or the folder is not there.
+                Err(BlobError::NotFound) => None,
+                Err(error) => Some(Err(error)),
+            })
+            .boxed()
+    }
+}
+
+fn blob_entry(found: &ObjectMeta) -> BlobEntry {
+    BlobEntry {
+        name: found.location.to_string(),
+        size_bytes: found.size,
+        modified: Timestamp::from_unix_ms(found.last_modified.timestamp_millis()),
+    }
+}
+
+/// Removes files that were being written: those have the name of the blob, `#` and a number.
+fn remove_unfinished(folder: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let is_unfinished = name
+            .to_str()
+            .and_then(|name| name.rsplit_once('#'))
+            .is_some_and(|(_, number)| number.bytes().all(|byte| byte.is_ascii_digit()));
+        if entry.file_type()?.is_dir() {
+            remove_unfinished(&entry.path())?;
+        } else if is_unfinished {
+            tracing::info!("removed a blob that was not written to its end");
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 fn blob_path(name: &str) -> Result<BlobPath, BlobError> {

@@ -5,7 +5,9 @@
 
 mod blobs;
 mod folder;
+mod operator;
 mod sqlite;
 
 pub use blobs::LocalBlobs;
+pub use operator::{Act, AuditEntry, Operator, OperatorStore, OperatorStoreError, SetLimit};
 pub use sqlite::{DataDirState, SqliteStore, StoreConfig, StoreOpenError, inspect};

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use bytes::Bytes;
+use futures_util::TryStreamExt as _;
 use greenroom_session::ports::{BlobError, Blobs as _};
 use greenroom_store::LocalBlobs;
 use tempfile::TempDir;
@@ -43,6 +44,82 @@ async fn what_was_deleted_is_not_found_and_may_be_deleted_again() {
     blobs.delete("poster.png").await.unwrap();
     blobs.delete("poster.png").await.unwrap();
     assert_eq!(blobs.get("poster.png").await, Err(BlobError::NotFound));
+}
+
+async fn names(blobs: &LocalBlobs, folder: &str) -> Vec<String> {
+    let mut names: Vec<String> = blobs
+        .list(folder)
+        .map_ok(|entry| entry.name)
+        .try_collect()
+        .await
+        .unwrap();
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn a_folder_is_listed_with_what_is_in_its_folders() {
+    let folder = TempDir::new().unwrap();
+    let blobs = open(&folder).await;
+    assert!(names(&blobs, "").await.is_empty() && names(&blobs, "speech").await.is_empty());
+    for name in [
+        "poster.png",
+        "speech/a/1.json",
+        "speech/b/2.json",
+        "speechless/3.json",
+    ] {
+        blobs.put(name, Bytes::from_static(b"four")).await.unwrap();
+    }
+    assert_eq!(
+        names(&blobs, "").await,
+        [
+            "poster.png",
+            "speech/a/1.json",
+            "speech/b/2.json",
+            "speechless/3.json"
+        ]
+    );
+    assert_eq!(
+        names(&blobs, "speech").await,
+        ["speech/a/1.json", "speech/b/2.json"]
+    );
+    assert_eq!(names(&blobs, "speech/b").await, ["speech/b/2.json"]);
+    let entry = blobs.list("speech/b").try_next().await.unwrap().unwrap();
+    assert_eq!(entry.size_bytes, 4);
+    assert!(entry.modified.unix_ms() > 1_700_000_000_000, "{entry:?}");
+    assert_eq!(
+        blobs.list("../data").try_next().await,
+        Err(BlobError::InvalidName)
+    );
+}
+
+#[tokio::test]
+async fn a_folder_goes_with_the_last_blob_in_it() {
+    let folder = TempDir::new().unwrap();
+    let blobs = open(&folder).await;
+    blobs.put("speech/a/1.json", Bytes::new()).await.unwrap();
+    blobs.put("speech/a/2.json", Bytes::new()).await.unwrap();
+    blobs.delete("speech/a/1.json").await.unwrap();
+    assert!(folder.path().join("data/blobs/speech/a").exists());
+    blobs.delete("speech/a/2.json").await.unwrap();
+    assert!(!folder.path().join("data/blobs/speech").exists());
+    blobs.put("speech/a/3.json", Bytes::new()).await.unwrap();
+    assert_eq!(names(&blobs, "speech").await, ["speech/a/3.json"]);
+}
+
+#[tokio::test]
+async fn what_was_not_written_to_its_end_is_removed_at_the_next_start() {
+    let folder = TempDir::new().unwrap();
+    open(&folder)
+        .await
+        .put("speech/a/1.json", Bytes::new())
+        .await
+        .unwrap();
+    let unfinished = folder.path().join("data/blobs/speech/a/2.json#1");
+    std::fs::write(&unfinished, "half of").unwrap();
+    let blobs = open(&folder).await;
+    assert!(!unfinished.exists());
+    assert_eq!(names(&blobs, "").await, ["speech/a/1.json"]);
 }
 
 #[tokio::test]

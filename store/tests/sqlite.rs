@@ -57,6 +57,12 @@ suite!(
         the_newest_snapshot_is_kept,
         a_snapshot_is_fenced,
         many_snapshots_at_once_are_kept,
+        an_erased_session_is_gone,
+        a_session_is_erased_once,
+        what_an_erased_session_left_is_removed_in_parts,
+        a_snapshot_is_erased_with_its_session,
+        sessions_are_kept_while_something_happens_in_them,
+        what_keeps_a_blob_is_found,
     ]
 );
 
@@ -86,6 +92,7 @@ impl Backend for SqliteBackend {
         let ports = Ports {
             journal: store.journal(),
             read_models: store.read_models(),
+            erasures: store.erasures(),
         };
         *self.store.lock().await = Some(store);
         ports
@@ -735,4 +742,60 @@ mod broken_disk {
         author.tell(vec![large_event()]).await;
         assert_eq!(events_stored(&journal, author.session_id).await, 3);
     }
+}
+
+#[tokio::test]
+async fn an_erased_session_leaves_nothing_but_a_tombstone_and_an_entry_without_content() {
+    const SECRET: &str = "아무도 모르는 제품 이름";
+    let data_dir = TempDir::new().unwrap();
+    let store = SqliteStore::open(config(&data_dir)).await.unwrap();
+    let mut author = Author::started(&store.journal()).await;
+    let (turn_id, call_id) = (TurnId::new(fresh()), CallId::new(fresh()));
+    let settled = facts::call_settled(call_id, turn_id, CallOutcome::Ok, CallCost::Known(7));
+    author
+        .tell(vec![
+            facts::turn_started(turn_id, 1),
+            facts::user_message(turn_id, SECRET),
+            facts::slot_updated(turn_id, "product.name", json!(SECRET)),
+            facts::call_reserved(call_id, turn_id),
+        ])
+        .await;
+    author.confide(settled.0, settled.1).await;
+    let session = author.session_id;
+    let erasures = store.erasures();
+    erasures.erase(suite::erasure(session)).await.unwrap();
+    erasures.purge(&TenantId::default(), session).await.unwrap();
+    store.close().await;
+
+    let mut database = foreign(data_dir.path()).await;
+    let tables: Vec<String> = sqlx::query_scalar(
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%' \
+         AND name NOT LIKE '_sqlx%' ORDER BY name",
+    )
+    .fetch_all(&mut database)
+    .await
+    .unwrap();
+    let mut left = Vec::new();
+    for table in tables {
+        let count = sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}"));
+        let rows: i64 = sqlx::query_scalar(count).fetch_one(&mut database).await.unwrap();
+        if rows > 0 {
+            left.push((table, rows));
+        }
+    }
+    assert_eq!(left, [("audit".to_owned(), 1), ("heads".to_owned(), 1)]);
+    let audit: (i64, String, String, Vec<u8>) =
+        sqlx::query_as("SELECT at, actor, action, session_id FROM audit")
+            .fetch_one(&mut database)
+            .await
+            .unwrap();
+    let session = session.ulid().to_bytes().to_vec();
+    assert_eq!(
+        audit,
+        (facts::START, "client".to_owned(), "session.erased".to_owned(), session)
+    );
+    database.close().await.unwrap();
+    let bytes = std::fs::read(data_dir.path().join("greenroom.sqlite")).unwrap();
+    let found = bytes.windows(SECRET.len()).any(|window| window == SECRET.as_bytes());
+    assert!(!found, "what was said is overwritten, not only given free");
 }

@@ -47,7 +47,7 @@ struct RowTexts<'r> {
 
 impl Database {
     /// Hands work to the writer; `Err` if it is closed, `Ok(None)` if the writer lost it.
-    async fn ask(&self, work: Work, since: Instant) -> Result<Option<Verdict>, &'static str> {
+    pub(super) async fn ask(&self, work: Work, since: Instant) -> Result<Option<Verdict>, &'static str> {
         let (reply, verdict) = oneshot::channel();
         self.queue
             .send(Request { work, since, reply })
@@ -99,7 +99,7 @@ impl Journal for Database {
         let unavailable = |reason: &str| Err(OpenError::Unavailable(reason.to_owned()));
         match self.ask(Work::Open(session, mode), since).await {
             Ok(Some(Verdict::Opened(opened))) => opened,
-            Ok(Some(Verdict::Appended(_)) | None) => unavailable("the journal's writer failed"),
+            Ok(Some(Verdict::Appended(_) | Verdict::Erased(_) | Verdict::Purged(_)) | None) => unavailable("the journal's writer failed"),
             Err(reason) => unavailable(reason),
         }
     }
@@ -112,7 +112,9 @@ impl Journal for Database {
         };
         match self.ask(Work::Append(prepared), since).await {
             Ok(Some(Verdict::Appended(outcome))) => outcome,
-            Ok(Some(Verdict::Opened(_)) | None) => AppendOutcome::Unknown,
+            Ok(Some(Verdict::Opened(_) | Verdict::Erased(_) | Verdict::Purged(_)) | None) => {
+                AppendOutcome::Unknown
+            }
             Err(reason) => AppendOutcome::Failed(reason.to_owned()),
         }
     }

@@ -1,6 +1,7 @@
 //! The store on SQLite: one database in one data directory, one writer, a few readers.
 
 mod data_dir;
+mod erase;
 #[cfg(test)]
 #[allow(dead_code, reason = "the unit tests tell a part of what the suite tells")]
 #[path = "../../tests/suite/facts.rs"]
@@ -9,6 +10,7 @@ mod fault;
 mod health;
 mod inspect;
 mod journal;
+pub mod migrations;
 mod prepared;
 mod projection;
 mod read_models;
@@ -24,7 +26,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use greenroom_session::ports::{Journal, ReadModels};
+use greenroom_session::ports::{Erasures, Journal, ReadModels};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -197,6 +199,11 @@ impl SqliteStore {
         self.database.clone()
     }
 
+    /// The end of sessions.
+    pub fn erasures(&self) -> Arc<dyn Erasures> {
+        self.database.clone()
+    }
+
     /// Changes how many pages the database may have. What is held because it was full is tried again at once.
     pub fn set_page_limit(&self, page_limit: Option<u32>) {
         self.database
@@ -264,6 +271,8 @@ fn writer_options(database_file: &Path) -> SqliteConnectOptions {
         .pragma("cache_size", WRITER_CACHE)
         .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
         .pragma("journal_size_limit", LOG_BYTES_KEPT)
+        // What is erased is overwritten, not only given free.
+        .pragma("secure_delete", "ON")
         .thread_name(|_| "journal-writer".to_owned())
         .disable_statement_logging()
 }

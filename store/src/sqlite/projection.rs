@@ -154,6 +154,8 @@ pub struct JobValues {
     pub job_type: Arc<str>,
     pub status: Arc<str>,
     pub progress: i64,
+    pub retry_count: i64,
+    pub last_retry_at: Option<i64>,
     pub error: Option<Arc<str>>,
     pub at: i64,
 }
@@ -456,6 +458,8 @@ fn job_change(job: &JobUpdated, at: i64) -> Result<Change, AppendDefect> {
         job_type: word(job.job_type)?,
         status: word(job.status)?,
         progress: i64::from(job.progress),
+        retry_count: i64::from(job.retry_count),
+        last_retry_at: job.last_retry_at.map(Timestamp::unix_ms),
         error: job.error.as_ref().map(json).transpose()?,
         at,
     })))

@@ -7,7 +7,7 @@ use greenroom_protocol::{JobId, JobStatus, RunId, Seq, SessionId, Timestamp};
 use greenroom_session::UserKey;
 use greenroom_session::ports::{
     JobFilter, JobRow, Page, Paging, ReadError, ReadModels, RunRow, SessionCost, SessionFilter, SessionRow,
-    SessionSummary, TenantId,
+    SessionSummary, StuckSince, TenantId,
 };
 use serde::Deserialize;
 use serde::de::IntoDeserializer as _;
@@ -30,7 +30,7 @@ const RUN_TABLES: &str = " FROM runs r JOIN sessions s ON s.session_id = r.sessi
      LEFT JOIN run_waivers w ON w.run_id = r.run_id WHERE 1 = 1";
 
 const JOB_COLUMNS: &str = "j.job_id, j.type, j.status, j.progress, j.session_id, s.user_key, j.run_id, j.error, \
-     j.created_at, j.updated_at";
+     j.retry_count, j.last_retry_at, j.created_at, j.updated_at";
 const JOB_TABLES: &str = " FROM jobs j JOIN sessions s ON s.session_id = j.session_id WHERE 1 = 1";
 
 /// A `SELECT` whose conditions are added as they are asked for.
@@ -50,6 +50,7 @@ struct Condition {
 enum ConditionValue {
     Id(Key),
     Text(String),
+    Time(Timestamp),
 }
 
 impl Selection {
@@ -81,6 +82,14 @@ impl Selection {
         }
     }
 
+    fn time(&mut self, before: &'static str, time: Timestamp, after: &'static str) {
+        self.conditions.push(Condition {
+            before,
+            value: ConditionValue::Time(time),
+            after,
+        });
+    }
+
     fn query(&self, columns: &str) -> QueryBuilder<Sqlite> {
         let mut query = QueryBuilder::new("SELECT ");
         query.push(columns).push(self.tables);
@@ -89,6 +98,7 @@ impl Selection {
             match &condition.value {
                 ConditionValue::Id(key) => query.push_bind(key.blob()),
                 ConditionValue::Text(text) => query.push_bind(text.clone()),
+                ConditionValue::Time(time) => query.push_bind(time.unix_ms()),
             };
             query.push(condition.after);
         }
@@ -140,7 +150,11 @@ impl ReadModels for Database {
     async fn session(&self, _tenant: &TenantId, id: SessionId) -> Result<Option<SessionRow>, ReadError> {
         let mut selection = Selection::new(SESSION_COLUMNS, SESSION_TABLES);
         selection.id("s.session_id = ", Some(id.ulid()));
-        selection.one(self).await?.as_ref().map(session_row).transpose()
+        match selection.one(self).await? {
+            Some(row) => session_row(&row).map(Some),
+            None if self.is_buried(id).await? => Err(ReadError::Gone),
+            None => Ok(None),
+        }
     }
 
     async fn sessions(
@@ -221,6 +235,11 @@ impl ReadModels for Database {
         selection.id("j.session_id = ", filter.session_id.map(SessionId::ulid));
         selection.id("j.run_id = ", filter.run_id.map(RunId::ulid));
         selection.text("j.status = ", filter.status.map(status_word), "");
+        if let Some(StuckSince { running, queued }) = filter.stuck {
+            let running_before = "j.status IN ('running', 'queued') AND (j.status <> 'running' OR j.updated_at <= ";
+            selection.time(running_before, running, ")");
+            selection.time("(j.status <> 'queued' OR j.updated_at <= ", queued, ")");
+        }
         selection.text(
             "s.user_key = ",
             filter.user.as_ref().map(|user| user.reveal().to_owned()),
@@ -308,6 +327,8 @@ fn job_row(row: &SqliteRow) -> Result<JobRow, ReadError> {
         user: user(row)?,
         run_id: id(row, "run_id").map(RunId::new)?,
         error: optional_json(row, "error")?.unwrap_or_default(),
+        retry_count: column(row, "retry_count")?,
+        last_retry_at: optional_time(row, "last_retry_at")?,
         created_at: time(row, "created_at")?,
         updated_at: time(row, "updated_at")?,
     })
@@ -326,6 +347,11 @@ fn column<'r, T: Decode<'r, Sqlite> + Type<Sqlite>>(row: &'r SqliteRow, name: &s
 
 fn time(row: &SqliteRow, name: &str) -> Result<Timestamp, ReadError> {
     column(row, name).map(Timestamp::from_unix_ms)
+}
+
+fn optional_time(row: &SqliteRow, name: &str) -> Result<Option<Timestamp>, ReadError> {
+    let unix_ms: Option<i64> = column(row, name)?;
+    Ok(unix_ms.map(Timestamp::from_unix_ms))
 }
 
 fn user(row: &SqliteRow) -> Result<Option<UserKey>, ReadError> {

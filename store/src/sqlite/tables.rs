@@ -280,9 +280,11 @@ fn asset_statement(session: Key, asset: &AssetValues) -> Statement {
 
 fn job_statement(session: Key, job: &JobValues) -> Statement {
     sqlx::query(
-        "INSERT INTO jobs (job_id, session_id, run_id, type, status, progress, error, created_at, updated_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8) ON CONFLICT (job_id) DO UPDATE SET status = excluded.status, \
-         progress = excluded.progress, error = excluded.error, updated_at = excluded.updated_at",
+        "INSERT INTO jobs (job_id, session_id, run_id, type, status, progress, error, created_at, updated_at, \
+         retry_count, last_retry_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9, ?10) \
+         ON CONFLICT (job_id) DO UPDATE SET status = excluded.status, progress = excluded.progress, \
+         error = excluded.error, updated_at = excluded.updated_at, retry_count = excluded.retry_count, \
+         last_retry_at = excluded.last_retry_at",
     )
     .bind(job.job.blob())
     .bind(session.blob())
@@ -292,4 +294,6 @@ fn job_statement(session: Key, job: &JobValues) -> Statement {
     .bind(job.progress)
     .bind(job.error.clone())
     .bind(job.at)
+    .bind(job.retry_count)
+    .bind(job.last_retry_at)
 }

@@ -5,13 +5,15 @@
 //! session by session, each within a savepoint, so that only the offender is refused.
 
 use greenroom_protocol::{Seq, SessionId};
-use greenroom_session::ports::{AppendOutcome, Epoch, OpenError, OpenMode, Opened};
+use greenroom_session::ports::{
+    AppendOutcome, Epoch, EraseError, Erasure, OpenError, OpenMode, Opened, Purged,
+};
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::fault::Fault;
 use super::prepared::{Key, PreparedAppend};
-use super::{shape, tables};
+use super::{erase, shape, tables};
 
 /// Bytes that the probe makes the journal grow by: more than free room in pages already there can take.
 const PROBE_BYTES: i64 = 64 * 1024;
@@ -23,6 +25,10 @@ pub enum Ask<'a> {
     Append(&'a PreparedAppend),
     /// Take the session over.
     Open(SessionId, OpenMode),
+    /// End the session for good.
+    Erase(&'a Erasure),
+    /// Remove a part of what is left of an erased session.
+    Purge(SessionId),
 }
 
 /// What becomes of an ask if its transaction commits.
@@ -32,6 +38,10 @@ pub enum Verdict {
     Appended(AppendOutcome),
     /// The answer to an open.
     Opened(Result<Opened, OpenError>),
+    /// The answer to an erasure.
+    Erased(Result<(), EraseError>),
+    /// The answer to the removal of a part.
+    Purged(Result<Purged, EraseError>),
 }
 
 /// A transaction that did not go through.
@@ -60,11 +70,18 @@ pub async fn roll_back(connection: &mut SqliteConnection) -> Result<(), sqlx::Er
     run(connection, "ROLLBACK").await
 }
 
-/// Whether what a transaction with a failed commit was to append is there after all.
+/// Whether what a transaction with a failed commit was to append, and whom it was to erase, shows that it was written
+/// after all.
 pub async fn was_committed(
     connection: &mut SqliteConnection,
     appends: impl IntoIterator<Item = &PreparedAppend>,
+    erased: impl IntoIterator<Item = SessionId>,
 ) -> Result<bool, sqlx::Error> {
+    for session_id in erased {
+        if !erase::is_buried(connection, session_id).await? {
+            return Ok(false);
+        }
+    }
     for append in appends {
         let found = sqlx::query("SELECT 1 FROM heads WHERE session_id = ?1 AND epoch = ?2 AND head = ?3")
             .bind(append.fence.session.blob())
@@ -119,7 +136,7 @@ async fn stage_together(
         .iter()
         .filter_map(|ask| match ask {
             Ask::Append(append) => Some(*append),
-            Ask::Open(..) => None,
+            Ask::Open(..) | Ask::Erase(_) | Ask::Purge(_) => None,
         })
         .collect();
     if !stage_appends(connection, &appends).await? {
@@ -130,6 +147,8 @@ async fn stage_together(
         verdicts.push(match ask {
             Ask::Append(append) => Verdict::Appended(AppendOutcome::Committed { head: append.head }),
             Ask::Open(session_id, mode) => Verdict::Opened(take_over(connection, *session_id, *mode).await?),
+            Ask::Erase(erasure) => Verdict::Erased(erase::bury(connection, erasure).await?),
+            Ask::Purge(session_id) => Verdict::Purged(erase::purge(connection, *session_id).await?),
         });
     }
     Ok(Some(verdicts))
@@ -140,6 +159,10 @@ async fn stage_alone(connection: &mut SqliteConnection, ask: Ask<'_>) -> Result<
         Ask::Append(append) => append,
         Ask::Open(session_id, mode) => {
             return take_over(connection, session_id, mode).await.map(Verdict::Opened);
+        }
+        Ask::Erase(erasure) => return erase::bury(connection, erasure).await.map(Verdict::Erased),
+        Ask::Purge(session_id) => {
+            return erase::purge(connection, session_id).await.map(Verdict::Purged);
         }
     };
     run(connection, "SAVEPOINT one_session").await?;
@@ -345,10 +368,10 @@ mod tests {
         let (mut authors, mut connection) = sessions(&data_dir, 2).await;
         let first = prepared(&mut authors[0], vec![facts::gate_changed(0.1)]);
         let second = prepared(&mut authors[1], vec![facts::gate_changed(0.1)]);
-        assert!(!was_committed(&mut connection, [&first, &second]).await.unwrap());
+        assert!(!was_committed(&mut connection, [&first, &second], []).await.unwrap());
         write(&mut connection, &[Ask::Append(&first)]).await.unwrap();
-        assert!(was_committed(&mut connection, [&first]).await.unwrap());
-        assert!(!was_committed(&mut connection, [&first, &second]).await.unwrap());
+        assert!(was_committed(&mut connection, [&first], []).await.unwrap());
+        assert!(!was_committed(&mut connection, [&first, &second], []).await.unwrap());
         write(
             &mut connection,
             &[Ask::Open(authors[0].session_id, OpenMode::Existing)],
@@ -356,7 +379,7 @@ mod tests {
         .await
         .unwrap();
         assert!(
-            !was_committed(&mut connection, [&first]).await.unwrap(),
+            !was_committed(&mut connection, [&first], []).await.unwrap(),
             "the epoch is another's"
         );
     }

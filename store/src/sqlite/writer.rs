@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use greenroom_protocol::SessionId;
-use greenroom_session::ports::{AppendOutcome, OpenError, OpenMode};
+use greenroom_session::ports::{AppendOutcome, EraseError, Erasure, OpenError, OpenMode};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -60,6 +60,10 @@ pub enum Work {
     Append(Box<PreparedAppend>),
     /// Take the session over.
     Open(SessionId, OpenMode),
+    /// End the session for good.
+    Erase(Box<Erasure>),
+    /// Remove a part of what is left of an erased session.
+    Purge(SessionId),
     /// Panic.
     #[cfg(debug_assertions)]
     Panic,
@@ -96,6 +100,8 @@ impl Request {
         match &self.work {
             Work::Append(append) => Ask::Append(append),
             Work::Open(session_id, mode) => Ask::Open(*session_id, *mode),
+            Work::Erase(erasure) => Ask::Erase(erasure),
+            Work::Purge(session_id) => Ask::Purge(*session_id),
             #[cfg(debug_assertions)]
             Work::Panic => panic!("a fault was asked for"),
         }
@@ -104,14 +110,15 @@ impl Request {
     fn session_id(&self) -> SessionId {
         match self.ask() {
             Ask::Append(append) => append.session_id,
-            Ask::Open(session_id, _) => session_id,
+            Ask::Open(session_id, _) | Ask::Purge(session_id) => session_id,
+            Ask::Erase(erasure) => erasure.session_id,
         }
     }
 
     fn append(&self) -> Option<&PreparedAppend> {
         match self.ask() {
             Ask::Append(append) => Some(append),
-            Ask::Open(..) => None,
+            Ask::Open(..) | Ask::Erase(_) | Ask::Purge(_) => None,
         }
     }
 
@@ -120,6 +127,8 @@ impl Request {
         match self.ask() {
             Ask::Append(_) => Verdict::Appended(appended),
             Ask::Open(..) => Verdict::Opened(Err(OpenError::Unavailable(reason.to_owned()))),
+            Ask::Erase(_) => Verdict::Erased(Err(EraseError::Unavailable(reason.to_owned()))),
+            Ask::Purge(_) => Verdict::Purged(Err(EraseError::Unavailable(reason.to_owned()))),
         }
     }
 }
@@ -301,7 +310,8 @@ impl Writer {
         }
     }
 
-    /// Whether a transaction with these verdicts is in the database. One that appended nothing may be done again.
+    /// Whether a transaction with these verdicts is in the database. One that appended and erased nothing may be done
+    /// again.
     async fn look_up(&mut self, batch: &[Request], verdicts: &[Verdict]) -> Result<bool, sqlx::Error> {
         let appended: Vec<&PreparedAppend> = batch
             .iter()
@@ -309,10 +319,16 @@ impl Writer {
             .filter(|(_, verdict)| matches!(verdict, Verdict::Appended(AppendOutcome::Committed { .. })))
             .filter_map(|(request, _)| request.append())
             .collect();
-        if appended.is_empty() {
+        let erased: Vec<SessionId> = batch
+            .iter()
+            .zip(verdicts)
+            .filter(|(_, verdict)| matches!(verdict, Verdict::Erased(Ok(()))))
+            .map(|(request, _)| request.session_id())
+            .collect();
+        if appended.is_empty() && erased.is_empty() {
             return Ok(false);
         }
-        transaction::was_committed(self.connect().await?, appended).await
+        transaction::was_committed(self.connect().await?, appended, erased).await
     }
 
     /// Keeps what was not written for another try, refuses what was held long enough, and waits a little.

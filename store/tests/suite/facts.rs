@@ -324,6 +324,20 @@ pub fn job_updated(job_id: JobId, run_id: RunId, status: JobStatus, progress: u8
     })
 }
 
+/// `job.updated` of a job that was begun again.
+pub fn job_retried(job_id: JobId, run_id: RunId, retry_count: u32, at: Timestamp) -> Event {
+    Event::JobUpdated(JobUpdated {
+        job_id,
+        job_type: JobType::Run,
+        status: JobStatus::Running,
+        progress: 40,
+        run_id,
+        retry_count,
+        last_retry_at: Some(at),
+        error: None,
+    })
+}
+
 /// `call.reserved`
 pub fn call_reserved(call_id: CallId, turn_id: TurnId) -> Event {
     let scope = CallScope::Turn { turn_id, attempt: 1 };

@@ -1,5 +1,6 @@
 //! What any store must do: one suite, written against the ports.
 
+mod erasures;
 pub mod facts;
 mod journal;
 mod read_models;
@@ -8,18 +9,21 @@ mod snapshots;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use greenroom_session::ports::{Journal, ReadModels};
+use greenroom_session::ports::{Erasures, Journal, ReadModels};
 
+pub use erasures::*;
 pub use journal::*;
 pub use read_models::*;
 pub use snapshots::*;
 
-/// The two ports of an open store.
+/// The ports of an open store.
 pub struct Ports {
     /// The journal.
     pub journal: Arc<dyn Journal>,
     /// The read models.
     pub read_models: Arc<dyn ReadModels>,
+    /// The end of sessions.
+    pub erasures: Arc<dyn Erasures>,
 }
 
 /// One database of a kind of store, empty at first.

@@ -7,7 +7,7 @@ use greenroom_protocol::{
 };
 use greenroom_session::ports::{
     AppendOutcome, JobFilter, JobRow, Paging, ReadModels, RunRow, RunStatus, SessionCost, SessionFilter,
-    SessionRow, TenantId,
+    SessionRow, StuckSince, TenantId,
 };
 use greenroom_session::{CallCost, UserKey};
 use serde_json::{Value, json};
@@ -377,6 +377,10 @@ pub async fn a_job_follows_its_events(backend: &impl Backend) {
     author
         .tell(vec![facts::job_updated(job_id, run_id, JobStatus::Running, 40)])
         .await;
+    let retried_at = Timestamp::from_unix_ms(START + 3);
+    author
+        .tell(vec![facts::job_retried(job_id, run_id, 2, retried_at)])
+        .await;
     let expected = JobRow {
         job_id,
         job_type: JobType::Run,
@@ -386,8 +390,10 @@ pub async fn a_job_follows_its_events(backend: &impl Backend) {
         user: Some(user("ann")),
         run_id,
         error: Value::Null,
+        retry_count: 2,
+        last_retry_at: Some(retried_at),
         created_at: Timestamp::from_unix_ms(START + 1),
-        updated_at: Timestamp::from_unix_ms(START + 2),
+        updated_at: Timestamp::from_unix_ms(START + 3),
     };
     assert_eq!(
         ports.read_models.job(&tenant, job_id).await.expect("a look-up"),
@@ -431,6 +437,13 @@ pub async fn jobs_are_listed_filtered_and_paged(backend: &impl Backend) {
         narrow(&mut filter, of_nobody.session_id, run_id);
         filter
     };
+    let stuck = |running_ms, queued_ms| JobFilter {
+        stuck: Some(StuckSince {
+            running: Timestamp::from_unix_ms(running_ms),
+            queued: Timestamp::from_unix_ms(queued_ms),
+        }),
+        ..JobFilter::default()
+    };
     for (filter, expected) in [
         (JobFilter::default(), vec![second, first]),
         (
@@ -448,6 +461,10 @@ pub async fn jobs_are_listed_filtered_and_paged(backend: &impl Backend) {
         ),
         (only(|filter, _, _| filter.user = Some(user("ann"))), vec![first]),
         (only(|filter, _, _| filter.user = Some(user("bob"))), vec![]),
+        (stuck(START + 500, START + 500), vec![first]),
+        (stuck(START - 1, START + 10_000), vec![second]),
+        (stuck(START + 10_000, START + 10_000), vec![second, first]),
+        (stuck(START - 1, START - 1), vec![]),
     ] {
         let page = ports
             .read_models
