@@ -24,7 +24,7 @@ const RECORDING: &str = "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf1
 
 /// What happens next.
 #[derive(Debug, Clone, Copy)]
-enum Move {
+pub enum Move {
     Says {
         is_bad: bool,
     },
@@ -76,14 +76,14 @@ enum Move {
 
 /// How a call ends.
 #[derive(Debug, Clone, Copy)]
-enum End {
+pub enum End {
     Well,
     Badly,
     Crashed,
     Failed { retryable: bool },
 }
 
-fn moves() -> impl Strategy<Value = Move> {
+pub fn moves() -> impl Strategy<Value = Move> {
     // Long enough, now and then, for a job to count as stuck.
     let wait_ms = prop_oneof![8 => 0_u64..15_000, 1 => Just(900_000_u64)];
     let end = prop_oneof![
@@ -116,14 +116,14 @@ fn moves() -> impl Strategy<Value = Move> {
     ]
 }
 
-struct Story {
-    play: Play,
+pub struct Story {
+    pub play: Play,
     heard: Vec<Receipt>,
     said: usize,
 }
 
 impl Story {
-    fn begin(input: ModerationPolicy, output: ModerationPolicy) -> Self {
+    pub fn begin(input: ModerationPolicy, output: ModerationPolicy) -> Self {
         let mut play = Play::launch_checked(input, output);
         play.capabilities.stt = Some(scripted("sim-ear"));
         play.fill_launch_brief();
@@ -140,7 +140,7 @@ impl Story {
         format!("이름은 루미{}{mark}", self.said)
     }
 
-    fn happens(&mut self, what: Move) {
+    pub fn happens(&mut self, what: Move) {
         // A refusal is an answer like any other.
         match what {
             Move::Says { is_bad } => {
@@ -449,7 +449,7 @@ fn output(stamp: &Stamp) -> Value {
     }
 }
 
-fn policy() -> impl Strategy<Value = ModerationPolicy> {
+pub fn policy() -> impl Strategy<Value = ModerationPolicy> {
     prop_oneof![
         1 => Just(ModerationPolicy::Off),
         1 => Just(ModerationPolicy::BestEffort),

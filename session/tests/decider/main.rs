@@ -13,4 +13,5 @@ mod outputs;
 mod outside;
 mod play;
 mod run;
+mod snapshots;
 mod voice;
