@@ -200,6 +200,7 @@ impl Builder<'_> {
         };
         let config = OpenAiConfig {
             api: settings.api,
+            background: settings.background,
             ..OpenAiConfig::new(endpoint, &settings.small_model)
         };
         let built = OpenAi::new(config, self.prices.clone());
@@ -280,6 +281,25 @@ mod tests {
         let own = ("OPENAI_BASE_URL", "http://127.0.0.1:11434/v1");
         check(&[own], true, false, false);
         check(&[own, ("GREENROOM_LLM__API", "responses")], true, true, false);
+    }
+
+    #[test]
+    fn stages_go_on_in_the_background_at_openai_and_where_it_is_asked_for() {
+        let takes_up = |variables: &[(&str, &str)]| {
+            let (providers, faults) = read(variables);
+            assert!(faults.is_empty(), "{faults:?}");
+            providers.ports().capabilities().take_up
+        };
+        let key = ("OPENAI_API_KEY", "sk-x");
+        assert!(!takes_up(&[]));
+        assert!(takes_up(&[key]));
+        assert!(!takes_up(&[key, ("GREENROOM_LLM__BACKGROUND", "off")]));
+        assert!(!takes_up(&[key, ("GREENROOM_LLM__API", "chat")]));
+        let own = ("OPENAI_BASE_URL", "http://127.0.0.1:9/v1");
+        let responses = ("GREENROOM_LLM__API", "responses");
+        assert!(!takes_up(&[own]));
+        assert!(!takes_up(&[own, responses]));
+        assert!(takes_up(&[own, responses, ("GREENROOM_LLM__BACKGROUND", "on")]));
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::price::PriceTable;
 use crate::probe::ProbeReport;
 use crate::reply::ReplyReader;
 use crate::responses::{self, Reading, ResponsesReader};
+use crate::stored::StoredResponse;
 use crate::take_up;
 
 /// OpenAI, or whatever speaks its protocol. A clone is the same provider.
@@ -72,6 +73,15 @@ impl OpenAi {
         Generation::begin(&self.endpoint, request, model, body, reader).await
     }
 
+    /// A response that is stored there. The other protocol stores none.
+    fn stored(&self, call_id: CallId, response_id: &str) -> Option<StoredResponse> {
+        self.can_search().then(|| StoredResponse {
+            endpoint: Arc::clone(&self.endpoint),
+            call_id,
+            response_id: response_id.to_owned(),
+        })
+    }
+
     /// How it fares, for `/health/detailed` and for operators.
     pub fn status(&self) -> ProviderStatus {
         self.endpoint.status()
@@ -122,11 +132,16 @@ impl LanguageModel for OpenAi {
     }
 
     fn abandon(&self, call_id: CallId, response_id: &str) {
-        // It ends by its own deadline; a server that stops does not wait for it.
-        tokio::spawn(take_up::cancel(
-            Arc::clone(&self.endpoint),
-            call_id,
-            response_id.to_owned(),
-        ));
+        if let Some(stored) = self.stored(call_id, response_id) {
+            // Ends by its own deadlines; a server that stops does not wait for it.
+            tokio::spawn(stored.abandon());
+        }
+    }
+
+    fn forget(&self, call_id: CallId, response_id: &str) {
+        if let Some(stored) = self.stored(call_id, response_id) {
+            // As above.
+            tokio::spawn(stored.forget());
+        }
     }
 }

@@ -7,7 +7,7 @@
 //!
 //! A provider is an *endpoint* (`endpoint`: one operation at one server, with its key, circuit and prices), and each of
 //! its requests is a *call* (`call`: sent once, read under a deadline, classified, counted and logged in one place).
-//! What differs is what is asked and how the answer is read: `client`, `generation` and `take_up` for the language model,
+//! What differs is what is asked and how the answer is read: `client`, `generation`, `take_up` and `stored` for the language model,
 //! `transcription`, `speech`, `moderation`, and `live` for recognition while somebody speaks, where a call is an utterance
 //! on a stream that many share.
 //!
@@ -31,6 +31,7 @@ mod reply;
 mod responses;
 mod speech;
 mod sse;
+mod stored;
 mod take_up;
 mod transcription;
 mod unconfigured;

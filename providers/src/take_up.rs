@@ -1,4 +1,4 @@
-//! Responses that a provider goes on with in the background: taken up again, and cancelled.
+//! Responses that a provider goes on with in the background: taken up again.
 //!
 //! OpenAI's guide to background mode and its API reference, October 2026, and what users report:
 //!
@@ -7,17 +7,16 @@
 //!   process that has lost what it read.
 //! - A stream can be asked for within five minutes of the response's creation, later it is 400; the response itself can be
 //!   looked at for some minutes more, by projects without data retention for about ten.
-//! - To cancel a response that has ended changes nothing; one that was not begun in the background cannot be cancelled.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use greenroom_protocol::{CallId, Millis, limits};
+use greenroom_protocol::limits;
 use greenroom_session::ports::{CallFailure, ModelRequest};
 use reqwest::{RequestBuilder, StatusCode};
 use serde_json::Value;
 
-use crate::call::{AnswerKind, Call, Deadline, Told, refusal};
+use crate::call::{AnswerKind, Call, Deadline, Told};
 use crate::endpoint::Endpoint;
 use crate::failure::Fault;
 use crate::generation::Generation;
@@ -28,8 +27,6 @@ use crate::responses::{Reading, ResponsesReader, SEARCH_INCLUDES, Standing};
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 /// Bytes of a response that is looked at: its text, as JSON, twice over, and what its searches found.
 const RESPONSE_BYTES_MAX: usize = 2 * limits::MODEL_OUTPUT_BYTES_MAX + 8 * 1024 * 1024;
-/// How long a provider may take to cancel a response.
-const CANCEL_TIMEOUT: Millis = Millis(10_000);
 
 /// Asks for a response again that was begun in the background.
 pub(crate) async fn take_up(
@@ -62,26 +59,6 @@ pub(crate) async fn take_up(
                 }
                 Err(fault) => Err(call.fail(fault.of_call_made_before(), &Told::default())),
             }
-        }
-    }
-}
-
-/// Has the provider stop writing a response that nobody wants any more.
-pub(crate) async fn cancel(endpoint: Arc<Endpoint>, call_id: CallId, response_id: String) {
-    let url = endpoint.below(&[&response_id, "cancel"]);
-    let deadline = Deadline::new(CANCEL_TIMEOUT, CANCEL_TIMEOUT);
-    let outcome = match deadline.wait(endpoint.http.post(url).send()).await {
-        Ok(Ok(response)) if response.status() == StatusCode::OK => Ok(()),
-        Ok(Ok(response)) => Err(refusal(response, &deadline).await),
-        Ok(Err(error)) => Err(Fault::transport(&error)),
-        Err(fault) => Err(fault),
-    };
-    let provider = &endpoint.name;
-    match outcome {
-        Ok(()) => tracing::info!(%call_id, provider, response_id, "background response cancelled"),
-        Err(fault) => {
-            let reason = endpoint.without_key(fault.reason);
-            tracing::warn!(%call_id, provider, response_id, reason, "background response not cancelled");
         }
     }
 }

@@ -37,7 +37,7 @@ pub struct Private {
     pub breach: Option<Breach>,
     /// The provider's response that the stage's call is, which can be taken up while nobody waits for it: as it becomes
     /// known (the first `<stage>.delta`), as the attempt goes on with the call of the one before it (`stage.started`), and
-    /// as it is given up (`call.settled`).
+    /// as it is done with, so that the provider need not store it any longer (`call.settled`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_id: Option<String>,
     /// What arrived of a reply that failed, for inspection only (`call.settled`).

@@ -475,6 +475,13 @@ impl State {
         }
     }
 
+    /// The calls whose response their provider goes on with, whoever waits for it.
+    pub fn responses(&self) -> impl Iterator<Item = (CallId, &str)> {
+        let stages = self.active_run().into_iter().flat_map(|run| run.stages.values());
+        let calls = stages.filter_map(StageProgress::call);
+        calls.filter_map(|call| Some((call.call_id, call.response_id.as_deref()?)))
+    }
+
     /// The reply that is being made.
     pub fn planning(&self) -> Option<&Planning> {
         match &self.turn {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::http::Uri;
-use greenroom_providers::ApiStyle;
+use greenroom_providers::{ApiStyle, BackgroundMode};
 use ipnet::IpNet;
 use secrecy::{ExposeSecret as _, SecretString};
 use tracing_subscriber::EnvFilter;
@@ -96,6 +96,8 @@ pub struct LlmSettings {
     pub borrows_model_names: bool,
     /// Which of OpenAI's two protocols it speaks.
     pub api: ApiStyle,
+    /// Whether stages go on there while nobody waits for them, so that they can be taken up after a crash.
+    pub background: BackgroundMode,
     /// A price table that takes the place of the one that ships with the server.
     pub prices: Option<PathBuf>,
 }
@@ -308,6 +310,11 @@ impl LlmSettings {
             ("responses", ApiStyle::Responses),
             ("chat", ApiStyle::ChatCompletions),
         ];
+        let backgrounds = [
+            ("auto", BackgroundMode::Auto),
+            ("on", BackgroundMode::On),
+            ("off", BackgroundMode::Off),
+        ];
         reader.refuse_in_file("llm.api_key");
         let base_url = reader.text("llm.base_url");
         let (model, small_model) = (reader.text("llm.model"), reader.text("llm.small_model"));
@@ -320,6 +327,7 @@ impl LlmSettings {
             model: model.unwrap_or_else(|| "gpt-5.1".to_owned()),
             small_model: small_model.unwrap_or_else(|| "gpt-6.1-terra".to_owned()),
             api: reader.choice("llm.api", &styles).unwrap_or_default(),
+            background: reader.choice("llm.background", &backgrounds).unwrap_or_default(),
             prices: reader.text("llm.prices").map(PathBuf::from),
         };
         if settings.provider != OPENAI && settings.base_url.as_deref().is_none_or(is_openai) {
@@ -330,6 +338,16 @@ impl LlmSettings {
                     settings.provider
                 ),
             );
+        }
+        let speaks_responses = match settings.api {
+            ApiStyle::Responses => true,
+            ApiStyle::ChatCompletions => false,
+            ApiStyle::Auto => !is_foreign,
+        };
+        if settings.background == BackgroundMode::On && !speaks_responses {
+            let problem = "only the Responses API knows of it: set llm.api to responses, if the server speaks that, or \
+                           let it be `auto`";
+            reader.fault("llm.background", problem);
         }
         settings
     }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use greenroom_providers::BackgroundMode;
 use secrecy::ExposeSecret as _;
 
 use super::*;
@@ -291,6 +292,29 @@ fn another_provider_than_openai_has_an_address_of_its_own() {
             .load()
             .is_ok()
     );
+}
+
+#[test]
+fn only_the_responses_api_has_a_background() {
+    let own = "[llm]\nbase_url = 'http://localhost:11434/v1'\nprovider = 'ollama'\nbackground = 'on'";
+    for text in [
+        own.to_owned(),
+        "[llm]\napi = 'chat'\nbackground = 'on'".to_owned(),
+    ] {
+        let faults = Given::file(&text).faults();
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        assert!(
+            faults[0].starts_with("llm.background: only the Responses API"),
+            "{faults:?}"
+        );
+    }
+    for text in [
+        format!("{own}\napi = 'responses'"),
+        "[llm]\nbackground = 'on'".to_owned(),
+    ] {
+        let config = Given::file(&text).load().unwrap();
+        assert_eq!(config.llm.background, BackgroundMode::On, "{text}");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use greenroom_protocol::{ErrorBody, ErrorCode, Event, Frame, Locale, Millis, Seq};
+use greenroom_protocol::{ErrorBody, ErrorCode, Frame, Locale, Millis, Seq};
 use greenroom_session::ports::{Append, AppendOutcome, Entry as JournalEntry, Epoch, IdSource};
 use greenroom_session::{
     AgentReport, AgentTask, Answer, Caller, Command, Context, Due, DueCall, Fact, Input, Receipt,
@@ -18,6 +18,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::alarm::Alarm;
 use super::children::Children;
 use super::load::{Beginning, Loaded};
+use super::responses::Responses;
 use super::snapshots::Snapshots;
 use super::waiters::{Waiter, Waiters};
 use super::{ActorSnapshot, Ending, SessionMessage, StageSnapshot, journal_entry};
@@ -43,6 +44,8 @@ pub(super) struct Live {
     snapshots: Snapshots,
     waiters: Waiters,
     children: Children,
+    /// What the language model's provider stores for it; nothing ends there because this generation does.
+    responses: Responses,
     alarm: Alarm,
     /// When something last happened to it.
     active_at: Instant,
@@ -105,6 +108,7 @@ impl Live {
             snapshots: Snapshots::since(kept),
             waiters: Waiters::new(opened.head),
             children: Children::default(),
+            responses: Responses::default(),
             alarm: Alarm::default(),
             active_at: Instant::now(),
             latencies: Latencies::default(),
@@ -246,15 +250,9 @@ impl Live {
         let before = self.state.head.0 - facts.len() as u64;
         for (fact, seq) in facts.into_iter().zip(before + 1..) {
             self.latencies.observe(&fact);
-            self.abandon_given_up(&fact);
+            self.responses
+                .observe(Seq(seq), &fact, self.shared.ports.model.as_ref());
             self.pending.push(journal_entry(self.state.id, Seq(seq), fact));
-        }
-    }
-
-    /// Has the provider stop writing a response that was given up with its call. Ending a generation gives up none.
-    fn abandon_given_up(&self, fact: &Fact) {
-        if let (Event::CallSettled(settled), Some(response_id)) = (&fact.event, &fact.private.response_id) {
-            self.shared.ports.model.abandon(settled.call_id, response_id);
         }
     }
 
@@ -300,6 +298,7 @@ impl Live {
                 self.entry.count_commit();
                 self.entry.publish(frames);
                 self.waiters.commit(last);
+                self.responses.commit(last, self.shared.ports.model.as_ref());
                 self.snapshots
                     .committed(&self.shared, self.epoch, &self.state, last);
                 None

@@ -4,6 +4,7 @@ mod alarm;
 mod children;
 mod live;
 mod load;
+mod responses;
 mod snapshot;
 mod snapshots;
 mod waiters;

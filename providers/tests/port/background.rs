@@ -190,6 +190,10 @@ async fn what_can_no_longer_be_streamed_is_looked_at_until_it_has_ended() {
                 under_way.to_string(),
             )
             .await;
+        // Until it has read that, and waits.
+        for _ in 0..10_000 {
+            tokio::task::yield_now().await;
+        }
         tokio::time::pause();
         tokio::time::advance(Duration::from_secs(2)).await;
         tokio::time::resume();
@@ -341,5 +345,24 @@ async fn what_is_abandoned_is_cancelled_and_what_is_dropped_is_not() {
     assert!(exchange.head.starts_with(&asked), "{}", exchange.head);
     assert!(exchange.head.contains(&format!("authorization: bearer {KEY}")));
     exchange.answer("200 OK", "", "{}").await;
-    assert_eq!(model.status().circuit.calls, 0, "it is no call");
+    let mut exchange = server.next().await;
+    let deleted = format!("delete /v1/responses/{RESPONSE} http/1.1");
+    assert!(exchange.head.starts_with(&deleted), "{}", exchange.head);
+    exchange.answer("404 Not Found", "", UNKNOWN).await;
+
+    model.forget(call_id(), RESPONSE);
+    let mut exchange = server.next().await;
+    assert!(exchange.head.starts_with(&deleted), "{}", exchange.head);
+    exchange.answer("500 Oops", "", "").await;
+    assert_eq!(model.status().circuit.calls, 0, "neither is a call");
+}
+
+#[tokio::test]
+async fn the_other_protocol_stores_nothing_that_could_be_done_with() {
+    let server = ScriptedServer::start();
+    let model = provider(server.config());
+    model.abandon(call_id(), RESPONSE);
+    model.forget(call_id(), RESPONSE);
+    tokio::task::yield_now().await;
+    assert!(!server.has_visitor());
 }

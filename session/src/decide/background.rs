@@ -32,18 +32,11 @@ impl Decider<'_, '_> {
 
     /// The response of an interrupted attempt that its provider still has, for all that is known here.
     pub(super) fn response_to_take_up(&self, attempt: &Attempt) -> Option<String> {
-        let capabilities = &self.context.capabilities;
-        let provider = &capabilities
-            .llm
+        let call = attempt
+            .call
             .as_ref()
-            .filter(|_| capabilities.take_up)?
-            .provider;
-        let call = attempt.call.as_ref()?;
-        let is_theirs = call
-            .model
-            .as_ref()
-            .is_some_and(|model| model.provider == *provider);
-        call.response_id.clone().filter(|_| is_theirs)
+            .filter(|_| self.context.capabilities.take_up)?;
+        self.response_of(call)
     }
 
     /// The next attempt goes on with the call of the one that was interrupted: nothing is asked for anew. It shows the
@@ -87,7 +80,7 @@ impl Decider<'_, '_> {
             reason: Some(reason),
             ..Private::none()
         };
-        self.settle_ended(stamp.call_id, CallOutcome::Unknown, private);
+        self.settle(stamp.call_id, CallOutcome::Unknown, private);
         let now = self.context.now;
         let under_way = self.state.active_run().and_then(|run| run.attempt(&spec.id));
         if under_way.is_some_and(|attempt| attempt.time_left(now) > Millis(0)) {
@@ -98,11 +91,21 @@ impl Decider<'_, '_> {
         }
     }
 
-    /// The response that a call is, if the provider goes on with it while nobody waits.
-    pub(super) fn response_of(&self, call_id: CallId) -> Option<String> {
+    /// The response of a call under way, which its provider goes on with while nobody waits.
+    pub(super) fn response_under_way(&self, call_id: CallId) -> Option<String> {
         let stages = self.state.active_run()?.stages.values();
         let mut calls = stages.filter_map(StageProgress::call);
-        calls.find(|call| call.call_id == call_id)?.response_id.clone()
+        self.response_of(calls.find(|call| call.call_id == call_id)?)
+    }
+
+    /// The response that a call is. An id means nothing to another provider than the one that gave it.
+    fn response_of(&self, call: &ActiveCall) -> Option<String> {
+        let provider = &self.context.capabilities.llm.as_ref()?.provider;
+        let is_theirs = call
+            .model
+            .as_ref()
+            .is_some_and(|model| model.provider == *provider);
+        call.response_id.clone().filter(|_| is_theirs)
     }
 
     fn active_stage_call(&self, stage: &StageId) -> Option<&ActiveCall> {

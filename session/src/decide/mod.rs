@@ -287,23 +287,13 @@ impl Decider<'_, '_> {
         call_id
     }
 
-    /// Settles a call; one of which nothing is known is booked at its reservation. A response that may still be written is
-    /// given up with it.
+    /// Settles a call; one of which nothing is known is booked at its reservation. What its provider stores of it is done
+    /// with.
     fn settle(&mut self, call_id: CallId, outcome: CallOutcome, private: Private) {
-        let given_up = match outcome {
-            CallOutcome::Unknown => self.response_of(call_id),
-            CallOutcome::Ok | CallOutcome::Failed => None,
-        };
-        let response_id = private.response_id.or(given_up);
         let private = Private {
-            response_id,
+            response_id: self.response_under_way(call_id),
             ..private
         };
-        self.settle_ended(call_id, outcome, private);
-    }
-
-    /// Settles a call with which the provider has done.
-    fn settle_ended(&mut self, call_id: CallId, outcome: CallOutcome, private: Private) {
         let Some(open) = self.state.open_calls.get(&call_id) else {
             return;
         };

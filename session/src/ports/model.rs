@@ -194,6 +194,10 @@ pub trait LanguageModel: Send + Sync + 'static {
     }
 
     /// Nobody wants a reply any more that was begun in the background: has the provider stop, so that no more of it is
-    /// paid for. Waits for nothing; whether it came about, only the log says.
+    /// paid for, and forget it. Waits for nothing; whether it came about, only the log says.
     fn abandon(&self, _call_id: CallId, _response_id: &str) {}
+
+    /// A reply that was begun in the background is recorded for good: has the provider forget it and what was asked.
+    /// Waits for nothing either.
+    fn forget(&self, _call_id: CallId, _response_id: &str) {}
 }

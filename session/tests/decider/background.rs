@@ -55,7 +55,7 @@ fn reserved(play: &Play) -> Vec<CallId> {
     reserved.collect()
 }
 
-/// How each call was settled, and which response was given up with it.
+/// How each call was settled, and which response was done with.
 fn settled(play: &Play) -> Vec<(CallId, CallOutcome, Option<&str>)> {
     let facts = play.log.iter();
     let settled = facts.filter_map(|fact| match &fact.event {
@@ -93,14 +93,10 @@ fn a_response_is_noted_at_once_and_once() {
     assert_eq!(told.private, expected);
     assert_eq!(begin(&mut play), []);
     play.stage("research", &outputs::research());
-    let [(_, outcome, given_up)] = settled(&play)[..] else {
+    let [(_, outcome, done_with)] = settled(&play)[..] else {
         panic!("one call")
     };
-    assert_eq!(
-        (outcome, given_up),
-        (CallOutcome::Ok, None),
-        "what is complete is not given up"
-    );
+    assert_eq!((outcome, done_with), (CallOutcome::Ok, Some(RESPONSE)));
 }
 
 #[test]
@@ -157,7 +153,7 @@ fn an_interrupted_stage_goes_on_with_its_call_and_shows_it_anew() {
     assert_eq!(begin(&mut play), [], "it is known already");
     play.stage("research", &outputs::research());
     assert_eq!(reserved(&play)[..1], [first.call_id]);
-    assert_eq!(settled(&play), [(first.call_id, CallOutcome::Ok, None)]);
+    assert_eq!(settled(&play), [(first.call_id, CallOutcome::Ok, Some(RESPONSE))]);
     let completed = play.log.iter().find_map(|fact| match &fact.event {
         Event::StageCompleted(completed) => Some(completed.attempt),
         _ => None,
@@ -199,7 +195,7 @@ fn a_response_that_cannot_be_taken_up_is_given_up_and_paid_again() {
         small_model: "small".into(),
         simulated: false,
     };
-    let check = |change: fn(&mut Play, LlmIdentity)| {
+    let check = |change: fn(&mut Play, LlmIdentity), done_with: Option<&str>| {
         let mut play = begun();
         let first = play.stage_stamp("research");
         change(&mut play, elsewhere.clone());
@@ -208,13 +204,10 @@ fn a_response_that_cannot_be_taken_up_is_given_up_and_paid_again() {
         assert_eq!(attempt(&second), 2);
         assert_ne!(second.call_id, first.call_id);
         assert_eq!(play.request(&second).background, Background::Allowed);
-        assert_eq!(
-            settled(&play),
-            [(first.call_id, CallOutcome::Unknown, Some(RESPONSE))]
-        );
+        assert_eq!(settled(&play), [(first.call_id, CallOutcome::Unknown, done_with)]);
     };
-    check(|play, _| play.capabilities.take_up = false);
-    check(|play, elsewhere| play.capabilities.llm = Some(elsewhere));
+    check(|play, _| play.capabilities.take_up = false, Some(RESPONSE));
+    check(|play, elsewhere| play.capabilities.llm = Some(elsewhere), None);
 }
 
 #[test]
@@ -240,8 +233,7 @@ fn a_lost_response_is_called_for_anew_within_the_same_attempt_and_is_no_retry() 
     assert_eq!(voids(&events), 1, "what it showed is void");
     assert_eq!(
         settled(&play),
-        [(lost.call_id, CallOutcome::Unknown, None)],
-        "there is nothing to be stopped"
+        [(lost.call_id, CallOutcome::Unknown, Some(RESPONSE))]
     );
     let anew = play.stage_stamp("research");
     assert_eq!((attempt(&anew), anew.purpose), (2, CallPurpose::Stage));
