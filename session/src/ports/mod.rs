@@ -25,6 +25,7 @@ pub use model::{
 pub use moderation::{ModerationRequest, Moderator, Verdict};
 pub use read_models::{
     JobFilter, JobRow, Page, Paging, ReadModels, RunRow, RunStatus, SessionCost, SessionFilter, SessionRow,
+    StuckSince,
 };
 pub use speech::{
     LiveAudio, LiveTranscriber, LiveTranscription, LiveTranscriptionEvent, LiveTranscriptionRequest, Speaker,

@@ -101,6 +101,10 @@ pub struct JobRow {
     pub run_id: RunId,
     /// Why it failed, as an error body, else null.
     pub error: Value,
+    /// How often it was begun again because it had made no progress, since its run was last begun.
+    pub retry_count: u32,
+    /// When that last happened.
+    pub last_retry_at: Option<Timestamp>,
     /// When it was accepted.
     pub created_at: Timestamp,
     /// When it last changed.
@@ -118,6 +122,15 @@ pub struct SessionFilter {
     pub state: Option<String>,
 }
 
+/// Since when a job has not changed for it to count as stuck.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StuckSince {
+    /// One that runs.
+    pub running: Timestamp,
+    /// One that waits.
+    pub queued: Timestamp,
+}
+
 /// Which jobs to list.
 #[derive(Debug, Clone, Default)]
 pub struct JobFilter {
@@ -127,6 +140,8 @@ pub struct JobFilter {
     pub run_id: Option<RunId>,
     /// Only with this status.
     pub status: Option<JobStatus>,
+    /// Only those that have not changed for longer than they should.
+    pub stuck: Option<StuckSince>,
     /// Only of sessions of this user; none together with a session or run id means whoever asks by id.
     pub user: Option<UserKey>,
 }
