@@ -16,6 +16,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::checker::{self, ClientRecord, Evidence, Expectation};
 use crate::client::Client;
+use crate::faults::arguments::{self as faults, FaultsArgs, RollingArgs};
 use crate::load::arguments::{self as load, DetectorArgs, FloorArgs, VoiceArgs};
 use crate::provider::{self, FaultRule, ProviderConfig};
 
@@ -38,6 +39,10 @@ enum Command {
     Check(CheckArgs),
     /// Talk to a server in many sessions at once, check its answers, and measure.
     Voice(VoiceArgs),
+    /// Let everything go wrong that can, and look for what must never be.
+    Faults(FaultsArgs),
+    /// Restart a server again and again while people are at work.
+    Rolling(RollingArgs),
     /// Serve a bare WebSocket that only reads, to see what the sockets alone cost.
     Floor(FloorArgs),
     /// Run the speech detector alone, to see what it costs.
@@ -111,6 +116,8 @@ pub async fn main_with(args: impl IntoIterator<Item = OsString>) -> anyhow::Resu
         Command::Provider(args) => serve_provider(args).await,
         Command::Check(args) => check(args).await,
         Command::Voice(args) => load::run_voice(args, interrupted()).await,
+        Command::Faults(args) => faults::run_faults(args, interrupted()).await,
+        Command::Rolling(args) => faults::run_rolling(args, interrupted()).await,
         Command::Floor(args) => load::run_floor(args, interrupted()).await,
         Command::Detector(args) => load::run_detector(&args),
     }

@@ -6,6 +6,7 @@
 pub mod checker;
 pub mod client;
 mod command;
+pub mod faults;
 pub mod load;
 pub mod provider;
 pub mod voice;

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use greenroom_protocol::{CallId, CallOutcome, SessionId};
+use greenroom_protocol::{CallId, CallOutcome, Event, SessionId};
 use serde_json::Value;
 
-use super::evidence::{Evidence, OperatorRow};
+use super::evidence::{Erasure, Evidence, OperatorRow};
 use super::{Report, Violation};
 use crate::provider::{BillOutcome, BilledCall};
 
@@ -74,11 +74,13 @@ pub(super) fn check(evidence: &Evidence, calls: &Calls, report: &mut Report) {
     let billed = evidence.bill.as_deref().unwrap_or_default();
     report.counts.calls_billed = billed.len();
     report.counts.operator_rows = evidence.operator.len();
+    let erased = Erased::of(evidence);
     let mut counted = BTreeSet::new();
     let mut by_id: BTreeMap<CallId, &BilledCall> = BTreeMap::new();
     for call in billed {
         let id: Option<CallId> = call.call_id.as_deref().and_then(|id| id.parse().ok());
         match id.filter(|id| calls.booked.contains_key(id)) {
+            None if erased.may_have_made(call, id) => report.counts.calls_of_the_erased += 1,
             None => {
                 report.violations.push(Violation::BilledNotReserved {
                     n: call.n,
@@ -115,6 +117,36 @@ pub(super) fn check(evidence: &Evidence, calls: &Calls, report: &mut Report) {
                 .violations
                 .push(Violation::OperatorDiffers { session, seq, reason });
         }
+    }
+}
+
+/// What is left of the calls of sessions that were erased.
+struct Erased<'a> {
+    reserved: BTreeSet<CallId>,
+    erasures: Vec<&'a Erasure>,
+}
+
+impl<'a> Erased<'a> {
+    fn of(evidence: &'a Evidence) -> Self {
+        let erasures: Vec<&Erasure> = evidence.erased.values().collect();
+        let events = erasures.iter().flat_map(|erasure| &erasure.journal);
+        let reserved = events.filter_map(|event| match event.event() {
+            Ok(Event::CallReserved(reserved)) => Some(reserved.call_id),
+            _ => None,
+        });
+        Self {
+            reserved: reserved.collect(),
+            erasures,
+        }
+    }
+
+    /// Whether it is known to be theirs, or came between the last look at one of them and its end.
+    fn may_have_made(&self, call: &BilledCall, id: Option<CallId>) -> bool {
+        id.is_some_and(|id| self.reserved.contains(&id))
+            || self
+                .erasures
+                .iter()
+                .any(|erasure| (erasure.read_at..=erasure.over_at).contains(&call.started_at))
     }
 }
 

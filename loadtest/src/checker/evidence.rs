@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::Context as _;
-use greenroom_protocol::{Seq, SessionId};
+use greenroom_protocol::{Seq, SessionId, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::Promise;
 use crate::client::{RecordLine, Saw, SeenEvent};
 use crate::provider::BilledCall;
 
@@ -23,6 +24,21 @@ pub struct Evidence {
     pub bill: Option<Vec<BilledCall>>,
     /// Rows as an operator sees them, if any were given.
     pub operator: Vec<OperatorRow>,
+    /// What clients were promised, if they kept count.
+    pub promises: Vec<Promise>,
+    /// Sessions that were erased: they have no journal any more, and must not.
+    pub erased: BTreeMap<SessionId, Erasure>,
+}
+
+/// An erased session, as far as anything is known of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Erasure {
+    /// Its journal as it was read last.
+    pub journal: Vec<SeenEvent>,
+    /// When that was.
+    pub read_at: Timestamp,
+    /// From when on nothing could come of it any more.
+    pub over_at: Timestamp,
 }
 
 /// What one client saw.

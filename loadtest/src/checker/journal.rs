@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use greenroom_protocol::{
     CallId, CallPurpose, CallReserved, CallScope, CallSettled, ErrorCode, Event, MessageAdded, Provenance,
-    Role, RunId, Seq, SessionId, StageChanged, StageCompleted, StageId, TurnId,
+    Role, RunId, Seq, SessionId, StageChanged, StageCompleted, StageId, TurnCompleted, TurnId, TurnOutcome,
 };
 
 use super::bill::Calls;
@@ -98,7 +98,7 @@ impl Fold<'_> {
                 self.report.counts.turns += 1;
                 self.turns.entry(started.turn_id).or_default();
             }
-            Event::TurnCompleted(completed) => *self.turns.entry(completed.turn_id).or_default() += 1,
+            Event::TurnCompleted(completed) => self.turn_completed(&completed),
             Event::MessageAdded(added) => self.message(seq, &added),
             Event::RunStarted(started) => {
                 self.report.counts.runs += 1;
@@ -134,6 +134,16 @@ impl Fold<'_> {
             | Event::JobUpdated(_)
             | Event::BudgetWarning(_)
             | Event::Error(_) => {}
+        }
+    }
+
+    fn turn_completed(&mut self, completed: &TurnCompleted) {
+        *self.turns.entry(completed.turn_id).or_default() += 1;
+        let counts = &mut self.report.counts;
+        match completed.outcome {
+            TurnOutcome::Ok | TurnOutcome::Interrupted => {}
+            TurnOutcome::Failed => counts.turns_failed += 1,
+            TurnOutcome::Abandoned => counts.turns_abandoned += 1,
         }
     }
 

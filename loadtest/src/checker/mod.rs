@@ -3,6 +3,7 @@
 mod bill;
 mod evidence;
 mod journal;
+mod promises;
 mod records;
 mod violation;
 
@@ -10,7 +11,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-pub use evidence::{ClientRecord, Evidence, OperatorRow, read_records};
+pub use evidence::{ClientRecord, Erasure, Evidence, OperatorRow, read_records};
+pub use promises::Promise;
 pub use violation::{Subject, Violation};
 
 use bill::Calls;
@@ -51,6 +53,10 @@ pub struct Counts {
     pub seen: usize,
     /// Turns begun.
     pub turns: usize,
+    /// Turns that failed.
+    pub turns_failed: usize,
+    /// Turns that were too old to be taken up again.
+    pub turns_abandoned: usize,
     /// Runs begun.
     pub runs: usize,
     /// Runs that ended in success.
@@ -69,6 +75,10 @@ pub struct Counts {
     pub calls_billed: usize,
     /// Rows that an operator gave.
     pub operator_rows: usize,
+    /// Promises that clients were given.
+    pub promises: usize,
+    /// Calls of sessions that were erased, which nothing can be held against any more.
+    pub calls_of_the_erased: usize,
 }
 
 impl Report {
@@ -126,6 +136,7 @@ pub fn check(evidence: &Evidence, expectation: Expectation) -> Report {
     for record in &evidence.records {
         records::check(record, evidence, &mut report);
     }
+    promises::check(evidence, &mut report);
     bill::check(evidence, &calls, &mut report);
     report
 }

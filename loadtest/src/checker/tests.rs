@@ -195,7 +195,7 @@ fn whole() -> Evidence {
         records: vec![record(&journal)],
         journals: [(session(), journal)].into(),
         bill: Some(bill.to_vec()),
-        operator: Vec::new(),
+        ..Evidence::default()
     }
 }
 

@@ -163,6 +163,24 @@ pub enum Violation {
         /// The call.
         call: CallId,
     },
+    /// What a client was promised is not in the journal.
+    #[error("{session}: promised, and not in the journal: {what}")]
+    PromiseBroken {
+        /// The session.
+        session: SessionId,
+        /// What was promised.
+        what: String,
+    },
+    /// What a client sent once counts more than once.
+    #[error("{session}: {times} times in the journal, though it was sent under one id: {what}")]
+    CountedAgain {
+        /// The session.
+        session: SessionId,
+        /// What was sent.
+        what: String,
+        /// How often it is there.
+        times: usize,
+    },
     /// An operator's row says otherwise than the journal or the bill.
     #[error("{session} {seq}: operator's row: {reason}")]
     OperatorDiffers {

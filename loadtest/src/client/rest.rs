@@ -134,6 +134,13 @@ impl Client {
             .await
     }
 
+    /// Erases a session with everything that belongs to it.
+    pub async fn delete_session(&self, session: SessionId) -> Result<(), ClientError> {
+        self.send(Method::DELETE, &self.session_url(session, ""), None, None)
+            .await
+            .map(drop)
+    }
+
     /// Says something and waits for the reply.
     pub async fn message(
         &self,
@@ -290,6 +297,12 @@ impl Client {
     pub async fn get(&self, path: &str) -> Result<Value, ClientError> {
         self.ask(Method::GET, &format!("{}{path}", self.base), None, None)
             .await
+    }
+
+    /// Reads any path of the server as text, such as `/metrics`.
+    pub async fn text(&self, path: &str) -> Result<String, ClientError> {
+        let url = format!("{}{path}", self.base);
+        Ok(self.send(Method::GET, &url, None, None).await?.text().await?)
     }
 
     pub(super) async fn ask<T: DeserializeOwned>(

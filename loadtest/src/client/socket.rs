@@ -217,6 +217,16 @@ impl Socket {
         Ok(())
     }
 
+    /// Breaks the connection as a machine does that has no memory of it any more (`RST`).
+    pub fn reset(self) -> Result<(), ClientError> {
+        self.recorder.write(Saw::Closed { code: None })?;
+        if let MaybeTlsStream::Plain(stream) = self.stream.get_ref() {
+            // What is done to a connection that has ended already changes nothing.
+            let _ = stream.set_zero_linger();
+        }
+        Ok(())
+    }
+
     /// Says goodbye.
     pub async fn close(mut self) -> Result<(), ClientError> {
         self.recorder.write(Saw::Closed { code: None })?;

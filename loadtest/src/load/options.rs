@@ -198,7 +198,7 @@ pub(super) fn segment_name(segment: Segment) -> String {
 }
 
 /// A time such as `30`, `30s`, `2m` or `500ms`; without a unit it is in seconds.
-pub(super) fn parse_duration(text: &str) -> anyhow::Result<Duration> {
+pub(crate) fn parse_duration(text: &str) -> anyhow::Result<Duration> {
     let (number, unit) = text.split_at(text.find(char::is_alphabetic).unwrap_or(text.len()));
     let seconds = match unit {
         "" | "s" => 1.0,

@@ -12,7 +12,7 @@ const THREADS: usize = 17;
 
 /// A process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Process {
+pub(crate) enum Process {
     /// This one.
     Own,
     /// The one with this id.
@@ -21,18 +21,18 @@ pub(super) enum Process {
 
 /// What a process has used up to now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Usage {
+pub(crate) struct Usage {
     /// Processor time, its own and the system's for it.
-    pub(super) cpu: Duration,
+    pub(crate) cpu: Duration,
     /// Memory that it holds, in KiB.
-    pub(super) resident_kib: u64,
+    pub(crate) resident_kib: u64,
     /// Its threads.
-    pub(super) threads: u64,
+    pub(crate) threads: u64,
 }
 
 impl Process {
     /// What it has used.
-    pub(super) fn usage(self) -> anyhow::Result<Usage> {
+    pub(crate) fn usage(self) -> anyhow::Result<Usage> {
         let (name, folder) = match self {
             Self::Own => ("this process".to_owned(), "/proc/self".to_owned()),
             Self::Other(pid) => (format!("process {pid}"), format!("/proc/{pid}")),

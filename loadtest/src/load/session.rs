@@ -21,7 +21,7 @@ const START_ID: &str = "start";
 
 /// How far the test is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(crate) enum Stage {
     /// People come and talk.
     Talking,
     /// Nobody begins anything new.
@@ -32,15 +32,50 @@ pub(super) enum Stage {
 
 /// What all sessions of a test share.
 #[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) options: VoiceOptions,
+pub(crate) struct Shared {
+    pub(crate) options: VoiceOptions,
     pub(super) client: Client,
-    pub(super) recordings: Arc<Recordings>,
+    pub(crate) recordings: Arc<Recordings>,
     /// The moment that all times are counted from.
     pub(super) epoch: Instant,
     /// How late frames left.
     pub(super) lag: LagCounts,
     pub(super) stage: watch::Receiver<Stage>,
+}
+
+impl Shared {
+    /// From now on, until the stage says otherwise.
+    pub(crate) fn new(
+        options: VoiceOptions,
+        client: Client,
+        recordings: Arc<Recordings>,
+        stage: watch::Receiver<Stage>,
+    ) -> Self {
+        Self {
+            options,
+            client,
+            recordings,
+            epoch: Instant::now(),
+            lag: LagCounts::new(),
+            stage,
+        }
+    }
+}
+
+/// Somebody on a socket who talks.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) socket: Socket,
+    pub(crate) conversation: Conversation,
+}
+
+/// Why nobody talks any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// All was said and heard, or the test was aborted.
+    Talked,
+    /// The connection ended.
+    Lost,
 }
 
 /// What became of a session.
@@ -74,7 +109,12 @@ pub(super) async fn talk(shared: Arc<Shared>, number: usize, is_there: mpsc::Sen
     drop(is_there);
     let recordings = Arc::clone(&shared.recordings);
     let conversation = Conversation::new(session, &shared.options, recordings, number);
-    outcome.tally = converse(&shared, socket, conversation).await;
+    let mut call = Call { socket, conversation };
+    if converse(&shared, &mut call).await == Ending::Talked {
+        // The measurement is over; how the goodbye goes is no part of it.
+        let _ = call.socket.close().await;
+    }
+    outcome.tally = call.conversation.finish();
     outcome.connected = Some((connected_at, shared.epoch.elapsed()));
     outcome
 }
@@ -103,7 +143,15 @@ async fn enter(shared: &Shared, number: usize) -> anyhow::Result<(SessionId, Soc
     let session = created.session.session_id;
     let socket = client.connect(session, SocketOptions::default()).await;
     let mut socket = socket.context("cannot open the socket")?;
-    let start = ClientMessage::AudioStart {
+    socket
+        .queue(&starting(options, false), Some(START_ID))
+        .context("cannot open the microphone")?;
+    Ok((session, socket))
+}
+
+/// Opens a microphone, and a loudspeaker if replies are to be spoken.
+pub(crate) fn starting(options: &VoiceOptions, record: bool) -> ClientMessage {
+    ClientMessage::AudioStart {
         codec: options.input.codec,
         sample_rate: options.input.sample_rate_hz,
         channels: 1,
@@ -111,16 +159,14 @@ async fn enter(shared: &Shared, number: usize) -> anyhow::Result<(SessionId, Soc
         endpointing: None,
         noise_suppression: false,
         output: options.output.map(super::options::Output::on_the_wire),
-        record: false,
-    };
-    socket
-        .queue(&start, Some(START_ID))
-        .context("cannot open the microphone")?;
-    Ok((session, socket))
+        record,
+    }
 }
 
-/// Sends each frame at its time, whatever comes back and whenever: frame k leaves k frames after the first.
-async fn converse(shared: &Shared, mut socket: Socket, mut conversation: Conversation) -> Tally {
+/// Sends each frame at its time, whatever comes back and whenever: frame k leaves k frames after the first. Whoever
+/// cancels it may go on with the same call.
+pub(crate) async fn converse(shared: &Shared, call: &mut Call) -> Ending {
+    let Call { socket, conversation } = call;
     let frame = shared.options.input.frame;
     let mut stage = shared.stage.clone();
     let mut due = Instant::now();
@@ -154,7 +200,7 @@ async fn converse(shared: &Shared, mut socket: Socket, mut conversation: Convers
                 let is_over = matches!(incoming, Incoming::Closed { .. });
                 conversation.hear(now, incoming);
                 if is_over {
-                    return conversation.finish();
+                    return Ending::Lost;
                 }
                 Ok(())
             }
@@ -167,15 +213,13 @@ async fn converse(shared: &Shared, mut socket: Socket, mut conversation: Convers
         });
         if sent.is_err() {
             conversation.lose(now, None);
-            return conversation.finish();
+            return Ending::Lost;
         }
         if *stage.borrow() == Stage::Closing && conversation.is_settled() {
             break;
         }
     }
-    // The measurement is over; how the goodbye goes is no part of it.
-    let _ = socket.close().await;
-    conversation.finish()
+    Ending::Talked
 }
 
 enum Step {

@@ -14,7 +14,6 @@ use super::process::{Process, Usage};
 use super::recordings::Recordings;
 use super::report::{Cost, Evidence, VoiceReport};
 use super::session::{Outcome, Shared, Stage, talk};
-use super::statistics::LagCounts;
 use crate::client::Client;
 
 /// How often memory is looked at.
@@ -35,14 +34,7 @@ pub async fn voice(
         client = client.with_token(token.clone());
     }
     let (stage, stage_seen) = watch::channel(Stage::Talking);
-    let shared = Arc::new(Shared {
-        options,
-        client,
-        recordings: Arc::new(recordings),
-        epoch: Instant::now(),
-        lag: LagCounts::new(),
-        stage: stage_seen,
-    });
+    let shared = Arc::new(Shared::new(options, client, Arc::new(recordings), stage_seen));
     Test {
         meters: Meters::new(shared.options.server_pid)?,
         shared,

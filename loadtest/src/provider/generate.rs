@@ -23,7 +23,7 @@ use super::parameters;
 use super::play::{self, Frame, Interruption, Wait};
 use super::prompt::Prompt;
 use super::reply::Reply;
-use super::responses::{self, Archive, Background, Stored, StoredState, input_items};
+use super::responses::{self, Archive, Background, Retrieval, Stored, StoredState, input_items};
 use super::simulator::SharedSimulator;
 use crate::wall_clock;
 
@@ -167,6 +167,8 @@ async fn complete_response(
     let is_background = parameters::flag(&prompt.request, "background");
     let is_kept = prompt.request.get("store") != Some(&Value::Bool(false));
     let input = input_items(prompt.request.get("input").unwrap_or(&Value::Null), serial);
+    let included = prompt.request.get("include").cloned();
+    let included = included.and_then(|fields| serde_json::from_value(fields).ok());
     let created_at = wall_clock::now().unix_ms() / 1_000;
     let rendering = Arc::new(responses::Rendering::new(prompt, reply, serial, created_at));
     let Performance {
@@ -175,8 +177,10 @@ async fn complete_response(
         is_stream,
         admitted,
     } = performance;
+    let included = included.unwrap_or_default();
     let keep = |state| Stored {
         id: rendering.id(),
+        included,
         input,
         earlier,
         state,
@@ -264,31 +268,32 @@ pub(super) fn whole(document: &Value, text: &str) -> Frame {
     }
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RetrieveQuery {
-    #[serde(default)]
-    stream: bool,
-    /// The number of the last event that the client has.
-    starting_after: Option<usize>,
-    /// Nothing is obfuscated, whatever is asked for.
-    #[serde(rename = "include_obfuscation")]
-    _include_obfuscation: Option<bool>,
-}
-
 pub(super) async fn retrieve_response(
     State(simulator): State<SharedSimulator>,
     headers: HeaderMap,
     Path(id): Path<String>,
-    query: Result<Query<RetrieveQuery>, QueryRejection>,
+    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Answer {
     simulator.authorize(&headers)?;
     let Query(query) = query.map_err(|error| ProviderError::query(&error))?;
+    let query = Retrieval::read(query)?;
     let stored = find(&simulator.archive, &id)?;
+    if let Some(missing) = query
+        .include
+        .iter()
+        .find(|field| !stored.included.contains(field))
+    {
+        let message = format!("'{missing}' is only there if the response was made with it (simulated).");
+        return Err(ProviderError::invalid("include", "invalid_value", message));
+    }
     if !query.stream {
         return Ok(Json(stored.document().as_ref()).into_response());
     }
     match &stored.state {
+        StoredState::Background(background) if background.is_streamed() && background.is_too_old() => {
+            let message = "This response can no longer be streamed because it is more than 5 minutes old.";
+            Err(ProviderError::invalid("stream", "invalid_value", message))
+        }
         StoredState::Background(background) if background.is_streamed() => {
             let from = query.starting_after.map_or(0, |last| last + 1);
             Ok(played(EVENT_STREAM, background.stream(from)))

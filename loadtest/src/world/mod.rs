@@ -84,8 +84,13 @@ impl World {
 
     /// Starts the server again after it has ended, on the same port, data and configuration.
     pub async fn restart_server(&mut self) -> anyhow::Result<()> {
+        self.restart_server_until("/ready").await
+    }
+
+    /// The same, but waits only until `GET path` is answered with success.
+    pub async fn restart_server_until(&mut self, path: &str) -> anyhow::Result<()> {
         let address = self.server.address();
-        self.server = Process::start(&self.launch, address, "/ready").await?;
+        self.server = Process::start(&self.launch, address, path).await?;
         Ok(())
     }
 

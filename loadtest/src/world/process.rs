@@ -133,6 +133,16 @@ impl Process {
         Ok(self.child.wait().await?)
     }
 
+    /// Sends SIGTERM and does not wait.
+    pub fn ask_to_end(&self) -> anyhow::Result<()> {
+        self.signal(Signal::TERM)
+    }
+
+    /// How it ended, if it has.
+    pub fn has_ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
+        Ok(self.child.try_wait()?)
+    }
+
     /// Asks it to read its configuration again (SIGHUP).
     pub fn reload(&self) -> anyhow::Result<()> {
         self.signal(Signal::HUP)

@@ -76,7 +76,22 @@ async fn what_hangs_in_the_background_can_be_cancelled_and_what_breaks_has_faile
         .unwrap();
     assert_eq!(cancelled["status"], "cancelled");
 
-    let broken = create(&simulator, json!({ "background": true })).await;
+    let broken = simulator
+        .respond(json!({ "background": true, "stream": true }))
+        .await
+        .unwrap();
+    let told = events(&broken.text().await.unwrap());
+    let last = told.last().unwrap();
+    assert_eq!(
+        (&last["type"], &last["response"]["status"]),
+        (&json!("response.failed"), &json!("failed"))
+    );
+    assert_eq!(
+        last["sequence_number"],
+        told.len() - 1,
+        "no half of an event is told"
+    );
+    let broken = &last["response"];
     assert_eq!(simulator.last_call().await.outcome, Some(BillOutcome::Faulted));
     let path = format!("/v1/responses/{}/cancel", broken["id"].as_str().unwrap());
     // Cancelling waits for the end, and changes nothing once it has come.
@@ -87,9 +102,20 @@ async fn what_hangs_in_the_background_can_be_cancelled_and_what_breaks_has_faile
         .json()
         .await
         .unwrap();
-    assert!(
-        ended["status"] == "failed" || ended["status"] == "cancelled",
-        "{ended}"
-    );
+    assert_eq!(ended["status"], "failed");
+    simulator.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_included_is_shown_again_and_nothing_else() {
+    let simulator = Simulator::fast().await;
+    let included = "web_search_call.action.sources";
+    let request = json!({ "tools": [{ "type": "web_search" }], "include": [included] });
+    let made = create(&simulator, request).await;
+    let id = made["id"].as_str().unwrap();
+    let again = get(&simulator, &format!("{id}?include[]={included}")).await;
+    assert_eq!(again.json::<Value>().await.unwrap(), made);
+    let more = get(&simulator, &format!("{id}?include[]=web_search_call.results")).await;
+    assert_eq!(more.status(), StatusCode::BAD_REQUEST);
     simulator.stop().await;
 }

@@ -18,6 +18,8 @@ const BYTES_MAX: usize = 64 * 1024 * 1024;
 pub(crate) struct Stored {
     /// Its id.
     pub(crate) id: String,
+    /// What its request wanted to see beyond what every response shows.
+    pub(crate) included: Vec<String>,
     /// What it was asked, each item with an id.
     pub(crate) input: Vec<Value>,
     /// What was said before that.
@@ -170,6 +172,7 @@ mod tests {
     fn stored(id: &str, text: &str) -> Stored {
         Stored {
             id: id.to_owned(),
+            included: Vec::new(),
             input: input_items(&json!(text), Chance::new(1, id)),
             earlier: Vec::new(),
             state: StoredState::Ended(Arc::new(json!({ "id": id, "output": [{ "type": "message" }] }))),

@@ -2,16 +2,23 @@
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{Rendering, Status};
+
+/// How old a response may be whose stream is taken up; OpenAI says so when it is older.
+const STREAM_AGE_MAX: Duration = Duration::from_mins(5);
+/// What every event ends with.
+const EVENT_END: &[u8] = b"\n\n";
 
 /// One response in the background. Dropped, it is no longer written.
 #[derive(Debug)]
@@ -20,6 +27,7 @@ pub(crate) struct Background {
     cancelled: CancellationToken,
     /// Whether the request asked for a stream; only then can one be taken up.
     is_streamed: bool,
+    began_at: Instant,
     _writer: AbortOnDropHandle<()>,
 }
 
@@ -56,6 +64,7 @@ impl Background {
             log,
             cancelled,
             is_streamed,
+            began_at: Instant::now(),
             _writer: AbortOnDropHandle::new(writer),
         }
     }
@@ -67,6 +76,11 @@ impl Background {
 
     pub(crate) fn is_streamed(&self) -> bool {
         self.is_streamed
+    }
+
+    /// Whether its stream can no longer be taken up.
+    pub(crate) fn is_too_old(&self) -> bool {
+        self.began_at.elapsed() > STREAM_AGE_MAX
     }
 
     /// Ends the writing, unless it has ended. Ready once nothing more is written.
@@ -110,6 +124,8 @@ async fn write(rendering: Arc<Rendering>, body: Body, log: Arc<Log>, cancelled: 
             () = cancelled.cancelled() => break rendering.unwritten(Status::Cancelled),
         };
         match event {
+            // A connection that breaks in the middle of an event leaves half of it, which no event is.
+            Some(Ok(event)) if !event.ends_with(EVENT_END) => {}
             Some(Ok(event)) => {
                 let document = first.take();
                 log.change(|state| {
@@ -119,7 +135,10 @@ async fn write(rendering: Arc<Rendering>, body: Body, log: Arc<Log>, cancelled: 
                     }
                 });
             }
-            Some(Err(_)) => break failed(&rendering),
+            Some(Err(_)) => {
+                log.change(|state| state.events.push(rendering.failure(state.events.len())));
+                break rendering.failed();
+            }
             None => break rendering.document(),
         }
     };
@@ -129,13 +148,6 @@ async fn write(rendering: Arc<Rendering>, body: Body, log: Arc<Log>, cancelled: 
         state.document = Arc::new(last);
         state.has_ended = true;
     });
-}
-
-fn failed(rendering: &Rendering) -> Value {
-    let mut document = rendering.unwritten(Status::Failed);
-    document["error"] =
-        json!({ "code": "server_error", "message": "The model produced an error (simulated)." });
-    document
 }
 
 impl Log {

@@ -198,6 +198,14 @@ impl Rendering {
             .chain(tail)
     }
 
+    /// The last event of a response that failed.
+    pub(super) fn failure(&self, sequence_number: usize) -> Bytes {
+        let data = json!({ "response": self.failed() });
+        Planned::new("response.failed", data)
+            .numbered(sequence_number)
+            .bytes
+    }
+
     fn end(&self) -> Planned {
         let event = if self.reply.is_cut {
             "response.incomplete"

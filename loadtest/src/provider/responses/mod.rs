@@ -3,6 +3,7 @@
 mod archive;
 mod background;
 mod events;
+mod retrieval;
 
 use serde_json::{Map, Value, json};
 
@@ -13,6 +14,7 @@ use super::search::Search;
 
 pub(crate) use archive::{Archive, Stored, StoredState, input_items};
 pub(crate) use background::Background;
+pub(crate) use retrieval::Retrieval;
 
 /// Parameters of the request that the response repeats, with their defaults.
 fn echoed_defaults() -> Value {
@@ -103,6 +105,14 @@ impl Rendering {
     /// The response as long as nothing is written.
     pub(crate) fn unwritten(&self, status: Status) -> Value {
         self.response(status, json!([]), Value::Null)
+    }
+
+    /// The response when it failed.
+    pub(crate) fn failed(&self) -> Value {
+        let mut document = self.unwritten(Status::Failed);
+        document["error"] =
+            json!({ "code": "server_error", "message": "The model produced an error (simulated)." });
+        document
     }
 
     fn response(&self, status: Status, output: Value, usage: Value) -> Value {
