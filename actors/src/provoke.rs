@@ -16,6 +16,11 @@ pub enum SessionFault {
     Agents,
 }
 
+/// Panics. All do so here, so that a log tells the panics that were asked for from others by their place.
+pub(crate) fn panic_as_asked() -> ! {
+    panic!("a fault was asked for")
+}
+
 impl Directory {
     /// Makes somebody of a session that is in memory panic. Whether there was somebody.
     pub async fn provoke(&self, session: SessionId, fault: SessionFault) -> bool {

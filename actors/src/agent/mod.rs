@@ -70,11 +70,13 @@ impl Actor for Agent {
     ) -> Result<(), ActorProcessingErr> {
         let AgentMessage::Perform(task) = message;
         #[cfg(debug_assertions)]
-        assert!(!state.panics, "a fault was asked for");
+        if state.panics {
+            crate::provoke::panic_as_asked();
+        }
         #[cfg(debug_assertions)]
         tokio::select! {
             () = perform(*task, state) => {}
-            () = state.fault.notified() => panic!("a fault was asked for"),
+            () = state.fault.notified() => crate::provoke::panic_as_asked(),
         }
         #[cfg(not(debug_assertions))]
         perform(*task, state).await;

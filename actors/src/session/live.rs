@@ -454,7 +454,7 @@ impl Live {
         match fault {
             crate::SessionFault::Session => {
                 reply.send(crate::reply::Outcome::Done(true));
-                panic!("a fault was asked for");
+                crate::provoke::panic_as_asked();
             }
             crate::SessionFault::Agents => {
                 self.agents_fault.notify_waiters();

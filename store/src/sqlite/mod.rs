@@ -13,6 +13,8 @@ mod journal;
 pub mod migrations;
 mod prepared;
 mod projection;
+#[cfg(debug_assertions)]
+mod provoke;
 mod read_models;
 mod schema;
 mod shape;
