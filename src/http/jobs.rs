@@ -82,6 +82,7 @@ pub(super) async fn list(
         run_id: query.run_id,
         status: query.status,
         user,
+        stuck: None,
     };
     let page = app.models.jobs(&app.tenant, &filter, paging).await?;
     Ok(Json(ListDocument::of(page, paging, JobDocument::from)))
