@@ -462,6 +462,23 @@ fn a_call_is_reserved_once_and_settled_once() {
 }
 
 #[test]
+fn a_call_may_be_finished_by_a_later_attempt_and_stays_one_entry_of_the_bill() {
+    let mut events = journal();
+    let place =
+        |events: &[(&str, Value)], wanted: &str| events.iter().position(|(kind, _)| *kind == wanted).unwrap();
+    let again = json!({ "run_id": run(), "stage": "research", "attempt": 2 });
+    let delta = json!({ "run_id": run(), "stage": "research", "attempt": 2, "path": "/a", "append": "b" });
+    let at = place(&events, "research.delta") + 1;
+    events.splice(at..at, [("stage.started", again), ("research.delta", delta)]);
+    let at = place(&events, "stage.completed");
+    events[at].1["attempt"] = 2.into();
+    let mut evidence = evidence_of(&events);
+    let bill = [1, 2].map(|n| billed(n, Some(call(n.into())), "completed"));
+    evidence.bill = Some(bill.to_vec());
+    assert_eq!(kinds(&evidence, Expectation::AtRest), Vec::<String>::new());
+}
+
+#[test]
 fn what_is_under_way_is_open_only_while_it_is() {
     let mut events = journal();
     events.truncate(11);

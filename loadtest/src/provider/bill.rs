@@ -78,7 +78,7 @@ pub enum BillOutcome {
     Completed,
     /// A fault ended it.
     Faulted,
-    /// The client went away.
+    /// The client went away, or cancelled a response in the background.
     ClientGone,
     /// The request was refused: a wrong key, an unknown model, a bad parameter.
     Rejected,

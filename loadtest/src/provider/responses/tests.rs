@@ -8,11 +8,14 @@ use super::*;
 use crate::provider::api::Api;
 use crate::provider::prompt::testing::read;
 
-fn events(request: Value) -> Vec<Value> {
+fn rendering(request: Value) -> Arc<Rendering> {
     let prompt = read(Api::Responses, request).unwrap();
     let reply = Reply::compose(&prompt, 1, None).unwrap();
-    let rendering = Arc::new(Rendering::new(prompt, reply, Chance::new(1, "test"), 0));
-    rendering
+    Arc::new(Rendering::new(prompt, reply, Chance::new(1, "test"), 0))
+}
+
+fn events(request: Value) -> Vec<Value> {
+    rendering(request)
         .frames()
         .map(|frame| {
             let text = std::str::from_utf8(&frame.bytes).unwrap().to_owned();
@@ -90,4 +93,20 @@ fn a_text_beyond_the_tokens_allowed_is_cut_and_said_to_be() {
         "max_output_tokens"
     );
     assert_eq!(last["response"]["usage"]["output_tokens"], 16);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_is_taken_up_within_five_minutes_and_no_later() {
+    let request = json!({ "model": "sim-large", "input": "hello", "background": true, "stream": true });
+    let rendering = rendering(request);
+    let events = rendering
+        .frames()
+        .map(|frame| Ok::<_, std::io::Error>(frame.bytes));
+    let body = axum::body::Body::from_stream(futures_util::stream::iter(events));
+    let background = Background::start(rendering, body, true);
+    let minutes = |minutes| tokio::time::advance(std::time::Duration::from_mins(minutes));
+    minutes(5).await;
+    assert!(!background.is_too_old());
+    minutes(1).await;
+    assert!(background.is_too_old());
 }
