@@ -169,7 +169,20 @@ fn operator_differs(
         .private
         .pointer("/call/usage")
         .filter(|usage| usage.is_object())?;
-    let seen = (usage["input_tokens"].as_u64(), usage["output_tokens"].as_u64());
-    let counted = (Some(call.usage.input_tokens), Some(call.usage.output_tokens));
-    (seen != counted).then(|| format!("tokens {seen:?} where the simulator counted {counted:?}"))
+    let counted: &[(&str, u64)] = if data["purpose"] == "speak" {
+        // Speech is answered with sound alone: what is known of it is the text that was sent.
+        &[("characters", call.usage.spoken_chars)]
+    } else {
+        &[
+            ("input_tokens", call.usage.input_tokens),
+            ("output_tokens", call.usage.output_tokens),
+            ("searches", call.usage.searches),
+        ]
+    };
+    let differs = |(name, counted): &&(&str, u64)| usage[*name].as_u64().unwrap_or(0) != *counted;
+    let (name, counted) = counted.iter().find(differs)?;
+    Some(format!(
+        "{name} {} where the simulator counted {counted}",
+        usage[*name]
+    ))
 }

@@ -593,3 +593,98 @@ fn nothing_is_acted_upon_or_stands_while_its_check_is_open() {
         );
     }
 }
+
+fn said(is_answered: bool) -> Promise {
+    Promise::Said {
+        session: session(),
+        text: "hello".to_owned(),
+        is_answered,
+    }
+}
+
+#[test]
+fn what_was_promised_is_there_and_counts_once() {
+    let run_of = |number| Promise::Run {
+        session: session(),
+        run: RunId::new(Ulid(number)),
+    };
+    check_evidence(
+        |evidence| evidence.promises = vec![said(false), said(true), run_of(2)],
+        &[],
+    );
+    check_evidence(
+        |evidence| evidence.promises = vec![run_of(77)],
+        &["promise_broken"],
+    );
+    let other = |is_answered| Promise::Said {
+        session: session(),
+        text: "bye".to_owned(),
+        is_answered,
+    };
+    // What nobody answered may have been lost on its way.
+    check_evidence(
+        |evidence| evidence.promises = vec![other(false), other(true)],
+        &["promise_broken"],
+    );
+    let mut twice = journal();
+    twice.insert(3, twice[2].clone());
+    let mut evidence = evidence_of(&twice);
+    evidence.promises = vec![said(false)];
+    assert_eq!(kinds(&evidence, Expectation::AtRest), ["counted_again"]);
+}
+
+#[test]
+fn what_was_accepted_is_there_and_always_as_the_same() {
+    let accepted = |turn_id: TurnId| {
+        let text = json!({ "type": "accepted", "id": "a", "turn_id": turn_id, "seq": 2, "duplicate": false })
+            .to_string();
+        line(2, Saw::Signal { text })
+    };
+    check_evidence(
+        |evidence| {
+            evidence.records[0]
+                .lines
+                .extend([accepted(turn()), accepted(turn())])
+        },
+        &[],
+    );
+    let other = TurnId::new(Ulid(78));
+    check_evidence(
+        |evidence| evidence.records[0].lines.push(accepted(other)),
+        &["promise_broken"],
+    );
+    check_evidence(
+        |evidence| {
+            evidence.records[0]
+                .lines
+                .extend([accepted(turn()), accepted(other)])
+        },
+        &["promise_broken", "counted_again"],
+    );
+}
+
+#[test]
+fn an_erased_session_has_no_journal_and_its_calls_are_not_held_against_anybody() {
+    let erase = |evidence: &mut Evidence, read: usize| {
+        let mut journal = evidence.journals.remove(&session()).unwrap();
+        journal.truncate(read);
+        let began = evidence.bill.as_ref().unwrap()[0].started_at;
+        let erasure = Erasure {
+            journal,
+            read_at: Timestamp::from_unix_ms(began.unix_ms() + 1),
+            over_at: Timestamp::from_unix_ms(began.unix_ms() + 5),
+        };
+        evidence.erased = [(session(), erasure)].into();
+    };
+    check_evidence(|evidence| erase(evidence, 15), &[]);
+    // The second call is not known to be of the session that was erased, unless it came while that went on.
+    check_evidence(|evidence| erase(evidence, 5), &["billed_not_reserved"]);
+    check_evidence(
+        |evidence| {
+            erase(evidence, 5);
+            let call = &mut evidence.bill.as_mut().unwrap()[1];
+            call.started_at = Timestamp::from_unix_ms(call.started_at.unix_ms() + 3);
+        },
+        &[],
+    );
+}

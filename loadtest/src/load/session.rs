@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use greenroom_protocol::{ClientMessage, Locale, SessionId, TurnDetection};
+use greenroom_protocol::{ClientMessage, Locale, SessionId, Signal, TurnDetection};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
@@ -67,6 +67,8 @@ impl Shared {
 pub(crate) struct Call {
     pub(crate) socket: Socket,
     pub(crate) conversation: Conversation,
+    /// Whether it is over once a frame is rejected: nobody listens then.
+    pub(crate) ends_unheard: bool,
 }
 
 /// Why nobody talks any more.
@@ -74,7 +76,7 @@ pub(crate) struct Call {
 pub(crate) enum Ending {
     /// All was said and heard, or the test was aborted.
     Talked,
-    /// The connection ended.
+    /// The connection ended, or nobody listens any more.
     Lost,
 }
 
@@ -109,7 +111,11 @@ pub(super) async fn talk(shared: Arc<Shared>, number: usize, is_there: mpsc::Sen
     drop(is_there);
     let recordings = Arc::clone(&shared.recordings);
     let conversation = Conversation::new(session, &shared.options, recordings, number);
-    let mut call = Call { socket, conversation };
+    let mut call = Call {
+        socket,
+        conversation,
+        ends_unheard: false,
+    };
     if converse(&shared, &mut call).await == Ending::Talked {
         // The measurement is over; how the goodbye goes is no part of it.
         let _ = call.socket.close().await;
@@ -166,7 +172,11 @@ pub(crate) fn starting(options: &VoiceOptions, record: bool) -> ClientMessage {
 /// Sends each frame at its time, whatever comes back and whenever: frame k leaves k frames after the first. Whoever
 /// cancels it may go on with the same call.
 pub(crate) async fn converse(shared: &Shared, call: &mut Call) -> Ending {
-    let Call { socket, conversation } = call;
+    let Call {
+        socket,
+        conversation,
+        ends_unheard,
+    } = call;
     let frame = shared.options.input.frame;
     let mut stage = shared.stage.clone();
     let mut due = Instant::now();
@@ -197,7 +207,8 @@ pub(crate) async fn converse(shared: &Shared, call: &mut Call) -> Ending {
                 sent
             }
             Step::Came(incoming) => {
-                let is_over = matches!(incoming, Incoming::Closed { .. });
+                let is_over =
+                    matches!(incoming, Incoming::Closed { .. }) || (*ends_unheard && is_rejection(&incoming));
                 conversation.hear(now, incoming);
                 if is_over {
                     return Ending::Lost;
@@ -220,6 +231,11 @@ pub(crate) async fn converse(shared: &Shared, call: &mut Call) -> Ending {
         }
     }
     Ending::Talked
+}
+
+/// Whether a frame without an id was not taken, as every frame of audio is that nobody listens to.
+fn is_rejection(incoming: &Incoming) -> bool {
+    matches!(incoming, Incoming::Signal(signal) if matches!(signal.as_ref(), Signal::Rejected { id: None, .. }))
 }
 
 enum Step {

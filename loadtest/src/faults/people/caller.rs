@@ -102,7 +102,11 @@ impl<'a> Caller<'a> {
             let conversation =
                 Conversation::new(self.session, &self.shared.options, recordings, self.person.number);
             self.person.does("talks");
-            let mut call = Call { socket, conversation };
+            let mut call = Call {
+                socket,
+                conversation,
+                ends_unheard: true,
+            };
             self.talk(&mut call).await?;
             last_seq = call.socket.last_seq().or(last_seq);
             let left = self.leave(call.socket).await;
