@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use greenroom_protocol::limits;
-use greenroom_session::ports::{Blobs, Capabilities, Clock, IdSource, Journal, LanguageModel, Moderator};
+use greenroom_session::JobLimits;
+use greenroom_session::ports::{
+    Blobs, Capabilities, Clock, Erasures, IdSource, Journal, LanguageModel, Moderator,
+};
 
 use crate::PlaybookLibrary;
 
@@ -20,15 +23,21 @@ pub struct ActorsConfig {
     pub ring_bytes_max: usize,
     /// Commands of one session that may wait for their answer; more are refused with `SYS_OVERLOADED`.
     pub commands_waiting_max: usize,
-    /// Sessions in memory at once; more are refused with `SYS_OVERLOADED`. An idle one takes about 9 kB, and what was
-    /// said in it.
+    /// Sessions in memory at once to begin with; more are refused with `SYS_OVERLOADED`. An idle one takes about 9 kB,
+    /// and what was said in it.
     pub sessions_live_max: usize,
     /// Restarts that a session may need within [`Self::restart_window`]; the next panic gives it up.
     pub restarts_max: usize,
     /// The window of [`Self::restarts_max`].
     pub restart_window: Duration,
+    /// How long a job may make no progress, and how often it is tried.
+    pub jobs: JobLimits,
     /// Time between two activations while sessions are recovered, so that recovery leaves room for new work.
     pub recovery_pace: Duration,
+    /// How long a session is kept after something was last told in it; none means for ever.
+    pub sessions_kept: Option<Duration>,
+    /// Time between two removals while it is swept up, so that sweeping leaves room for work.
+    pub sweep_pace: Duration,
     /// Panics to provoke, for tests of the built server.
     #[cfg(debug_assertions)]
     pub faults: Faults,
@@ -44,7 +53,10 @@ impl Default for ActorsConfig {
             sessions_live_max: 50_000,
             restarts_max: 3,
             restart_window: Duration::from_mins(1),
+            jobs: JobLimits::default(),
             recovery_pace: Duration::from_millis(1),
+            sessions_kept: None,
+            sweep_pace: Duration::from_millis(10),
             #[cfg(debug_assertions)]
             faults: Faults::default(),
         }
@@ -72,6 +84,8 @@ pub struct Faults {
 pub struct Ports {
     /// The log of all sessions.
     pub journal: Arc<dyn Journal>,
+    /// The end of sessions.
+    pub erasures: Arc<dyn Erasures>,
     /// Where the playbooks of older sessions are kept.
     pub blobs: Arc<dyn Blobs>,
     /// The language model.

@@ -56,18 +56,22 @@ impl Cursor {
         }
     }
 
-    /// The events that follow, in order and without a gap: at least one, at most 256. Waits until there is one.
+    /// The events that follow, in order and without a gap: at least one, at most 256. Waits until there is one. Once the
+    /// session is erased nothing follows: [`ReadError::Gone`].
     ///
     /// Cancel safe: an event is either returned or read again. After an error the cursor stands where it stood.
     pub async fn next(&mut self) -> Result<Vec<Frame>, ReadError> {
         loop {
             // Marked as seen before the look, so that a commit in between wakes the wait below.
             let committed = *self.committed.borrow_and_update();
+            self.refuse_erased()?;
             if committed > self.position {
                 let frames = match self.listener.entry().read(self.position, PAGE_EVENTS_MAX) {
                     RingRead::Frames(frames) => frames,
                     RingRead::Elsewhere | RingRead::UpToDate => self.read_journal().await?,
                 };
+                // What an erased session has left shows gaps.
+                self.refuse_erased()?;
                 return self.advance(frames);
             }
             // The sender lives in the entry that the listener holds, so this only ends with a change.
@@ -88,6 +92,13 @@ impl Cursor {
     /// Whether there is something to return at once.
     pub fn behind(&self) -> bool {
         self.committed() > self.position
+    }
+
+    fn refuse_erased(&self) -> Result<(), ReadError> {
+        if self.listener.entry().is_erased() {
+            return Err(ReadError::Gone);
+        }
+        Ok(())
     }
 
     async fn read_journal(&self) -> Result<Vec<Frame>, ReadError> {

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use greenroom_protocol::{ErrorBody, ErrorCode, Locale, Mode, Seq, SessionId};
-use greenroom_session::ports::IdSource;
+use greenroom_session::ports::{EraseError, ErasedBy, Erasure, IdSource};
 use greenroom_session::{
     Caller, Command, CommandKind, NewSession, OutsideCall, Receipt, SessionView, UserKey,
 };
@@ -12,13 +12,15 @@ use ractor::ActorRef;
 use serde_json::json;
 use tokio::sync::oneshot;
 
+use crate::activity::SessionActivity;
 use crate::cursor::{Cursor, Listener};
+use crate::erasing;
 use crate::observe::{self, CommandOutcome};
 use crate::registry::{Delivery, Generation, QuestionKind};
 use crate::reply::{Outcome, Refused, ReplyTo, error};
-use crate::restart_limit::unfolded_view;
+use crate::restart_limit::{unfolded_view, unreadable};
 use crate::session::{ActorSnapshot, SessionMessage};
-use crate::sessions::SessionsMessage;
+use crate::sessions::{Activated, NotActivated, SessionsMessage};
 use crate::shared::{Shared, lock};
 
 /// How often a question is handed on to the next generation before it counts as lost.
@@ -148,12 +150,60 @@ impl Directory {
         Ok((Cursor::new(listener, position), view))
     }
 
+    /// Erases a session with everything that is known of it; from then on it is `SESSION_GONE`, for everybody. What it
+    /// has under way is cancelled, and whoever listens to it is sent away. A foreign one is `SESSION_NOT_FOUND`.
+    ///
+    /// It is carried out even if the returned future is dropped.
+    pub async fn delete(&self, session: SessionId, caller: &Caller) -> Result<(), Refused> {
+        self.accepts_commands()?;
+        // Not the session itself: it may be one that cannot be folded any more.
+        let listed = self.shared.ports.journal.listed(&self.shared.tenant, session).await;
+        let row = listed.map_err(|error| unreadable(session, &error))?;
+        if !row.is_some_and(|row| caller.may_access(row.summary.user.as_ref())) {
+            return Err(Refused::code(ErrorCode::SessionNotFound));
+        }
+        let erasure = Erasure {
+            tenant: self.shared.tenant.clone(),
+            session_id: session,
+            by: match caller {
+                Caller::Client(_) => ErasedBy::Client,
+                Caller::Operator => ErasedBy::Operator,
+            },
+            at: self.shared.ports.clock.now(),
+            only_if_idle_since: None,
+        };
+        let (shared, sessions) = (self.shared.clone(), self.sessions.clone());
+        // The server waits for it before it stops; what is cut off all the same is taken up again at the next start.
+        let busy = self.shared.mark_busy();
+        let erasing = tokio::spawn(async move {
+            let _busy = busy;
+            erasing::erase(&shared, &sessions, erasure).await
+        });
+        match erasing.await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(EraseError::NotFound | EraseError::InUse)) => {
+                Err(Refused::code(ErrorCode::SessionNotFound))
+            }
+            Ok(Err(EraseError::Gone)) => Err(Refused::code(ErrorCode::SessionGone)),
+            Ok(Err(EraseError::Unavailable(reason))) => {
+                tracing::warn!(session_id = %session, reason, "session not erased");
+                Err(Refused::code(ErrorCode::DbUnavailable))
+            }
+            Err(_panicked) => Err(Refused::Lost),
+        }
+    }
+
     /// Shows a session's actor, for an operator. Does not wait for the journal.
     pub async fn inspect(&self, session: SessionId) -> Result<ActorSnapshot, Refused> {
         self.ask(session, QuestionKind::Read, |reply| SessionMessage::Inspect {
             reply,
         })
         .await
+    }
+
+    /// The supervisor of all sessions.
+    pub(crate) fn supervisor(&self) -> &ActorRef<SessionsMessage> {
+        &self.sessions
     }
 
     /// What all actors of this server share.
@@ -164,6 +214,16 @@ impl Directory {
     /// Sessions in memory.
     pub fn live(&self) -> usize {
         self.shared.live.load(Ordering::Relaxed)
+    }
+
+    /// Changes how many sessions may be in memory at once. Those that are there stay.
+    pub fn set_live_max(&self, sessions_max: usize) {
+        self.shared.live_max.store(sessions_max, Ordering::Relaxed);
+    }
+
+    /// What each session in memory does now.
+    pub fn activity(&self) -> Vec<SessionActivity> {
+        self.shared.registry.entries().iter().map(SessionActivity::of).collect()
     }
 
     async fn look(&self, session: SessionId, caller: &Caller) -> Result<SessionView, Refused> {
@@ -243,24 +303,29 @@ impl Directory {
         Err(Refused::Lost)
     }
 
-    async fn activate(&self, session: SessionId, dead: Option<Generation>) -> Result<(), Refused> {
+    /// Makes sure that a generation of this session can be asked.
+    pub(crate) async fn activate(
+        &self,
+        session: SessionId,
+        dead: Option<Generation>,
+    ) -> Result<(), NotActivated> {
         self.supervise(|reply| SessionsMessage::Activate { session, dead, reply })
             .await
     }
 
     async fn supervise(
         &self,
-        message: impl FnOnce(oneshot::Sender<Result<(), Refused>>) -> SessionsMessage,
-    ) -> Result<(), Refused> {
+        message: impl FnOnce(Activated) -> SessionsMessage,
+    ) -> Result<(), NotActivated> {
         let (sender, receiver) = oneshot::channel();
-        let sent = self.sessions.send_message(message(sender));
-        match (sent, receiver.await) {
-            (Ok(()), Ok(answer)) => answer,
-            // The generation crashed before it knew; what becomes of the session is found out by asking again.
-            (Ok(()), Err(_)) => Ok(()),
+        // The error holds the message, and with it the sender whose end is waited for below.
+        if self.sessions.send_message(message(sender)).is_err() {
             // The supervisor only ends with the server.
-            (Err(_), _) => Err(Refused::code(ErrorCode::SysDraining)),
+            return Err(NotActivated::Refused(Refused::code(ErrorCode::SysDraining)));
         }
+        // Without an answer the generation crashed before it knew; what becomes of the session is found out by asking
+        // again.
+        receiver.await.unwrap_or(Ok(()))
     }
 }
 
@@ -287,9 +352,11 @@ fn effect_of(kind: &CommandKind) -> Effect {
         | CommandKind::ReserveCall { .. }
         | CommandKind::Generate { .. }
         | CommandKind::RetryRun { .. } => Effect::Begins,
-        CommandKind::SetSlots { .. } | CommandKind::CancelRun { .. } | CommandKind::CancelResponse => {
-            Effect::Changes
-        }
+        CommandKind::SetSlots { .. }
+        | CommandKind::CancelRun { .. }
+        | CommandKind::CancelResponse
+        | CommandKind::Restart { .. }
+        | CommandKind::Stop { .. } => Effect::Changes,
         // Said before the server began to drain; the turn of it is taken up again at the next start.
         CommandKind::UserMessage { spoken: Some(_), .. }
         | CommandKind::SettleCall { .. }

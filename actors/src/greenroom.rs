@@ -10,7 +10,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::sessions::{Sessions, SessionsMessage};
 use crate::shared::{Shared, lock};
-use crate::{ActorsConfig, Directory, Ports, recovery};
+use crate::{ActorsConfig, Directory, Ports, recovery, sweeping};
 
 /// How long the actors may take to stop, once they have nothing under way or may not wait for it.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
@@ -26,6 +26,7 @@ pub struct Greenroom {
     sessions: ActorRef<SessionsMessage>,
     directory: Directory,
     recovery: Mutex<Option<AbortOnDropHandle<()>>>,
+    sweeping: Mutex<Option<AbortOnDropHandle<()>>>,
 }
 
 impl Greenroom {
@@ -39,6 +40,7 @@ impl Greenroom {
             sessions,
             directory,
             recovery: Mutex::default(),
+            sweeping: Mutex::default(),
         })
     }
 
@@ -54,6 +56,13 @@ impl Greenroom {
         *lock(&self.recovery) = Some(AbortOnDropHandle::new(tokio::spawn(recovering)));
     }
 
+    /// Removes what erased sessions left, sessions that were kept long enough, and blobs that nothing names: now, and
+    /// from then on. Returns at once.
+    pub fn sweep(&self) {
+        let sweeping = sweeping::run(self.shared.clone(), self.directory.clone());
+        *lock(&self.sweeping) = Some(AbortOnDropHandle::new(tokio::spawn(sweeping)));
+    }
+
     /// Takes no more commands from now on, but those that tell what came of a call that was reserved, and what live voice
     /// needs for who is connected already; what is under way goes on.
     pub fn drain(&self) {
@@ -65,6 +74,7 @@ impl Greenroom {
     pub async fn quiet(&self, deadline: Duration) -> bool {
         self.drain();
         lock(&self.recovery).take();
+        lock(&self.sweeping).take();
         timeout(deadline, self.shared.quiet()).await.is_ok()
     }
 

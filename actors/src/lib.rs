@@ -4,12 +4,15 @@
 //! Everything outside is reached through the traits in [`greenroom_session::ports`]: no vendor and no database
 //! has a name here.
 
+mod activity;
 mod agent;
 mod config;
 mod cursor;
 mod directory;
+mod erasing;
 mod greenroom;
 mod observe;
+mod operating;
 pub mod outside;
 mod playbooks;
 #[cfg(debug_assertions)]
@@ -22,15 +25,18 @@ mod ring;
 mod session;
 mod sessions;
 mod shared;
+mod sweeping;
 pub mod voice;
 
 #[cfg(debug_assertions)]
 pub use config::Faults;
+pub use activity::SessionActivity;
 pub use config::{ActorsConfig, Ports};
 pub use cursor::Cursor;
 pub use directory::{CreateSession, Directory};
 pub use greenroom::{Greenroom, StartError};
-pub use playbooks::{PlaybookLibrary, PlaybookUnavailable, blob_name};
+pub use operating::Restart;
+pub use playbooks::{PlaybookLibrary, PlaybookUnavailable};
 #[cfg(debug_assertions)]
 pub use provoke::SessionFault;
 pub use reply::Refused;

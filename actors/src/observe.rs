@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use greenroom_protocol::{CallPurpose, Event, Segment, StageId, Timestamp, TurnOutcome};
+use greenroom_session::ports::ErasedBy;
 use greenroom_session::{CommandKind, Fact};
 use metrics::{counter, gauge, histogram};
 
@@ -23,6 +24,8 @@ pub(crate) fn command(kind: &CommandKind, outcome: CommandOutcome) {
         CommandKind::Generate { .. } => "generate",
         CommandKind::CancelRun { .. } => "cancel_run",
         CommandKind::RetryRun { .. } => "retry_run",
+        CommandKind::Restart { .. } => "restart",
+        CommandKind::Stop { .. } => "stop",
         CommandKind::CancelResponse => "cancel_response",
         CommandKind::ReplyHeard { .. } => "reply_heard",
         CommandKind::ReplyVoiced { .. } => "reply_voiced",
@@ -48,6 +51,19 @@ pub(crate) fn activated(took: Duration) {
 
 pub(crate) fn passivated() {
     counter!("greenroom_session_passivations_total").increment(1);
+}
+
+pub(crate) fn erased(by: ErasedBy) {
+    let by = match by {
+        ErasedBy::Client => "client",
+        ErasedBy::Operator => "operator",
+        ErasedBy::Retention => "retention",
+    };
+    counter!("greenroom_sessions_erased_total", "by" => by).increment(1);
+}
+
+pub(crate) fn blob_swept() {
+    counter!("greenroom_blobs_swept_total").increment(1);
 }
 
 pub(crate) fn restarted() {

@@ -3,14 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
+use greenroom_session::blob_names::playbook_blob;
 use greenroom_session::playbook::{Bundle, Playbook};
 use greenroom_session::ports::{BlobError, Blobs};
 use tokio::sync::Mutex;
-
-/// The blob that keeps the bundle of a playbook. The server stores it before the first session is pinned to it.
-pub fn blob_name(hash: &str) -> String {
-    format!("playbooks/{hash}.json")
-}
 
 /// Why the playbook that a session is pinned to cannot be had.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -57,6 +53,13 @@ impl PlaybookLibrary {
         self.by_name(&self.default_name)
     }
 
+    /// Whether new sessions may be pinned to the playbook of this content hash.
+    pub(crate) fn offers(&self, hash: &str) -> bool {
+        self.loaded
+            .iter()
+            .any(|playbook| playbook.reference.hash == hash)
+    }
+
     /// The playbook of an existing session, by its content hash.
     pub async fn pinned(&self, hash: &str) -> Result<Arc<Playbook>, PlaybookUnavailable> {
         if let Some(playbook) = self
@@ -79,7 +82,7 @@ impl PlaybookLibrary {
     async fn read(&self, hash: &str) -> Result<Playbook, PlaybookUnavailable> {
         let bytes = self
             .blobs
-            .get(&blob_name(hash))
+            .get(&playbook_blob(hash))
             .await
             .map_err(|error| match error {
                 BlobError::Unavailable(reason) => PlaybookUnavailable::Unreachable(reason),

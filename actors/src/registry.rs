@@ -3,7 +3,7 @@
 //! Ring and committed number belong to the registry, so they survive the generations of an actor. Only the
 //! supervisor installs a generation; a session removes its own when it leaves.
 
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use dashmap::DashMap;
@@ -48,6 +48,11 @@ impl Registry {
         self.entries.get(&session).map(|entry| entry.clone())
     }
 
+    /// Every entry.
+    pub(crate) fn entries(&self) -> Vec<Arc<Entry>> {
+        self.entries.iter().map(|entry| entry.clone()).collect()
+    }
+
     /// The entry of a session, made if need be; it is not forgotten before [`Self::unpin`].
     fn pin(&self, session: SessionId) -> Arc<Entry> {
         let entry = self
@@ -80,6 +85,9 @@ pub(crate) struct Entry {
     pins: AtomicUsize,
     restarts: AtomicU32,
     drops: AtomicU32,
+    erased: AtomicBool,
+    /// An operator restarts or stops the session just now.
+    operated: AtomicBool,
     /// Made for the first connection that speaks: most sessions are typed.
     floor: OnceLock<Floor>,
 }
@@ -147,6 +155,8 @@ impl Entry {
             pins: AtomicUsize::new(0),
             restarts: AtomicU32::new(0),
             drops: AtomicU32::new(0),
+            erased: AtomicBool::new(false),
+            operated: AtomicBool::new(false),
             floor: OnceLock::new(),
         }
     }
@@ -241,6 +251,37 @@ impl Entry {
             *committed = head.max(*committed);
             newer
         });
+    }
+
+    /// The last event that is committed, as far as it was shown here.
+    pub(crate) fn committed(&self) -> Seq {
+        *self.committed.borrow()
+    }
+
+    /// The session was erased: its generation ends, and whoever waits for its events looks up.
+    pub(crate) fn erase(&self) {
+        self.erased.store(true, Ordering::Release);
+        self.committed.send_modify(|_| {});
+        if let Some(current) = lock(&self.current).as_ref() {
+            // Refused only by an actor that is stopping already.
+            let _stopping = current.actor.send_message(SessionMessage::Erased);
+        }
+        self.release_events();
+    }
+
+    /// Takes the right to restart or stop the session, if nobody else has it.
+    pub(crate) fn begin_operation(&self) -> bool {
+        !self.operated.swap(true, Ordering::AcqRel)
+    }
+
+    /// Gives it back.
+    pub(crate) fn end_operation(&self) {
+        self.operated.store(false, Ordering::Release);
+    }
+
+    /// Whether the session was erased.
+    pub(crate) fn is_erased(&self) -> bool {
+        self.erased.load(Ordering::Acquire)
     }
 
     pub(crate) fn subscribe(&self) -> watch::Receiver<Seq> {

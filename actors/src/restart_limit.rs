@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use greenroom_protocol::{
-    BriefSlots, ErrorBody, ErrorCode, ErrorEvent, Event, Frame, Gate, Locale, Seq, SessionId, StageChanged,
+    BriefSlots, ErrorBody, ErrorCode, ErrorEvent, Event, Frame, Gate, Locale, Seq, SessionId, SessionRestarted,
+    StageChanged,
 };
 use greenroom_session::ports::{
     Append, AppendOutcome, Entry as JournalEntry, OpenMode, ReadError, SessionRow, SessionSummary,
@@ -14,6 +15,7 @@ use tokio::time::Instant;
 
 use crate::registry::Entry;
 use crate::reply::Refused;
+use crate::session::LoadFailure;
 use crate::shared::Shared;
 
 /// The state on the wire of a session that was given up, whatever its playbook calls its own failures: the
@@ -104,6 +106,67 @@ pub(crate) async fn give_up(shared: &Shared, entry: &Entry) -> Result<(), NotGiv
     }
 }
 
+/// Writes into the log of a session that was given up that an operator restarts it, under a new epoch and without
+/// folding, and shows it to whoever listens. It is due from then on, so that it lives again whatever becomes of this
+/// server.
+pub(crate) async fn take_up(shared: &Shared, entry: &Entry, reason: String) -> Result<Seq, Refused> {
+    let (journal, session) = (&shared.ports.journal, entry.session);
+    let opened = journal
+        .open(&shared.tenant, session, OpenMode::Existing)
+        .await
+        .map_err(|error| Refused::code(LoadFailure::from(error).code()))?;
+    let last = journal
+        .read(&shared.tenant, session, Seq(opened.head.0 - 1), 1)
+        .await
+        .map_err(|error| unreadable(session, &error))?;
+    if !last.first().is_some_and(|last| was_given_up(&last.fact)) {
+        // Somebody else has restarted it meanwhile.
+        return Err(Refused::code(ErrorCode::SessionRestarting));
+    }
+    let listed = journal.listed(&shared.tenant, session).await;
+    let Some(row) = listed.map_err(|error| unreadable(session, &error))? else {
+        return Err(Refused::code(ErrorCode::SessionNotFound));
+    };
+    let at = shared.ports.clock.now();
+    let fact = Fact {
+        at,
+        event: Event::SessionRestarted(SessionRestarted {
+            from_stage: None,
+            run_id: None,
+        }),
+        private: Private {
+            reason: Some(reason),
+            ..Private::none()
+        },
+    };
+    let seq = opened.head.next();
+    let restarted = crate::session::journal_entry(session, seq, fact);
+    let frames = vec![restarted.frame.clone()];
+    let append = Append {
+        tenant: shared.tenant.clone(),
+        session_id: session,
+        epoch: opened.epoch,
+        entries: vec![restarted],
+        summary: SessionSummary {
+            wake_at: Some(at),
+            ..row.summary
+        },
+    };
+    match journal.append(append).await {
+        AppendOutcome::Committed { .. } => {
+            entry.publish_head(opened.head);
+            entry.publish(frames);
+            Ok(seq)
+        }
+        AppendOutcome::Fenced => Err(Refused::code(ErrorCode::SessionRestarting)),
+        AppendOutcome::Failed(reason) => {
+            tracing::warn!(session_id = %session, reason, "session that was given up not restarted");
+            Err(Refused::code(ErrorCode::DbUnavailable))
+        }
+        AppendOutcome::Unknown => Err(Refused::Lost),
+    }
+}
+
 fn last_facts(shared: &Shared, session: SessionId, head: Seq, locale: Locale) -> Vec<JournalEntry> {
     let changed = StageChanged {
         state: FAILED.to_owned(),
@@ -190,10 +253,11 @@ pub(crate) async fn unfolded_view(
     })
 }
 
-fn unreadable(session: SessionId, error: &ReadError) -> Refused {
+pub(crate) fn unreadable(session: SessionId, error: &ReadError) -> Refused {
     tracing::warn!(session_id = %session, %error, "session not read");
     Refused::code(match error {
         ReadError::Unavailable(_) => ErrorCode::DbUnavailable,
+        ReadError::Gone => ErrorCode::SessionGone,
         ReadError::Damaged(_) => ErrorCode::SysInternal,
     })
 }

@@ -2,24 +2,25 @@
 //!
 //! It is the only one that installs a generation in the registry, so there is never a race for a session.
 
+mod given_up;
+
 use std::collections::HashMap;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use futures_util::FutureExt;
-use greenroom_protocol::{ErrorCode, SessionId};
+use greenroom_protocol::{ErrorCode, Seq, SessionId};
 use greenroom_session::{NewSession, playbook::Playbook};
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 use tokio_util::task::AbortOnDropHandle;
 
+use self::given_up::{GivingUp, TakingUp};
 use crate::observe;
 use crate::registry::{Generation, Pinned};
 use crate::reply::Refused;
-use crate::restart_limit::{NotGivenUp, RestartWindow, give_up};
+use crate::restart_limit::{NotGivenUp, RestartWindow};
 use crate::session::{Ending, LoadFailure, Origin, Session, SessionActor, SessionArguments};
 use crate::shared::Shared;
 
@@ -31,7 +32,25 @@ const RETRIES_AT_ONCE_MAX: usize = 64;
 const RETRY_PAUSE_MAX: Duration = Duration::from_secs(30);
 
 /// Where it is said whether a session can be asked now. Dropped by a generation that crashed before it knew.
-pub(crate) type Activated = oneshot::Sender<Result<(), Refused>>;
+pub(crate) type Activated = oneshot::Sender<Result<(), NotActivated>>;
+
+/// Why a session cannot be asked.
+#[derive(Debug)]
+pub(crate) enum NotActivated {
+    /// For a reason that anybody may know.
+    Refused(Refused),
+    /// Its log cannot be understood; what is wrong with it is for an operator.
+    Damaged(String),
+}
+
+impl From<NotActivated> for Refused {
+    fn from(error: NotActivated) -> Self {
+        match error {
+            NotActivated::Refused(refused) => refused,
+            NotActivated::Damaged(_) => Self::code(ErrorCode::SysInternal),
+        }
+    }
+}
 
 /// What the supervisor is told.
 pub(crate) enum SessionsMessage {
@@ -52,6 +71,29 @@ pub(crate) enum SessionsMessage {
         playbook: Arc<Playbook>,
         /// Where to answer.
         reply: Activated,
+    },
+    /// A session was erased: whoever uses it is sent away.
+    Erased {
+        /// Which.
+        session: SessionId,
+        /// Where to say that it was done.
+        reply: oneshot::Sender<()>,
+    },
+    /// Take up a session that was given up: an operator restarts it.
+    TakeUp {
+        /// Which.
+        session: SessionId,
+        /// Why, for its log.
+        reason: String,
+        /// Where to say which event tells of it.
+        reply: oneshot::Sender<Result<Seq, Refused>>,
+    },
+    /// The log of a session that was given up says that it is restarted, or could not be made to.
+    TakenUp {
+        /// Which.
+        session: SessionId,
+        /// The event that says so.
+        result: Result<Seq, Refused>,
     },
     /// A session that crashed too often was marked as failed, or could not be for now.
     GaveUp {
@@ -75,6 +117,7 @@ pub(crate) struct Supervisor {
     /// Sessions that the journal dropped and that wait to be activated anew.
     parked: HashMap<SessionId, Parked>,
     giving_up: HashMap<SessionId, GivingUp>,
+    taking_up: HashMap<SessionId, TakingUp>,
     retry: Option<AbortOnDropHandle<()>>,
 }
 
@@ -95,12 +138,6 @@ struct Parked {
     _pinned: Pinned,
 }
 
-/// A session that crashed too often and is not marked as failed yet.
-struct GivingUp {
-    pinned: Pinned,
-    task: Option<AbortOnDropHandle<()>>,
-}
-
 impl Actor for Sessions {
     type Msg = SessionsMessage;
     type State = Supervisor;
@@ -118,6 +155,7 @@ impl Actor for Sessions {
             windows: HashMap::new(),
             parked: HashMap::new(),
             giving_up: HashMap::new(),
+            taking_up: HashMap::new(),
             retry: None,
         })
     }
@@ -138,7 +176,20 @@ impl Actor for Sessions {
                     .start(&myself, session, Origin::New(new, playbook), Some(reply))
                     .await;
             }
+            SessionsMessage::Erased { session, reply } => {
+                supervisor.erased(session);
+                // Who asked may have gone.
+                let _gone = reply.send(());
+            }
             SessionsMessage::GaveUp { session, result } => supervisor.gave_up(session, result),
+            SessionsMessage::TakeUp {
+                session,
+                reason,
+                reply,
+            } => supervisor.take_up(&myself, session, reason, reply),
+            SessionsMessage::TakenUp { session, result } => {
+                supervisor.taken_up(&myself, session, result).await;
+            }
             SessionsMessage::Retry => supervisor.retry(&myself).await,
         }
         supervisor.plan_retry(&myself);
@@ -211,7 +262,8 @@ impl Supervisor {
     ) -> bool {
         if let Some(code) = self.refusal(session) {
             // Who asked may have gone.
-            let _gone = activated.map(|activated| activated.send(Err(Refused::code(code))));
+            let refused = NotActivated::Refused(Refused::code(code));
+            let _gone = activated.map(|activated| activated.send(Err(refused)));
             return false;
         }
         self.generations += 1;
@@ -250,11 +302,13 @@ impl Supervisor {
     fn refusal(&self, session: SessionId) -> Option<ErrorCode> {
         if self.giving_up.contains_key(&session) {
             Some(ErrorCode::SessionRestartLimit)
+        } else if self.taking_up.contains_key(&session) {
+            Some(ErrorCode::SessionRestarting)
         } else if !self.shared.ports.journal.writable() {
             Some(ErrorCode::DbUnavailable)
         } else if self.shared.draining.load(Ordering::Relaxed) {
             Some(ErrorCode::SysDraining)
-        } else if self.children.len() >= self.shared.config.sessions_live_max {
+        } else if self.children.len() >= self.shared.live_max.load(Ordering::Relaxed) {
             Some(ErrorCode::SysOverloaded)
         } else {
             None
@@ -272,13 +326,22 @@ impl Supervisor {
             ) => {
                 self.park(&child);
             }
+            // What it had under way goes on in the next generation, whether anybody asks for it or not.
+            Some(Ending::Rebuilt) => {
+                let is_taken_over = child.pinned.entry.generation().is_some();
+                if !is_taken_over && !self.start(myself, child.session, Origin::Existing, None).await {
+                    self.park(&child);
+                }
+            }
             Some(Ending::NotLoaded(failure @ (LoadFailure::Damaged(_) | LoadFailure::RestartLimit))) => {
                 tracing::error!(session_id = %child.session, error = %failure, "session not activated");
             }
             Some(
                 // Who took the session over goes on with it. If nobody does, recovery finds it.
                 Ending::Fenced
+                | Ending::Erased
                 | Ending::Passivated
+                | Ending::Stopped
                 | Ending::NotLoaded(LoadFailure::NotFound | LoadFailure::Gone | LoadFailure::Panicked),
             )
             | None => {}
@@ -320,6 +383,17 @@ impl Supervisor {
         self.answer_waiting(myself, child).await;
     }
 
+    /// Nobody can open the session any more: what was about to be done for it is not done.
+    fn erased(&mut self, session: SessionId) {
+        self.parked.remove(&session);
+        self.giving_up.remove(&session);
+        self.taking_up.remove(&session);
+        self.windows.remove(&session);
+        if let Some(entry) = self.shared.registry.get(session) {
+            entry.erase();
+        }
+    }
+
     fn forget(&mut self, actor: ActorId) -> Option<Child> {
         let child = self.children.remove(&actor)?;
         child.pinned.entry.leave(child.generation);
@@ -350,36 +424,6 @@ impl Supervisor {
                 _pinned: pinned,
             },
         );
-    }
-
-    fn spawn_give_up(&self, myself: &ActorRef<SessionsMessage>, pinned: &Pinned) -> AbortOnDropHandle<()> {
-        let (shared, entry, myself) = (self.shared.clone(), pinned.entry.clone(), myself.clone());
-        AbortOnDropHandle::new(tokio::spawn(async move {
-            // A panic here must not leave the session refused for ever and not marked.
-            let marking = AssertUnwindSafe(give_up(&shared, &entry)).catch_unwind();
-            let result = marking.await.unwrap_or_else(|_| Err(NotGivenUp::panicked()));
-            // A supervisor that is gone has aborted this task.
-            let _gone = myself.send_message(SessionsMessage::GaveUp {
-                session: entry.session,
-                result,
-            });
-        }))
-    }
-
-    fn gave_up(&mut self, session: SessionId, result: Result<(), NotGivenUp>) {
-        match result {
-            Ok(()) => {
-                // From now on its log says so.
-                self.giving_up.remove(&session);
-                self.windows.remove(&session);
-            }
-            Err(error) => {
-                tracing::warn!(session_id = %session, %error, "session not marked as failed yet");
-                if let Some(giving_up) = self.giving_up.get_mut(&session) {
-                    giving_up.task = None;
-                }
-            }
-        }
     }
 
     /// Activates what waits for the journal, if it can be written.

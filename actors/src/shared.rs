@@ -17,6 +17,8 @@ pub(crate) struct Shared {
     pub(crate) registry: Registry,
     /// Session actors alive.
     pub(crate) live: AtomicUsize,
+    /// Session actors at once.
+    pub(crate) live_max: AtomicUsize,
     /// Whether new commands are refused, because the server is about to stop.
     pub(crate) draining: AtomicBool,
     busy: Arc<watch::Sender<usize>>,
@@ -26,6 +28,7 @@ impl Shared {
     pub(crate) fn new(config: ActorsConfig, ports: Ports) -> Self {
         let registry = Registry::new(&config);
         Self {
+            live_max: AtomicUsize::new(config.sessions_live_max),
             config,
             ports,
             tenant: TenantId::default(),

@@ -3,6 +3,7 @@
 mod calls;
 mod conversation;
 mod jobs;
+mod operator;
 
 use std::sync::Arc;
 
@@ -86,9 +87,9 @@ impl State {
             Event::AssetReady(asset) => self.asset_ready(asset),
             Event::StageDelta(delta) => self.stage_delta(delta, &fact.private),
             Event::JobUpdated(updated) => self.job_updated(updated, &fact.private, at),
+            Event::SessionRestarted(_) => self.forgive_interruptions(),
             // These tell clients something and change nothing that is decided by.
             Event::SessionStarted(_)
-            | Event::SessionRestarted(_)
             | Event::SessionStopped(_)
             | Event::BudgetWarning(_) => {}
         }

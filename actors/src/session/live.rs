@@ -17,6 +17,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::alarm::Alarm;
 use super::children::Children;
+use super::closing::Closing;
 use super::load::{Beginning, Loaded};
 use super::responses::Responses;
 use super::snapshots::Snapshots;
@@ -51,6 +52,8 @@ pub(super) struct Live {
     active_at: Instant,
     latencies: Latencies,
     busy: Option<BusyMark>,
+    /// This generation is about to end.
+    closing: Option<Closing>,
     /// The next agent is to panic.
     #[cfg(debug_assertions)]
     agent_fault: bool,
@@ -88,6 +91,7 @@ impl Live {
                 let mut context = Context {
                     playbook: &playbook,
                     capabilities,
+                    jobs: shared.config.jobs,
                     now,
                     ids: ids.as_mut(),
                 };
@@ -113,6 +117,7 @@ impl Live {
             active_at: Instant::now(),
             latencies: Latencies::default(),
             busy: None,
+            closing: None,
             #[cfg(debug_assertions)]
             agent_fault: false,
             #[cfg(debug_assertions)]
@@ -131,6 +136,11 @@ impl Live {
 
     /// Takes a message. Some: this generation is over.
     pub(super) fn receive(&mut self, message: SessionMessage) -> Option<Ending> {
+        let ends_it = matches!(message, SessionMessage::Appended(_) | SessionMessage::Erased);
+        if let Some(closing) = self.closing.as_mut().filter(|_| !ends_it) {
+            closing.hold(message);
+            return None;
+        }
         match message {
             SessionMessage::Command { command, reply } => self.command(command, reply),
             SessionMessage::View { caller, reply } => self.view(&caller, reply),
@@ -148,6 +158,7 @@ impl Live {
                 }
             }
             SessionMessage::Alarm => return self.alarm_rang(),
+            SessionMessage::Erased => return Some(Ending::Erased),
             #[cfg(debug_assertions)]
             SessionMessage::Provoke { fault, reply } => self.strike(fault, reply),
             // A session is loaded once.
@@ -175,6 +186,10 @@ impl Live {
     /// Brings what is under way into line with the state: kills, starts, appends, sets the alarm.
     pub(super) async fn settle(&mut self, myself: &ActorRef<SessionMessage>) {
         let due = due(&self.state);
+        if self.closing.is_some() {
+            self.children = Children::default();
+            return self.append(myself, &due);
+        }
         self.children.keep_due(&due.calls);
         if due.calls.iter().any(|call| self.may_start(call)) {
             // On the heap, and only when needed: within the handler's own future it would cost every idle session
@@ -195,7 +210,11 @@ impl Live {
     /// Answers everybody who still waits. Dropping the rest kills the agents and gives the append up.
     pub(super) fn end(self, ending: &Ending) {
         if let Some(reason) = match ending {
-            Ending::Passivated | Ending::NotLoaded(_) => None,
+            Ending::Passivated
+            | Ending::Stopped
+            | Ending::Rebuilt
+            | Ending::NotLoaded(_)
+            | Ending::Erased => None,
             Ending::Fenced => Some("fenced"),
             Ending::JournalFailed => Some("failed"),
             Ending::JournalUnknown => Some("unknown"),
@@ -203,7 +222,15 @@ impl Live {
             tracing::warn!(session_id = %self.state.id, reason, "session dropped by the journal");
             observe::dropped(reason);
         }
+        if *ending == Ending::Erased {
+            for (call_id, response_id) in self.state.responses() {
+                self.shared.ports.model.abandon(call_id, response_id);
+            }
+        }
         self.waiters.end(ending, self.state.locale);
+        if let Some(closing) = self.closing {
+            closing.end(ending, self.state.locale);
+        }
     }
 
     fn command(&mut self, command: Command, reply: ReplyTo<Receipt>) {
@@ -237,10 +264,12 @@ impl Live {
         let mut context = Context {
             playbook: &self.playbook,
             capabilities: self.shared.ports.capabilities.clone(),
+            jobs: self.shared.config.jobs,
             now: self.shared.ports.clock.now(),
             ids: self.ids.as_mut(),
         };
         let decision = decide(&mut self.state, &mut context, input);
+        self.closing = Closing::after(&decision.facts, self.state.head);
         self.record(decision.facts);
         decision.answer
     }
@@ -301,7 +330,7 @@ impl Live {
                 self.responses.commit(last, self.shared.ports.model.as_ref());
                 self.snapshots
                     .committed(&self.shared, self.epoch, &self.state, last);
-                None
+                self.closing.as_ref().and_then(|closing| closing.ending(last))
             }
             AppendOutcome::Committed { head } => {
                 tracing::error!(session_id = %self.state.id, %head, %last, "the journal committed something else");

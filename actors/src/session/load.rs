@@ -12,7 +12,9 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{SessionMessage, snapshots};
 use crate::PlaybookUnavailable;
+use crate::reply::Refused;
 use crate::restart_limit::was_given_up;
+use crate::sessions::NotActivated;
 use crate::shared::Shared;
 
 /// Facts that are read at once while a log is folded.
@@ -79,6 +81,20 @@ impl LoadFailure {
     }
 }
 
+impl From<LoadFailure> for NotActivated {
+    fn from(failure: LoadFailure) -> Self {
+        let code = failure.code();
+        match failure {
+            LoadFailure::Damaged(reason) => Self::Damaged(reason),
+            LoadFailure::NotFound
+            | LoadFailure::Gone
+            | LoadFailure::RestartLimit
+            | LoadFailure::Unavailable(_)
+            | LoadFailure::Panicked => Self::Refused(Refused::code(code)),
+        }
+    }
+}
+
 impl From<OpenError> for LoadFailure {
     fn from(error: OpenError) -> Self {
         match error {
@@ -94,6 +110,7 @@ impl From<ReadError> for LoadFailure {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::Unavailable(reason) => Self::Unavailable(reason),
+            ReadError::Gone => Self::Gone,
             ReadError::Damaged(reason) => Self::Damaged(reason),
         }
     }
@@ -103,7 +120,7 @@ impl From<PlaybookUnavailable> for LoadFailure {
     fn from(error: PlaybookUnavailable) -> Self {
         match error {
             PlaybookUnavailable::Unreachable(reason) => Self::Unavailable(reason),
-            PlaybookUnavailable::Damaged(reason) => Self::Damaged(reason),
+            PlaybookUnavailable::Damaged(reason) => Self::Damaged(format!("its playbook: {reason}")),
         }
     }
 }

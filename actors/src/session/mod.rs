@@ -2,6 +2,7 @@
 
 mod alarm;
 mod children;
+mod closing;
 mod live;
 mod load;
 mod responses;
@@ -27,7 +28,7 @@ use self::load::Loaded;
 use crate::agent::REPORTED;
 use crate::observe;
 use crate::registry::{Entry, Generation, QuestionKind};
-use crate::reply::{Outcome, Refused, ReplyTo, error};
+use crate::reply::{Outcome, ReplyTo, error};
 use crate::sessions::Activated;
 use crate::shared::{BusyMark, Shared};
 
@@ -67,6 +68,8 @@ pub(crate) enum SessionMessage {
     },
     /// The time for which the alarm was set has come.
     Alarm,
+    /// The session is no more.
+    Erased,
     /// Panic, or make the agents panic.
     #[cfg(debug_assertions)]
     Provoke {
@@ -92,8 +95,14 @@ pub(crate) struct SessionArguments {
 pub(crate) enum Ending {
     /// Nobody needed it.
     Passivated,
+    /// An operator stopped it.
+    Stopped,
+    /// An operator had it built anew from its log.
+    Rebuilt,
     /// It never lived.
     NotLoaded(LoadFailure),
+    /// The session was erased.
+    Erased,
     /// Another writer took the session over.
     Fenced,
     /// The journal did not take its facts.
@@ -107,8 +116,9 @@ impl Ending {
     fn answer<T>(&self, kind: QuestionKind, taken: bool, locale: Locale) -> Outcome<T> {
         let rejected = |code| Outcome::Rejected(Box::new(error(code, locale)));
         match self {
-            Self::Passivated => Outcome::NotTaken,
+            Self::Passivated | Self::Stopped | Self::Rebuilt => Outcome::NotTaken,
             Self::NotLoaded(failure) => rejected(failure.code()),
+            Self::Erased => rejected(ErrorCode::SessionGone),
             Self::JournalFailed => rejected(ErrorCode::DbUnavailable),
             Self::Fenced | Self::JournalUnknown => match kind {
                 QuestionKind::Command if taken => Outcome::Lost,
@@ -238,6 +248,7 @@ impl Session {
                 }
                 #[cfg(debug_assertions)]
                 SessionMessage::Provoke { .. } => waiting.push(message),
+                SessionMessage::Erased => self.leave(myself, Ending::NotLoaded(LoadFailure::Gone)),
                 // Nothing of this generation is under way before it lives.
                 SessionMessage::Appended(_) | SessionMessage::Agent { .. } | SessionMessage::Alarm => {}
             },
@@ -306,7 +317,7 @@ impl Session {
             } => {
                 if let (Some(activated), Ending::NotLoaded(failure)) = (activated, ending) {
                     // Who asked may have gone.
-                    let _gone = activated.send(Err(Refused::code(failure.code())));
+                    let _gone = activated.send(Err(failure.clone().into()));
                 }
                 for message in waiting {
                     turn_away(message, ending, locale);
@@ -333,7 +344,8 @@ fn turn_away(message: SessionMessage, ending: &Ending, locale: Locale) {
         SessionMessage::Loaded(_)
         | SessionMessage::Appended(_)
         | SessionMessage::Agent { .. }
-        | SessionMessage::Alarm => {}
+        | SessionMessage::Alarm
+        | SessionMessage::Erased => {}
     }
 }
 

@@ -30,7 +30,7 @@ mod voicing;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -57,7 +57,6 @@ pub(crate) use self::floor::Floor;
 use self::floor::LineId;
 pub use self::observe::describe;
 pub use self::outlet::{AudioItem, Outlet};
-pub use self::tape::recording_blob;
 
 /// Who hears and who speaks.
 #[derive(Clone)]
@@ -75,7 +74,7 @@ pub struct VoicePorts {
 pub struct VoiceSettings {
     /// How far audio is sent ahead of its playback.
     pub lead: Duration,
-    /// Lines at once; more are refused with `SYS_OVERLOADED`.
+    /// Lines at once to begin with; more are refused with `SYS_OVERLOADED`.
     pub lines_max: usize,
     /// How the beginning and the end of utterances are found where a client asks for nothing.
     pub endpointing: ear::Endpointing,
@@ -104,6 +103,7 @@ pub struct Voice {
     settings: VoiceSettings,
     phrases: Arc<PhraseSounds>,
     lines: Arc<watch::Sender<usize>>,
+    lines_max: AtomicUsize,
     lines_made: AtomicU64,
     /// Calls of mouths, which end by themselves.
     calls: TaskTracker,
@@ -154,9 +154,10 @@ impl Voice {
         Self {
             directory,
             ports: Arc::new(ports),
-            settings,
             phrases: Arc::new(PhraseSounds::new(blobs, calls.clone())),
             lines: Arc::new(watch::Sender::new(0)),
+            lines_max: AtomicUsize::new(settings.lines_max),
+            settings,
             lines_made: AtomicU64::new(0),
             calls,
         }
@@ -164,7 +165,7 @@ impl Voice {
 
     /// A line for a socket that wants to send audio; `SYS_OVERLOADED` when there are too many.
     pub fn line(&self, owner: LineOwner) -> Result<VoiceLine, Box<ErrorBody>> {
-        let mark = LineMark::new(&self.lines, self.settings.lines_max).ok_or_else(|| {
+        let mark = LineMark::new(&self.lines, self.lines_max.load(Ordering::Relaxed)).ok_or_else(|| {
             let error = ErrorBody::new(ErrorCode::SysOverloaded, owner.locale);
             Box::new(error.with_retry_after(1))
         })?;
@@ -218,6 +219,11 @@ impl Voice {
             is_replying,
             format: None,
         })
+    }
+
+    /// Changes how many lines there may be at once. Those that are there stay.
+    pub fn set_lines_max(&self, lines_max: usize) {
+        self.lines_max.store(lines_max, Ordering::Relaxed);
     }
 
     /// Lines there are, those included that finish.

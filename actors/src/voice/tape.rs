@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use greenroom_audio::mouth::OutputFormat;
-use greenroom_protocol::{AssetId, SessionId};
+use greenroom_protocol::AssetId;
+use greenroom_session::blob_names::{recording_blob, recording_url};
 use greenroom_session::{Command, CommandKind, KeptRecording};
 use tokio::time::Instant;
 
@@ -106,11 +107,6 @@ impl Tape {
     }
 }
 
-/// The name of the blob of a recording: not among the assets that are served to whoever knows their name.
-pub fn recording_blob(session: SessionId, asset_id: AssetId) -> String {
-    format!("recordings/{session}/{asset_id}.ogg")
-}
-
 /// Stores a recording and has the session keep it. One that the session does not want is gone again; one of which nobody
 /// knows whether the session keeps it stays, since an event may name it.
 async fn keep(desk: &Desk, asset_id: AssetId, file: Bytes) {
@@ -124,7 +120,7 @@ async fn keep(desk: &Desk, asset_id: AssetId, file: Bytes) {
     }
     let asset = KeptRecording {
         asset_id,
-        url: format!("/api/chat/session/{session}/assets/{asset_id}"),
+        url: recording_url(session, asset_id),
         media_type: MEDIA_TYPE.to_owned(),
         size_bytes,
     };

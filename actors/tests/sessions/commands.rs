@@ -250,7 +250,7 @@ async fn a_session_whose_creation_is_unknown_is_found_if_it_was_written() {
 async fn an_older_session_keeps_its_playbook() {
     let world = World::new().await;
     let session = world.create().await;
-    let blob = greenroom_actors::blob_name(&concierge_bundle().hash());
+    let blob = greenroom_session::blob_names::playbook_blob(&concierge_bundle().hash());
 
     let world = world.restart().await;
     let view = world.directory.view(session, &Caller::Operator).await.unwrap();

@@ -1,15 +1,15 @@
 //! A journal in memory: epochs and fences as the real one has, acknowledgements that can be held back, and
 //! failures on demand.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use greenroom_protocol::{Event, Frame, Seq, SessionId, Timestamp};
 use greenroom_session::ports::{
-    Append, AppendOutcome, Epoch, Journal, OpenError, OpenMode, Opened, ReadError, SessionRow,
-    SessionSummary, Snapshot, StoredFact, TenantId,
+    Append, AppendOutcome, Epoch, EraseError, Erasure, Erasures, Journal, OpenError, OpenMode, Opened, Purged,
+    ReadError, SessionRow, SessionSummary, Snapshot, StoredFact, TenantId,
 };
 use tokio::sync::watch;
 
@@ -26,6 +26,7 @@ pub enum Fault {
 #[derive(Default)]
 struct Log {
     epoch: u64,
+    erased: bool,
     opens: usize,
     rows: Vec<StoredFact>,
     /// Facts of each append, for those that were committed.
@@ -50,6 +51,10 @@ pub struct MemoryJournal {
     frames_read: AtomicUsize,
     facts_read: AtomicUsize,
     reads_to_fail: AtomicUsize,
+    /// Erased sessions with something left, and the assets of those.
+    left: Mutex<BTreeMap<SessionId, Vec<String>>>,
+    /// Sessions as they were erased.
+    erasures: Mutex<Vec<Erasure>>,
 }
 
 impl MemoryJournal {
@@ -114,7 +119,12 @@ impl MemoryJournal {
     }
 
     pub fn rows(&self, session: SessionId) -> Vec<StoredFact> {
-        self.logs.lock().unwrap()[&session].rows.clone()
+        self.with_rows(session, <[StoredFact]>::to_vec)
+    }
+
+    /// Looks at the rows where they are.
+    pub fn with_rows<T>(&self, session: SessionId, look: impl FnOnce(&[StoredFact]) -> T) -> T {
+        look(&self.logs.lock().unwrap()[&session].rows)
     }
 
     /// The snapshot of a session.
@@ -149,7 +159,7 @@ impl MemoryJournal {
     fn commit(&self, append: &Append) -> AppendOutcome {
         let mut logs = self.logs.lock().unwrap();
         let log = logs.entry(append.session_id).or_default();
-        if log.epoch != append.epoch.0 {
+        if log.erased || log.epoch != append.epoch.0 {
             return AppendOutcome::Fenced;
         }
         for entry in &append.entries {
@@ -192,6 +202,9 @@ impl Journal for MemoryJournal {
             return Err(OpenError::Unavailable("asked to be".to_owned()));
         }
         let mut logs = self.logs.lock().unwrap();
+        if logs.get(&session).is_some_and(|log| log.erased) {
+            return Err(OpenError::Gone);
+        }
         let exists = logs.get(&session).is_some_and(|log| !log.rows.is_empty());
         match (mode, exists) {
             (OpenMode::Existing, false) => return Err(OpenError::NotFound),
@@ -291,6 +304,9 @@ impl Journal for MemoryJournal {
 
     async fn listed(&self, _: &TenantId, session: SessionId) -> Result<Option<SessionRow>, ReadError> {
         let logs = self.logs.lock().unwrap();
+        if logs.get(&session).is_some_and(|log| log.erased) {
+            return Err(ReadError::Gone);
+        }
         Ok(logs.get(&session).and_then(|log| {
             Some(SessionRow {
                 session_id: session,
@@ -308,5 +324,116 @@ impl Journal for MemoryJournal {
 
     async fn has_room(&self) -> bool {
         !self.full.load(Ordering::Relaxed)
+    }
+}
+
+impl MemoryJournal {
+    /// Who had which session erased, in order.
+    pub fn erasures(&self) -> Vec<Erasure> {
+        self.erasures.lock().unwrap().clone()
+    }
+
+    /// Assets that some session names.
+    fn assets(log: &Log) -> impl Iterator<Item = String> {
+        log.rows.iter().filter_map(|row| match &row.fact.event {
+            Event::AssetReady(asset) => Some(asset.url.clone()),
+            _ => None,
+        })
+    }
+
+    fn listed_logs<T>(&self, read: impl Fn(&SessionId, &Log) -> Option<T>) -> Vec<T> {
+        let logs = self.logs.lock().unwrap();
+        let listed = logs.iter().filter(|(_, log)| !log.erased && !log.rows.is_empty());
+        listed.filter_map(|(session, log)| read(session, log)).collect()
+    }
+}
+
+#[async_trait]
+impl Erasures for MemoryJournal {
+    async fn erase(&self, erasure: Erasure) -> Result<(), EraseError> {
+        tokio::task::yield_now().await;
+        if !self.writable() {
+            return Err(EraseError::Unavailable("asked to be".to_owned()));
+        }
+        let session = erasure.session_id;
+        let mut logs = self.logs.lock().unwrap();
+        let log = logs.get_mut(&session).filter(|log| !log.rows.is_empty());
+        let log = log.ok_or(EraseError::NotFound)?;
+        if log.erased {
+            return Err(EraseError::Gone);
+        }
+        let told_at = log.rows.last().map(|row| row.fact.at);
+        let is_due = log.summary.as_ref().is_some_and(|summary| summary.wake_at.is_some());
+        if erasure
+            .only_if_idle_since
+            .is_some_and(|since| is_due || told_at >= Some(since))
+        {
+            return Err(EraseError::InUse);
+        }
+        log.erased = true;
+        log.epoch += 1;
+        self.left.lock().unwrap().insert(session, Self::assets(log).collect());
+        self.erasures.lock().unwrap().push(erasure);
+        Ok(())
+    }
+
+    /// One row at a time.
+    async fn purge(&self, _: &TenantId, session: SessionId) -> Result<Purged, EraseError> {
+        tokio::task::yield_now().await;
+        if !self.writable() {
+            return Err(EraseError::Unavailable("asked to be".to_owned()));
+        }
+        let mut logs = self.logs.lock().unwrap();
+        let log = logs.get_mut(&session).ok_or(EraseError::NotFound)?;
+        assert!(log.erased, "only what was erased is purged");
+        if log.rows.pop().is_some() {
+            return Ok(Purged::Partly);
+        }
+        self.left.lock().unwrap().remove(&session);
+        Ok(Purged::Wholly)
+    }
+
+    async fn left_assets(&self, _: &TenantId, session: SessionId) -> Result<Vec<String>, ReadError> {
+        let left = self.left.lock().unwrap();
+        Ok(left.get(&session).cloned().unwrap_or_default())
+    }
+
+    async fn unfinished(&self, _: &TenantId, limit: usize) -> Result<Vec<SessionId>, ReadError> {
+        Ok(self.left.lock().unwrap().keys().copied().take(limit).collect())
+    }
+
+    async fn idle_since(
+        &self,
+        _: &TenantId,
+        before: Timestamp,
+        after: Option<SessionId>,
+        limit: usize,
+    ) -> Result<Vec<SessionId>, ReadError> {
+        let mut idle = self.listed_logs(|session, log| {
+            let is_due = log.summary.as_ref()?.wake_at.is_some();
+            (!is_due && log.rows.last()?.fact.at < before).then_some(*session)
+        });
+        idle.sort();
+        idle.retain(|session| Some(*session) > after);
+        idle.truncate(limit);
+        Ok(idle)
+    }
+
+    async fn named_assets(&self, _: &TenantId, urls: &[String]) -> Result<HashSet<String>, ReadError> {
+        let named = self.listed_logs(|_, log| Some(Self::assets(log).collect::<Vec<_>>()));
+        Ok(named.into_iter().flatten().filter(|url| urls.contains(url)).collect())
+    }
+
+    async fn present(&self, _: &TenantId, sessions: &[SessionId]) -> Result<HashSet<SessionId>, ReadError> {
+        let present = self.listed_logs(|session, _| sessions.contains(session).then_some(*session));
+        Ok(present.into_iter().collect())
+    }
+
+    async fn pinned_playbooks(&self, _: &TenantId) -> Result<HashSet<String>, ReadError> {
+        let pinned = self.listed_logs(|_, log| match &log.rows.first()?.fact.event {
+            Event::SessionStarted(started) => Some(started.playbook.hash.clone()),
+            _ => None,
+        });
+        Ok(pinned.into_iter().collect())
     }
 }

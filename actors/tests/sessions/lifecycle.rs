@@ -46,6 +46,17 @@ async fn a_listener_keeps_its_session_in_memory() {
     world.until_live(0).await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_asks_for_a_sleeping_session_after_the_end_is_told() {
+    let world = World::new().await;
+    let session = world.create().await;
+    world.until_gone_idle().await;
+    world.greenroom.shutdown(MINUTE).await;
+    let client = Caller::Client(None);
+    let answer = tokio::time::timeout(MINUTE, world.directory.view(session, &client)).await;
+    assert_eq!(code(answer.expect("there is an answer").unwrap_err()), ErrorCode::SysDraining);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn that_there_is_no_such_session_is_said_however_soon_it_is_known() {
     let world = World::new().await;

@@ -14,7 +14,7 @@ use greenroom_actors::{
 use greenroom_protocol::{ErrorCode, Event, Frame, Locale, Mode, Seq, SessionId, Timestamp};
 use greenroom_session::playbook::{Bundle, Playbook};
 use greenroom_session::ports::{
-    BlobError, Blobs, Capabilities, Clock, IdSource, LanguageModel as _, ModelIdentity, ModerationPolicy,
+    BlobEntry, BlobError, BlobStream, Blobs, Capabilities, Clock, IdSource, LanguageModel as _, ModelIdentity, ModerationPolicy,
     Moderator as _,
 };
 use greenroom_session::{Caller, Command, CommandKind, Receipt, SlotEdit};
@@ -37,7 +37,7 @@ pub struct World {
     pub directory: Directory,
     config: ActorsConfig,
     policies: Policies,
-    clock: Arc<PausedClock>,
+    pub clock: Arc<PausedClock>,
     ids: Arc<AtomicU64>,
 }
 
@@ -70,8 +70,7 @@ impl World {
     }
 
     pub async fn launch() -> Self {
-        let bundle = read_bundle("../playbooks/launch");
-        Self::of(bundle, crate::outputs::launch, |_| {}, Policies::default()).await
+        Self::of(launch_bundle(), crate::outputs::launch, |_| {}, Policies::default()).await
     }
 
     async fn of(
@@ -91,7 +90,7 @@ impl World {
         let clock = Arc::new(PausedClock(Instant::now()));
         let ids = Arc::new(AtomicU64::new(0));
         let playbook = Playbook::from_bundle(&bundle).unwrap();
-        let name = greenroom_actors::blob_name(&playbook.reference.hash);
+        let name = greenroom_session::blob_names::playbook_blob(&playbook.reference.hash);
         blobs.put(&name, Bytes::from(bundle.to_json())).await.unwrap();
         let remains = Remains {
             journal,
@@ -367,6 +366,7 @@ impl Remains {
         let ids = self.ids.clone();
         Ports {
             journal: self.journal.clone(),
+            erasures: self.journal.clone(),
             blobs: self.blobs.clone(),
             model: self.model.clone(),
             moderator: self.moderator.clone(),
@@ -421,11 +421,26 @@ impl IdSource for Counter {
 #[derive(Default)]
 pub struct MemoryBlobs {
     blobs: Mutex<HashMap<String, Bytes>>,
+    /// When blobs were stored; those that are not in it are old.
+    stored_at: Mutex<HashMap<String, Timestamp>>,
     /// Reading one panics, as folding a log might.
     pub poisoned: AtomicBool,
+    /// None can be removed.
+    pub undeletable: AtomicBool,
 }
 
 impl MemoryBlobs {
+    /// The names of all, in order.
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.blobs.lock().unwrap().keys().cloned().collect();
+        names.sort();
+        names
+    }
+
+    pub fn set_stored_at(&self, name: &str, at: Timestamp) {
+        self.stored_at.lock().unwrap().insert(name.to_owned(), at);
+    }
+
     pub fn forget_all(&self) {
         self.blobs.lock().unwrap().clear();
     }
@@ -449,13 +464,41 @@ impl Blobs for MemoryBlobs {
     }
 
     async fn delete(&self, name: &str) -> Result<(), BlobError> {
+        if self.undeletable.load(Ordering::Relaxed) {
+            return Err(BlobError::Unavailable("asked to be".to_owned()));
+        }
         self.blobs.lock().unwrap().remove(name);
         Ok(())
+    }
+
+    fn list(&self, folder: &str) -> BlobStream {
+        let stored_at = self.stored_at.lock().unwrap();
+        let blobs = self.blobs.lock().unwrap();
+        let within = |name: &&String| {
+            let rest = name.strip_prefix(folder);
+            rest.is_some_and(|rest| folder.is_empty() || rest.starts_with('/'))
+        };
+        let entries: Vec<_> = blobs
+            .keys()
+            .filter(within)
+            .map(|name| {
+                Ok(BlobEntry {
+                    name: name.clone(),
+                    size_bytes: blobs[name].len() as u64,
+                    modified: stored_at.get(name).copied().unwrap_or_default(),
+                })
+            })
+            .collect();
+        Box::pin(futures_util::stream::iter(entries))
     }
 }
 
 pub fn concierge_bundle() -> Bundle {
     read_bundle("../session/tests/playbooks/concierge")
+}
+
+pub fn launch_bundle() -> Bundle {
+    read_bundle("../playbooks/launch")
 }
 
 pub fn concierge_output(name: &str) -> Value {

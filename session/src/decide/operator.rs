@@ -47,13 +47,11 @@ impl Decider<'_, '_> {
             return Err(self.rejection(ErrorCode::LlmNotConfigured));
         }
         let failed = failed.as_ref().clone();
-        match begins_earlier {
-            Some(stage) => Ok(self.run_again_from(&failed, stage, reason)),
-            None => {
-                self.record_restart(from_stage, Some(failed.run_id), reason);
-                Ok(self.take_run_up_again(failed.run_id))
-            }
+        if let Some(stage) = begins_earlier {
+            return Ok(self.run_again_from(&failed, stage, reason));
         }
+        self.record_restart(from_stage, Some(failed.run_id), reason);
+        Ok(self.take_run_up_again(failed.run_id))
     }
 
     fn not_from_there(&self, reason: &str, run: Option<&Run>) -> Box<ErrorBody> {

@@ -301,6 +301,22 @@ fn a_session_that_has_not_failed_is_only_marked() {
 }
 
 #[test]
+fn what_was_interrupted_too_often_may_go_on_after_a_restart() {
+    for is_restarted in [false, true] {
+        let mut play = running(false);
+        for _ in 0..3 {
+            play.crash_and_return(0);
+        }
+        if is_restarted {
+            restart(&mut play, None).1.expect("restarted");
+        }
+        play.crash_and_return(0);
+        let expected = if is_restarted { "RUN_RESEARCH" } else { "FAILED" };
+        assert_eq!(play.state.wire_state, expected);
+    }
+}
+
+#[test]
 fn a_stop_ends_what_is_under_way() {
     let mut play = running(true);
     play.stage("research", &outputs::research());

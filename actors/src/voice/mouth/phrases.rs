@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use bytes::Bytes;
+use greenroom_session::blob_names::phrases_folder;
 use greenroom_session::ports::{BlobError, Blobs, ModelIdentity};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -55,7 +56,7 @@ impl PhraseKey {
     }
 
     fn blob_name(&self) -> String {
-        format!("speech/phrases/{}.pcm", self.0)
+        format!("{}/{}.pcm", phrases_folder(), self.0)
     }
 }
 
@@ -227,6 +228,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     use async_trait::async_trait;
+    use greenroom_session::ports::BlobStream;
 
     use super::*;
 
@@ -256,6 +258,10 @@ mod tests {
         async fn delete(&self, name: &str) -> Result<(), BlobError> {
             lock(&self.blobs).remove(name);
             Ok(())
+        }
+
+        fn list(&self, _: &str) -> BlobStream {
+            Box::pin(futures_util::stream::empty())
         }
     }
 
