@@ -9,4 +9,5 @@ mod panics;
 mod provider;
 mod rules;
 mod sightings;
+mod supervision;
 mod viewer;
