@@ -82,21 +82,24 @@ impl Directory {
             reason: reason.to_owned(),
             reply,
         };
-        let sent = self.supervisor().send_message(message);
-        match (sent, taken_up.await) {
-            (Ok(()), Ok(answer)) => answer.map(|seq| Receipt {
-                seq,
-                ..Receipt::default()
-            }),
+        // The error holds the message, and with it the sender whose end is waited for below.
+        if self.supervisor().send_message(message).is_err() {
             // The supervisor only ends with the server.
-            (Ok(()), Err(_)) | (Err(_), _) => Err(Refused::code(ErrorCode::SysDraining)),
+            return Err(Refused::code(ErrorCode::SysDraining));
         }
+        let seq = taken_up
+            .await
+            .unwrap_or_else(|_ended| Err(Refused::code(ErrorCode::SysDraining)))?;
+        Ok(Receipt {
+            seq,
+            ..Receipt::default()
+        })
     }
 
     /// Waits until the session lives, and what its activation brought about is committed. One whose log makes it panic is
     /// restarted as often as it may be, and then given up.
     async fn lives(&self, session: SessionId) -> Result<(), Refused> {
-        let mut crashes_left = self.shared().config.restarts_max + 1;
+        let mut crashes_left = self.shared().config.restarts_max.saturating_add(1);
         loop {
             match self.view(session, &Caller::Operator).await {
                 Err(Refused::Lost) if crashes_left > 0 => crashes_left -= 1,

@@ -25,6 +25,8 @@ struct Pages {
 
 struct Response {
     call_id: CallId,
+    /// Whether the journal knows of it. One that was cut off before could not be told of.
+    is_noted: bool,
     /// Whether nobody wants it any more, or it was recorded, or the provider has forgotten it.
     is_gone: bool,
 }
@@ -65,6 +67,7 @@ impl Books {
     pub fn begin_response(&self, call_id: CallId, response_id: &str) {
         let response = Response {
             call_id,
+            is_noted: false,
             is_gone: false,
         };
         self.pages
@@ -72,6 +75,13 @@ impl Books {
             .unwrap()
             .responses
             .insert(response_id.to_owned(), response);
+    }
+
+    /// The journal has the id of a response.
+    pub fn note_response(&self, response_id: &str) {
+        if let Some(response) = self.pages.lock().unwrap().responses.get_mut(response_id) {
+            response.is_noted = true;
+        }
     }
 
     /// A response is asked for again. Whether the provider still has it.
@@ -106,7 +116,7 @@ impl Books {
         let pages = self.pages.lock().unwrap();
         for (response_id, response) in &pages.responses {
             let is_given_up = pages.settled.get(&response.call_id) == Some(&CallOutcome::Unknown);
-            if is_given_up && !response.is_gone && !pages.made[&response.call_id] {
+            if is_given_up && response.is_noted && !response.is_gone && !pages.made[&response.call_id] {
                 self.fate.find(format!(
                     "{response_id} was given up, and its provider was not told"
                 ));

@@ -100,6 +100,9 @@ impl Disk {
             .entry(append.session_id)
             .or_insert_with(|| Ledger::new(append.session_id));
         for entry in &append.entries {
+            if let Some(response_id) = &entry.fact.private.response_id {
+                self.books.note_response(response_id);
+            }
             match &entry.fact.event {
                 Event::CallReserved(call) if is_made_here(call.purpose) => self.books.reserved(call.call_id),
                 Event::CallSettled(call) => self.books.settled(call.call_id, call.outcome),
