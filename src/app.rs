@@ -1,18 +1,20 @@
 //! What every route, socket and operator's question needs: the seams, and the rules of the door.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use greenroom_actors::{Directory, PlaybookLibrary};
+use greenroom_session::JobLimits;
 use greenroom_session::ports::{Blobs, Journal, ReadModels, TenantId};
+use greenroom_store::{Act, OperatorStore, OperatorStoreError};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 
 use crate::config::LimitSettings;
 use crate::http::{Access, Documents};
 use crate::lifecycle::Lifecycle;
+use crate::limits::{LimitName, Limits};
 use crate::providers::Providers;
-use crate::rate::RateLimit;
 use crate::voice::Voice;
 
 /// The server's parts, shared by everything that answers.
@@ -39,6 +41,10 @@ pub struct App {
     pub access: Access,
     /// How much they may ask for.
     pub limits: Limits,
+    /// How long jobs may make no progress.
+    pub jobs: JobLimits,
+    /// What operators set and did.
+    pub operator: OperatorStore,
     /// How far the server is on its way out.
     pub lifecycle: Lifecycle,
     /// All metrics as text; none where nobody records them.
@@ -52,35 +58,27 @@ pub struct App {
     pub panic_writer: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
-/// What one client, and all together, may ask for; changed while the server runs.
-#[derive(Debug)]
-pub struct Limits {
-    /// Requests of one client.
-    pub requests: RateLimit,
-    /// Turns of one client.
-    pub turns: RateLimit,
-    connections: AtomicUsize,
-}
-
-impl Limits {
-    /// The configured limits.
-    pub fn new(settings: &LimitSettings) -> Self {
-        Self {
-            requests: RateLimit::new(settings.requests_per_minute),
-            turns: RateLimit::new(settings.turns_per_minute),
-            connections: AtomicUsize::new(settings.connections),
-        }
+impl App {
+    /// Takes over changed settings, as far as no operator has set something else.
+    pub fn configure_limits(&self, settings: LimitSettings) {
+        self.limits
+            .configure(settings, |settings| self.hold_limits(settings));
     }
 
-    /// Takes over changed settings.
-    pub fn apply(&self, settings: &LimitSettings) {
-        self.requests.set(settings.requests_per_minute);
-        self.turns.set(settings.turns_per_minute);
-        self.connections.store(settings.connections, Ordering::Relaxed);
+    /// Sets limits for an operator, or with `None` gives them back to the configuration.
+    pub async fn change_limits(
+        &self,
+        changes: &BTreeMap<LimitName, Option<u64>>,
+        act: &Act,
+    ) -> Result<(), OperatorStoreError> {
+        let hold = |settings| self.hold_limits(settings);
+        self.limits.change(&self.operator, changes, act, hold).await
     }
 
-    /// Connections at once.
-    pub fn connections(&self) -> usize {
-        self.connections.load(Ordering::Relaxed)
+    /// Tells the limits to those who hold them.
+    fn hold_limits(&self, settings: LimitSettings) {
+        self.directory.set_live_max(settings.sessions);
+        self.live_voice.set_lines_max(settings.voice_lines);
+        self.voice.ears.set_uploads_max(settings.uploads);
     }
 }

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use greenroom_protocol::{EventId, SessionId};
+use greenroom_protocol::SessionId;
+
+use crate::admin::AdminArgs;
 
 /// A realtime voice and chat server whose sessions cannot be lost.
 #[derive(Debug, Parser)]
@@ -82,50 +84,6 @@ pub enum PlaybookTask {
         /// Print JSON instead of lines
         #[arg(long)]
         json: bool,
-    },
-}
-
-/// What to ask a running server.
-#[derive(Debug, Args)]
-pub struct AdminArgs {
-    /// The server's admin socket [default: ./data/admin.sock]
-    #[arg(long, value_name = "PATH", global = true)]
-    pub socket: Option<PathBuf>,
-    /// Print the server's JSON instead of a table
-    #[arg(long, global = true)]
-    pub json: bool,
-    /// The question.
-    #[command(subcommand)]
-    pub question: AdminQuestion,
-}
-
-/// A question to a running server.
-#[derive(Debug, Subcommand)]
-pub enum AdminQuestion {
-    /// List sessions, newest change first
-    Sessions {
-        /// Only sessions in this state, such as FAILED
-        #[arg(long)]
-        state: Option<String>,
-        /// Rows at most
-        #[arg(long, default_value_t = 50)]
-        limit: u32,
-    },
-    /// Show one session: its actor, stages, waiting commands and cost
-    Show {
-        /// The session
-        session: SessionId,
-    },
-    /// Print the events of a session, one a line
-    Events {
-        /// The session
-        session: SessionId,
-        /// Only what came after this event
-        #[arg(long, value_name = "EVENT_ID")]
-        after: Option<EventId>,
-        /// Events at most
-        #[arg(long, default_value_t = 1_000)]
-        limit: u32,
     },
 }
 
@@ -220,10 +178,5 @@ mod tests {
         assert_eq!(serve.config, Some(PathBuf::from("a.toml")));
         assert!(Cli::try_parse_from(["greenroom", "health", "--url", "http://127.0.0.1:1"]).is_ok());
         assert!(Cli::try_parse_from(["greenroom", "playbook", "validate"]).is_err());
-    }
-
-    #[test]
-    fn a_session_id_is_checked_before_anyone_is_asked() {
-        assert!(Cli::try_parse_from(["greenroom", "admin", "show", "nonsense"]).is_err());
     }
 }

@@ -8,15 +8,18 @@ use greenroom_actors::voice::{
 };
 use greenroom_actors::{ActorsConfig, Directory, Greenroom, PlaybookLibrary, Ports, StartError};
 use greenroom_session::ports::{BlobError, Blobs, IdSource, Journal, TenantId};
-use greenroom_store::{LocalBlobs, SqliteStore, StoreConfig, StoreOpenError};
+use greenroom_store::{
+    LocalBlobs, OperatorStore, OperatorStoreError, SqliteStore, StoreConfig, StoreOpenError,
+};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::app::{App, Limits};
-use crate::config::Config;
+use crate::app::App;
+use crate::config::{Config, LimitSettings};
 use crate::http::{Access, Documents};
 use crate::lifecycle::Lifecycle;
+use crate::limits::Limits;
 use crate::playbooks::{Playbooks, PlaybooksError};
 use crate::providers::{ProviderPorts, Providers};
 use crate::system::{RandomIds, SystemClock};
@@ -31,6 +34,9 @@ pub enum EngineError {
     /// The database cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreOpenError),
+    /// What operators set cannot be read.
+    #[error(transparent)]
+    Operator(#[from] OperatorStoreError),
     /// The blobs cannot be opened.
     #[error("the folder of the blobs cannot be used: {0}")]
     Blobs(#[from] BlobError),
@@ -68,6 +74,10 @@ impl Engine {
             ..StoreConfig::new(&config.server.data_dir)
         })
         .await?;
+        // The directory is ours by now.
+        let operator = OperatorStore::open(&config.server.data_dir).await?;
+        let limits = Limits::new(config.limits, operator.limits().await?);
+        let effective = limits.effective();
         let blobs = LocalBlobs::open(config.server.data_dir.join("blobs")).await?;
         let blobs: Arc<dyn Blobs> = Arc::new(blobs);
         playbooks.store(&*blobs).await?;
@@ -75,6 +85,7 @@ impl Engine {
         let library = Arc::new(library);
         let actor_ports = Ports {
             journal: store.journal(),
+            erasures: store.erasures(),
             blobs: Arc::clone(&blobs),
             model: Arc::clone(&ports.model),
             moderator: Arc::clone(&ports.moderator),
@@ -83,10 +94,10 @@ impl Engine {
             ids: Arc::new(|| Box::new(RandomIds::default()) as Box<dyn IdSource>),
             playbooks: Arc::clone(&library),
         };
-        let greenroom = Greenroom::start(actors_config(config), actor_ports).await?;
+        let greenroom = Greenroom::start(actors_config(config, &effective), actor_ports).await?;
         let (writable, journal_watch) = watch_journal(store.journal());
         let lifecycle = Lifecycle::default();
-        let live_voice = live_voice(config, greenroom.directory(), &ports);
+        let live_voice = live_voice(config, &effective, greenroom.directory(), &ports);
         let voice_ports = VoicePorts {
             providers: ports,
             directory: greenroom.directory(),
@@ -101,10 +112,12 @@ impl Engine {
             playbooks: library,
             blobs,
             providers,
-            voice: Voice::new(voice_ports, config.limits.uploads),
+            voice: Voice::new(voice_ports, effective.uploads),
             live_voice,
             access: Access::new(&config.server),
-            limits: Limits::new(&config.limits),
+            limits,
+            jobs: config.jobs,
+            operator,
             lifecycle,
             metrics,
             documents: Documents::make(),
@@ -121,7 +134,12 @@ impl Engine {
     }
 }
 
-fn live_voice(config: &Config, directory: Directory, ports: &ProviderPorts) -> LiveVoice {
+fn live_voice(
+    config: &Config,
+    limits: &LimitSettings,
+    directory: Directory,
+    ports: &ProviderPorts,
+) -> LiveVoice {
     let ports = LiveVoicePorts {
         transcriber: Arc::clone(&ports.transcriber),
         live_transcriber: ports.live_transcriber.clone(),
@@ -129,16 +147,18 @@ fn live_voice(config: &Config, directory: Directory, ports: &ProviderPorts) -> L
     };
     let settings = LiveVoiceSettings {
         lead: config.voice.lead,
-        lines_max: config.limits.voice_lines,
+        lines_max: limits.voice_lines,
         recording_max: config.voice.recording_max,
         ..LiveVoiceSettings::default()
     };
     LiveVoice::new(directory, ports, settings)
 }
 
-fn actors_config(config: &Config) -> ActorsConfig {
+fn actors_config(config: &Config, limits: &LimitSettings) -> ActorsConfig {
     ActorsConfig {
-        sessions_live_max: config.limits.sessions,
+        sessions_live_max: limits.sessions,
+        sessions_kept: config.retention.sessions,
+        jobs: config.jobs,
         #[cfg(debug_assertions)]
         faults: config.faults.clone(),
         ..ActorsConfig::default()

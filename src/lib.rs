@@ -12,6 +12,7 @@ mod export;
 mod health_probe;
 mod http;
 mod lifecycle;
+mod limits;
 mod panic_hook;
 mod playbooks;
 mod providers;

@@ -29,6 +29,42 @@ pub struct Providers {
     moderate_output: ModerationPolicy,
 }
 
+/// A provider by what it does here, as operators name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// Writes, and searches.
+    Llm,
+    /// Turns speech into words.
+    Stt,
+    /// Turns speech into words while it is spoken.
+    LiveStt,
+    /// Turns words into speech.
+    Tts,
+    /// Checks texts.
+    Moderation,
+}
+
+impl Service {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Llm, Self::Stt, Self::LiveStt, Self::Tts, Self::Moderation];
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Llm => "llm",
+            Self::Stt => "stt",
+            Self::LiveStt => "stt_live",
+            Self::Tts => "tts",
+            Self::Moderation => "moderation",
+        }
+    }
+
+    /// The service of this name, if there is one.
+    pub fn by_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|service| service.name() == name)
+    }
+}
+
 /// What the actors, the ears and the mouth know of the providers.
 #[derive(Clone)]
 pub struct ProviderPorts {
@@ -170,6 +206,29 @@ impl Providers {
     /// How the provider fares that hears while somebody speaks; none if speech is recognised once it is complete.
     pub fn live_status(&self) -> Option<ProviderStatus> {
         self.live_stt.as_ref().map(OpenAiLiveTranscriber::status)
+    }
+
+    /// How the provider of a service fares; none if there is none.
+    pub fn service_status(&self, service: Service) -> Option<ProviderStatus> {
+        match service {
+            Service::Llm => self.status(Dependency::Llm),
+            Service::Stt => self.status(Dependency::Stt),
+            Service::LiveStt => self.live_status(),
+            Service::Tts => self.status(Dependency::Tts),
+            Service::Moderation => self.status(Dependency::Moderation),
+        }
+    }
+
+    /// Lets calls through again to the provider of a service. Says whether there is one.
+    pub fn reset_circuit(&self, service: Service) -> bool {
+        match service {
+            Service::Llm => self.llm.as_ref().map(OpenAi::reset_circuit),
+            Service::Stt => self.stt.as_ref().map(OpenAiTranscriber::reset_circuit),
+            Service::LiveStt => self.live_stt.as_ref().map(OpenAiLiveTranscriber::reset_circuit),
+            Service::Tts => self.tts.as_ref().map(OpenAiSpeaker::reset_circuit),
+            Service::Moderation => self.moderation.as_ref().map(OpenAiModerator::reset_circuit),
+        }
+        .is_some()
     }
 
     /// Whether a dependency is met.

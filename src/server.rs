@@ -58,9 +58,10 @@ pub enum ServeError {
 
 /// A server that serves.
 struct Server {
+    /// Dropped first: the next server must not find its socket removed by this one.
+    admin: AdminSocket,
     engine: Engine,
     accepting: JoinHandle<()>,
-    _admin: AdminSocket,
 }
 
 /// Serves until the system asks the process to end.
@@ -69,11 +70,18 @@ pub async fn run(args: &ServeArgs) -> Result<(), ServeError> {
     let mut signals = Signals::listen().map_err(ServeError::Signals)?;
     let telemetry = Telemetry::install(&config.log)?;
     let server = Server::start(&config, &telemetry).await?;
-    while signals.next().await == Signal::Reload {
-        server.reload(args, &telemetry);
+    let lifecycle = &server.engine.app.lifecycle;
+    loop {
+        tokio::select! {
+            signal = signals.next() => match signal {
+                Signal::Reload => server.reload(args, &telemetry),
+                Signal::Stop => break,
+            },
+            () = lifecycle.stop_asked() => break,
+        }
     }
     tracing::info!("draining");
-    // Whoever asks twice does not want to wait.
+    // Whoever asks the process twice does not want to wait.
     tokio::select! {
         () = server.stop(config.server.drain) => tracing::info!("stopped"),
         () = signals.stop() => tracing::warn!("stopped at once; what was under way is taken up at the next start"),
@@ -95,6 +103,7 @@ impl Server {
         let app = &engine.app;
         let admin = AdminSocket::listen(&config.server.data_dir, Arc::clone(app)).await?;
         engine.greenroom.recover();
+        engine.greenroom.sweep();
         let accepting = tokio::spawn(http::serve(
             listener,
             http::router(Arc::clone(app)),
@@ -104,7 +113,7 @@ impl Server {
         Ok(Self {
             engine,
             accepting,
-            _admin: admin,
+            admin,
         })
     }
 
@@ -118,7 +127,7 @@ impl Server {
             }
         };
         self.engine.store.set_page_limit(config.store.page_limit);
-        self.engine.app.limits.apply(&config.limits);
+        self.engine.app.configure_limits(config.limits);
         if let Err(error) = telemetry.set_level(&config.log.level) {
             tracing::error!(%error, "the log's level is not changed");
         }
@@ -154,6 +163,10 @@ impl Server {
                 lines = self.engine.app.live_voice.lines(),
                 "lines of voice were cut off"
             );
+        }
+        // Operators watch as long as there is something to see, and have their answers.
+        if !self.admin.close(ANSWERS_END).await {
+            tracing::warn!("an operator was not answered");
         }
         let left = drain.saturating_sub(began.elapsed());
         self.engine.greenroom.shutdown(left).await;

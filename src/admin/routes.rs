@@ -1,20 +1,23 @@
-//! What an operator may ask.
+//! Who may ask what.
 
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::Router;
+use axum::extract::{Extension, Request, State};
 use axum::http::StatusCode;
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
-use axum::routing::get;
-use axum::{Json, Router};
-use greenroom_protocol::{ErrorCode, Locale, Seq, SessionId};
-use greenroom_session::ports::{SessionFilter, SessionRow};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use axum::routing::{get, post};
+use greenroom_protocol::{ErrorCode, Locale};
+use greenroom_session::ports::Clock as _;
+use metrics::counter;
+use serde_json::json;
 
+use super::peer::{Peer, own_uid};
+use super::{controls, overview, sessions};
 use crate::app::App;
-use crate::http::{EventsPage, Failure, InPath, InQuery, ListQuery, events_page, render};
+use crate::http::{Failure, render};
+use crate::system::SystemClock;
 
 /// The operator's routes. Errors are in English, as the log is.
 pub(super) fn router(app: Arc<App>) -> Router {
@@ -22,102 +25,60 @@ pub(super) fn router(app: Arc<App>) -> Router {
     #[cfg(debug_assertions)]
     let router = router.merge(super::faults::routes());
     router
-        .route("/sessions", get(sessions))
-        .route("/sessions/{session_id}", get(session))
-        .route("/sessions/{session_id}/events", get(events))
+        .route("/sessions", get(sessions::list))
+        .route("/sessions/{session_id}", get(sessions::show))
+        .route("/sessions/{session_id}/events", get(sessions::events))
+        .route("/sessions/{session_id}/restart", post(sessions::restart))
+        .route("/sessions/{session_id}/stop", post(sessions::stop))
+        .route("/jobs", get(overview::jobs))
+        .route("/top", get(overview::top))
+        .route("/audit", get(overview::audit))
+        .route("/providers", get(controls::providers))
+        .route("/providers/{name}/reset", post(controls::reset_provider))
+        .route("/limits", get(controls::limits).put(controls::change_limits))
+        .route("/drain", post(controls::drain))
         .fallback(async || Failure::unrouted(StatusCode::NOT_FOUND, "there is no such question"))
         .method_not_allowed_fallback(async || {
-            Failure::unrouted(StatusCode::METHOD_NOT_ALLOWED, "questions are asked by GET")
+            Failure::unrouted(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "what is asked about takes GET, what is done POST, and limits are PUT",
+            )
         })
+        .layer(from_fn_with_state(Arc::clone(&app), admit))
         .layer(from_fn(async |request: Request, next: Next| -> Response {
             render(next.run(request).await, Locale::En)
         }))
         .with_state(app)
 }
 
-#[derive(Debug, Deserialize)]
-struct SessionsQuery {
-    state: Option<String>,
-    q: Option<String>,
-    limit: Option<u32>,
-    offset: Option<u32>,
-}
-
-async fn sessions(
+/// Lets operators in. Whoever else could open the socket, because somebody loosened its permissions, is told so, and the
+/// audit knows of it.
+async fn admit(
     State(app): State<Arc<App>>,
-    InQuery(query): InQuery<SessionsQuery>,
-) -> Result<Json<Value>, Failure> {
-    let paging = ListQuery {
-        limit: query.limit,
-        offset: query.offset,
+    Extension(peer): Extension<Peer>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Failure> {
+    if let Some(operator) = peer.operator(own_uid()) {
+        request.extensions_mut().insert(operator);
+        return Ok(next.run(request).await);
     }
-    .paging();
-    let filter = SessionFilter {
-        user: None,
-        text: query.q,
-        state: query.state,
-    };
-    let page = app.models.sessions(&app.tenant, &filter, paging).await?;
-    let items: Vec<Value> = page.items.iter().map(row_document).collect();
-    Ok(Json(json!({
-        "items": items, "total": page.total, "limit": paging.limit, "offset": paging.offset, "live": app.directory.live(),
-    })))
-}
-
-async fn session(
-    State(app): State<Arc<App>>,
-    InPath(session): InPath<SessionId>,
-) -> Result<Json<Value>, Failure> {
-    let row = existing(&app, session).await?;
-    let cost = app.models.cost(&app.tenant, session).await?;
-    // What cannot be woken is what an operator wants to look at most: its row and cost are shown all the same.
-    let (actor, actor_error) = match app.directory.inspect(session).await {
-        Ok(actor) => (json!(actor), Value::Null),
-        Err(refused) => (Value::Null, json!(Failure::from(refused).into_body(Locale::En))),
-    };
-    let mut document = row_document(&row);
-    document["cost"] = json!(cost);
-    document["actor"] = actor;
-    document["actor_error"] = actor_error;
-    Ok(Json(document))
-}
-
-#[derive(Debug, Deserialize)]
-struct EventsQuery {
-    after: Option<u64>,
-    limit: Option<usize>,
-}
-
-async fn events(
-    State(app): State<Arc<App>>,
-    InPath(session): InPath<SessionId>,
-    InQuery(query): InQuery<EventsQuery>,
-) -> Result<Json<EventsPage>, Failure> {
-    let row = existing(&app, session).await?;
-    let page = events_page(&app, &row, Seq(query.after.unwrap_or(0)), query.limit).await?;
-    Ok(Json(page))
-}
-
-async fn existing(app: &App, session: SessionId) -> Result<SessionRow, Failure> {
-    let row = app.models.session(&app.tenant, session).await?;
-    row.ok_or(Failure::new(ErrorCode::SessionNotFound))
-}
-
-/// A row of the list of sessions; the user's key is masked.
-fn row_document(row: &SessionRow) -> Value {
-    let summary = &row.summary;
-    json!({
-        "session_id": row.session_id,
-        "title": summary.title,
-        "state": summary.state,
-        "mode": summary.mode,
-        "locale": summary.locale,
-        "playbook": summary.playbook,
-        "user": summary.user.as_ref().map(ToString::to_string),
-        "completeness": summary.completeness,
-        "head": row.head,
-        "wake_at": summary.wake_at,
-        "created_at": row.created_at,
-        "updated_at": row.updated_at,
-    })
+    counter!("greenroom_admin_refusals_total").increment(1);
+    let stranger = peer.stranger();
+    tracing::warn!(
+        uid = stranger.map(|stranger| stranger.uid),
+        "an operator's question was refused"
+    );
+    if let Some(stranger) = stranger
+        && let Err(error) = app.operator.record_refusal(stranger, SystemClock.now()).await
+    {
+        tracing::error!(%error, "a refusal is not in the audit");
+    }
+    Err(Failure::with_details(
+        ErrorCode::AuthForbidden,
+        json!({
+            "uid": stranger.map(|stranger| stranger.uid),
+            "reason": format!("the socket answers user {} and root", own_uid()),
+        }),
+    ))
 }

@@ -4,16 +4,22 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+use axum::Router;
 use axum::body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tower::Service as _;
 
+use super::peer::Peer;
 use super::routes::router;
 use crate::app::App;
 
@@ -21,6 +27,8 @@ use crate::app::App;
 pub(super) const SOCKET_NAME: &str = "admin.sock";
 /// Connections at once: operators are few.
 const CONNECTIONS_MAX: usize = 32;
+/// How long a connection may ask nothing: those that were forgotten are not to keep others out.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Why the socket cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -43,27 +51,41 @@ pub enum AdminSocketError {
 
 /// The socket, as long as it is served.
 pub struct AdminSocket {
-    path: PathBuf,
-    _serving: AbortOnDropHandle<()>,
+    file: SocketFile,
+    closing: CancellationToken,
+    serving: AbortOnDropHandle<()>,
 }
 
+/// The socket's place in the file system.
+struct SocketFile(PathBuf);
+
 impl AdminSocket {
-    /// Listens until it is dropped.
+    /// Listens until it is closed or dropped.
     pub async fn listen(data_dir: &Path, app: Arc<App>) -> Result<Self, AdminSocketError> {
         let path = data_dir.join(SOCKET_NAME);
         let listener = bind(&path).await?;
-        let serving = AbortOnDropHandle::new(tokio::spawn(serve(listener, app)));
+        let closing = CancellationToken::new();
+        let serving = AbortOnDropHandle::new(tokio::spawn(serve(listener, app, closing.clone())));
         Ok(Self {
-            path,
-            _serving: serving,
+            file: SocketFile(path),
+            closing,
+            serving,
         })
+    }
+
+    /// Takes no more questions, and answers those that were asked, but not for long. Says whether all were answered.
+    pub async fn close(self, within: Duration) -> bool {
+        self.closing.cancel();
+        let answered = timeout(within, self.serving).await.is_ok();
+        drop(self.file);
+        answered
     }
 }
 
-impl Drop for AdminSocket {
+impl Drop for SocketFile {
     fn drop(&mut self) {
         // One that stays behind is replaced at the next start.
-        std::fs::remove_file(&self.path).ok();
+        std::fs::remove_file(&self.0).ok();
     }
 }
 
@@ -96,34 +118,49 @@ async fn bind(path: &Path) -> Result<UnixListener, AdminSocketError> {
     Ok(listener)
 }
 
-async fn serve(listener: UnixListener, app: Arc<App>) {
+async fn serve(listener: UnixListener, app: Arc<App>, closing: CancellationToken) {
     let router = router(app);
     // Dropped with this task, and every connection with it.
-    let mut connections = tokio::task::JoinSet::new();
-    loop {
+    let mut connections = JoinSet::new();
+    while let Some(accepted) = closing.run_until_cancelled(listener.accept()).await {
         while connections.try_join_next().is_some() {}
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        match accepted {
+            Ok(_) if connections.len() >= CONNECTIONS_MAX => {}
+            Ok((stream, _)) => {
+                connections.spawn(serve_connection(stream, router.clone(), closing.clone()));
+            }
             Err(error) => {
                 tracing::warn!(%error, "the admin socket accepts nothing");
-                return;
+                break;
             }
-        };
-        if connections.len() >= CONNECTIONS_MAX {
-            continue;
         }
-        let router = router.clone();
-        connections.spawn(async move {
-            let service = service_fn(move |request: hyper::Request<Incoming>| {
-                router.clone().call(request.map(Body::new))
-            });
-            if let Err(error) = http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service)
-                .await
-            {
-                tracing::debug!(%error, "an admin connection broke");
-            }
-        });
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+async fn serve_connection(stream: UnixStream, router: Router, closing: CancellationToken) {
+    let peer = Peer::of(&stream);
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(peer);
+        // A router is always ready.
+        router.clone().call(request)
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = closing.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "an admin connection broke");
     }
 }
 

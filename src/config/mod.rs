@@ -1,6 +1,7 @@
 //! The configuration: layers, typed settings, and every fault in one message.
 
 mod file;
+mod jobs;
 mod layers;
 mod origin;
 mod places;

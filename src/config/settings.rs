@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::http::Uri;
 use greenroom_providers::{ApiStyle, BackgroundMode};
+use greenroom_session::JobLimits;
 use ipnet::IpNet;
 use secrecy::{ExposeSecret as _, SecretString};
 use tracing_subscriber::EnvFilter;
@@ -13,7 +14,8 @@ use tracing_subscriber::EnvFilter;
 use super::layers::Layers;
 use super::reader::Reader;
 use super::services::{ModerationSettings, ServiceServer, ServiceSettings};
-use super::{ConfigFaults, Origin, Places};
+use super::{ConfigFaults, Origin, Places, jobs};
+use crate::limits::LimitName;
 
 /// The name of the default provider, and where it is.
 pub(super) const OPENAI: &str = "openai";
@@ -40,6 +42,10 @@ pub struct Config {
     pub voice: VoiceSettings,
     /// What one client, and all together, may ask for.
     pub limits: LimitSettings,
+    /// How long jobs may make no progress, and how often they are tried.
+    pub jobs: JobLimits,
+    /// How long it keeps sessions.
+    pub retention: RetentionSettings,
     /// What it logs.
     pub log: LogSettings,
     /// Which playbooks it offers.
@@ -112,7 +118,7 @@ pub struct VoiceSettings {
     pub recording_max: Duration,
 }
 
-/// `[limits]`, all but `sessions`, `uploads` and `voice_lines` reread on SIGHUP.
+/// `[limits]`, all reread on SIGHUP; what an operator set holds in their place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LimitSettings {
     /// Connections at once.
@@ -127,6 +133,13 @@ pub struct LimitSettings {
     pub requests_per_minute: u32,
     /// Turns a minute of one user, and of one client address; 0 means no limit.
     pub turns_per_minute: u32,
+}
+
+/// `[retention]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetentionSettings {
+    /// How long a session is kept after something was last told in it; none means for ever.
+    pub sessions: Option<Duration>,
 }
 
 /// `[log]`
@@ -212,6 +225,8 @@ impl Config {
             voice: VoiceSettings::read(&mut reader),
             llm,
             limits: LimitSettings::read(&mut reader),
+            jobs: jobs::read(&mut reader),
+            retention: RetentionSettings::read(&mut reader),
             log: LogSettings::read(&mut reader),
             playbook: PlaybookSettings::read(&mut reader),
             places: reader.places(),
@@ -366,6 +381,7 @@ impl VoiceSettings {
 
 impl LimitSettings {
     fn read(reader: &mut Reader) -> Self {
+        let mut number = |key, limit: LimitName| reader.number(key, limit.range());
         let count = |number: Option<u64>, default: usize| {
             number
                 .and_then(|number| usize::try_from(number).ok())
@@ -377,12 +393,23 @@ impl LimitSettings {
                 .unwrap_or(default)
         };
         Self {
-            connections: count(reader.number("limits.connections", 1..=1_000_000), 20_000),
-            sessions: count(reader.number("limits.sessions", 1..=1_000_000), 20_000),
-            uploads: count(reader.number("limits.uploads", 1..=10_000), 16),
-            voice_lines: count(reader.number("limits.voice_lines", 1..=1_000_000), 10_000),
-            requests_per_minute: rate(reader.number("limits.requests_per_minute", 0..=1_000_000), 1_200),
-            turns_per_minute: rate(reader.number("limits.turns_per_minute", 0..=1_000_000), 300),
+            connections: count(number("limits.connections", LimitName::Connections), 20_000),
+            sessions: count(number("limits.sessions", LimitName::Sessions), 20_000),
+            uploads: count(number("limits.uploads", LimitName::Uploads), 16),
+            voice_lines: count(number("limits.voice_lines", LimitName::VoiceLines), 10_000),
+            requests_per_minute: rate(number("limits.requests_per_minute", LimitName::RequestsPerMinute), 1_200),
+            turns_per_minute: rate(number("limits.turns_per_minute", LimitName::TurnsPerMinute), 300),
+        }
+    }
+}
+
+impl RetentionSettings {
+    fn read(reader: &mut Reader) -> Self {
+        /// A century.
+        const DAYS_MAX: u64 = 36_525;
+        let days = reader.number("retention.sessions_days", 0..=DAYS_MAX).unwrap_or(0);
+        Self {
+            sessions: (days > 0).then(|| Duration::from_hours(24 * days)),
         }
     }
 }

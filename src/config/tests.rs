@@ -71,6 +71,18 @@ fn with_nothing_said_the_defaults_hold() {
 }
 
 #[test]
+fn jobs_are_tried_as_often_as_is_said() {
+    let of = |text: &str| Given::file(text).load().unwrap().jobs;
+    assert_eq!(of(""), greenroom_session::JobLimits::default());
+    let jobs = of("[jobs]\nrunning_minutes = 2\nqueued_minutes = 3\ntries = 1");
+    assert_eq!((jobs.running.0, jobs.queued.0, jobs.tries_max), (120_000, 180_000, 1));
+    check_fault(
+        Given::file("[jobs]\ntries = 0"),
+        "`jobs.tries` must be a whole number from 1 to 100, not 0 (greenroom.toml:2)",
+    );
+}
+
+#[test]
 fn the_command_line_overrules_the_environment_which_overrules_dot_env_which_overrules_the_file() {
     let file = "[server]\nlisten = '127.0.0.1:1'\ndata_dir = 'a'\ndrain_seconds = 1\n[log]\nlevel = 'error'";
     let dot_env = "GREENROOM_SERVER__LISTEN=127.0.0.1:2\nGREENROOM_SERVER__DATA_DIR=b\nGREENROOM_SERVER__DRAIN_SECONDS=2";

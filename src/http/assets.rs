@@ -10,13 +10,14 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use greenroom_protocol::ErrorCode;
+use greenroom_session::blob_names::asset_blob;
 use greenroom_session::ports::BlobError;
 use http_range_header::{EndPosition, StartPosition, SyntacticallyCorrectRange, parse_range_header};
 
 use super::Failure;
 use super::access::text;
 use crate::app::App;
-use crate::voice::{ASSETS_FOLDER, is_asset_name, media_type_of};
+use crate::voice::{is_asset_name, media_type_of};
 
 /// An asset never changes under its name, and is its listener's own: a shared cache keeps none.
 const CACHE_FOR_GOOD: HeaderValue = HeaderValue::from_static("private, max-age=31536000, immutable");
@@ -43,7 +44,7 @@ pub(super) async fn asset(
     let Path(name) = name.map_err(|_| unknown())?;
     let media_type = media_type_of(&name).filter(|_| is_asset_name(&name));
     let media_type = media_type.ok_or_else(unknown)?;
-    let bytes = match app.blobs.get(&format!("{ASSETS_FOLDER}/{name}")).await {
+    let bytes = match app.blobs.get(&asset_blob(&name)).await {
         Ok(bytes) => bytes,
         Err(BlobError::NotFound | BlobError::InvalidName) => return Err(unknown()),
         Err(BlobError::Unavailable(reason)) => return Err(unreadable(&reason)),

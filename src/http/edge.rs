@@ -18,7 +18,7 @@ use tracing::{Instrument as _, Span, field};
 use ulid::Ulid;
 
 use super::asker::{Asker, preferred_locale, user_key};
-use super::failure::{Failure, render};
+use super::failure::{Failure, render, tell_when_to_return};
 use super::listen::Peer;
 use crate::app::App;
 use crate::rate::Client;
@@ -97,7 +97,7 @@ pub async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next)
         user.as_ref().ok().and_then(Option::as_ref),
     );
 
-    let response = match admit(&app, &request, route.as_ref(), user, locale) {
+    let mut response = match admit(&app, &request, route.as_ref(), user, locale) {
         Ok(asker) if is_preflight(&request) => {
             drop(asker);
             preflight()
@@ -114,6 +114,7 @@ pub async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next)
         Err(refusal) => refusal.into_response(),
     };
 
+    tell_when_to_return(&mut response, || app.lifecycle.watch().retry_after_s());
     let mut response = render(response, locale);
     finish(response.headers_mut(), request_id, allowed_origin);
     observe(&span, &method, route.as_ref(), response.status(), started);

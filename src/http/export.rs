@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use greenroom_protocol::{AssetReady, ErrorCode, GateWaived, RunId, RunStarted, Seq, StageCompleted};
+use greenroom_session::blob_names::asset_blob;
 use greenroom_session::playbook::Playbook;
 use greenroom_session::ports::{BlobError, RunRow, RunStatus};
 use serde::de::DeserializeOwned;
@@ -18,7 +19,7 @@ use super::runs::accessible_run;
 use super::{Asker, Failure, package};
 use crate::app::App;
 use crate::export::{self, Export, ExportedAsset, FinishedRun};
-use crate::voice::{ASSETS_FOLDER, is_asset_name};
+use crate::voice::is_asset_name;
 
 /// Bytes of all media of one export; what would go beyond is left out, and named in `provenance.json`.
 const ASSET_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -131,7 +132,7 @@ async fn assets(app: &App, row: &RunRow) -> Result<Vec<ExportedAsset>, Failure> 
 async fn asset_bytes(app: &App, ready: &AssetReady) -> Result<Option<Bytes>, Failure> {
     let name = ready.url.rsplit('/').next().filter(|name| is_asset_name(name));
     let Some(name) = name else { return Ok(None) };
-    match app.blobs.get(&format!("{ASSETS_FOLDER}/{name}")).await {
+    match app.blobs.get(&asset_blob(name)).await {
         Ok(bytes) => Ok(Some(bytes)),
         Err(BlobError::NotFound | BlobError::InvalidName) => Ok(None),
         Err(BlobError::Unavailable(reason)) => {

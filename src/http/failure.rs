@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use greenroom_actors::{PlaybookUnavailable, Refused};
 use greenroom_protocol::{ApiError, ErrorBody, ErrorCode, Locale};
 use greenroom_session::ports::ReadError;
+use greenroom_store::OperatorStoreError;
 use serde_json::Value;
 
 /// Why a request was not done. As a response it is empty until the edge, which knows the client's language,
@@ -87,6 +88,19 @@ impl Failure {
         }
     }
 
+    /// The same for a reader of their own, in whose language the session does not speak.
+    pub fn retold(self) -> Self {
+        match self {
+            Self::Coded { .. } => self,
+            Self::Told(body) => Self::Coded {
+                code: body.code,
+                details: body.details,
+                retry_after: body.retry_after,
+                status: None,
+            },
+        }
+    }
+
     /// Its code.
     pub fn code(&self) -> ErrorCode {
         match self {
@@ -165,11 +179,19 @@ impl From<ReadError> for Failure {
                 tracing::warn!(reason, "a read from the store failed");
                 Self::new(ErrorCode::DbUnavailable)
             }
+            ReadError::Gone => Self::new(ErrorCode::SessionGone),
             ReadError::Damaged(reason) => {
                 tracing::error!(reason, "stored data cannot be understood");
                 Self::new(ErrorCode::SysInternal)
             }
         }
+    }
+}
+
+impl From<OperatorStoreError> for Failure {
+    fn from(error: OperatorStoreError) -> Self {
+        tracing::error!(%error, "the operator's store cannot be used");
+        Self::new(ErrorCode::DbUnavailable)
     }
 }
 
@@ -189,6 +211,18 @@ const fn told_by_no_session(code: ErrorCode) -> bool {
         code,
         DbUnavailable | SessionGone | SessionNotFound | SysDraining | SysOverloaded
     )
+}
+
+/// Tells whoever is refused because the server drains when to come back.
+pub fn tell_when_to_return(response: &mut Response, after_s: impl FnOnce() -> u32) {
+    if let Some(failure) = response.extensions_mut().get_mut::<Failure>()
+        && failure.code() == ErrorCode::SysDraining
+    {
+        match failure {
+            Failure::Coded { retry_after, .. } => *retry_after = Some(after_s()),
+            Failure::Told(body) => body.retry_after = Some(after_s()),
+        }
+    }
 }
 
 /// Writes the error body of a response that is a failure; leaves others alone.
@@ -215,7 +249,11 @@ mod tests {
     use super::*;
 
     async fn rendered(failure: Failure, locale: Locale) -> (Response<()>, ApiError) {
-        let (parts, body) = render(failure.into_response(), locale).into_parts();
+        rendered_response(failure.into_response(), locale).await
+    }
+
+    async fn rendered_response(response: Response, locale: Locale) -> (Response<()>, ApiError) {
+        let (parts, body) = render(response, locale).into_parts();
         let bytes = axum::body::to_bytes(body, 10_000).await.unwrap();
         (
             Response::from_parts(parts, ()),
@@ -236,11 +274,34 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn whoever_is_refused_by_a_server_that_drains_is_told_when_to_return() {
+        let told = async |failure: Failure| {
+            let mut response = failure.into_response();
+            tell_when_to_return(&mut response, || 9);
+            let (_, body) = rendered_response(response, Locale::En).await;
+            body.error.retry_after
+        };
+        let draining = ErrorCode::SysDraining;
+        assert_eq!(told(Failure::new(draining)).await, Some(9));
+        let from_session = Box::new(ErrorBody::new(draining, Locale::Ko).with_retry_after(1));
+        assert_eq!(told(Failure::Told(from_session)).await, Some(9));
+        assert_eq!(told(Failure::rate_limited(2)).await, Some(2));
+    }
+
+    #[tokio::test]
     async fn what_a_session_said_is_passed_on_as_it_is() {
         let told = ErrorBody::new(ErrorCode::GateNotReady, Locale::Ko).with_details("why");
         let (response, body) = rendered(Failure::Told(Box::new(told.clone())), Locale::En).await;
         assert_eq!(response.status(), 409);
         assert_eq!(body.error, told);
+    }
+
+    #[test]
+    fn what_a_session_said_can_be_retold_to_another_reader() {
+        let told = ErrorBody::new(ErrorCode::GateNotReady, Locale::Ko).with_details("why");
+        let retold = Failure::Told(Box::new(told)).retold().into_body(Locale::En);
+        let expected = ErrorBody::new(ErrorCode::GateNotReady, Locale::En).with_details("why");
+        assert_eq!(retold, expected);
     }
 
     #[test]

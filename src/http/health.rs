@@ -171,7 +171,7 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
 
 /// A provider as it fares.
 #[derive(Debug, Serialize)]
-struct ProviderHealth {
+pub struct ProviderHealth {
     /// `ok`, `failing` or `not_configured`.
     state: &'static str,
     provider: Option<ProviderStatus>,
@@ -182,7 +182,8 @@ impl ProviderHealth {
         Self::by(providers.status(dependency))
     }
 
-    fn by(provider: Option<ProviderStatus>) -> Self {
+    /// How a provider fares, if there is one.
+    pub fn by(provider: Option<ProviderStatus>) -> Self {
         let state = match provider.as_ref().map(|provider| &provider.circuit) {
             None => "not_configured",
             Some(circuit)

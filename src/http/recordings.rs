@@ -6,8 +6,8 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use greenroom_actors::voice::recording_blob;
 use greenroom_protocol::{AssetId, ErrorCode, SessionId};
+use greenroom_session::blob_names::recording_blob;
 use greenroom_session::ports::BlobError;
 
 use super::assets::{blob_part, unreadable};

@@ -27,7 +27,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(sessions::create))
         .routes(routes!(sessions::list))
-        .routes(routes!(sessions::show))
+        .routes(routes!(sessions::show, sessions::erase))
         .routes(routes!(turns::message))
         .routes(routes!(turns::message_stream))
         .routes(routes!(voice::voice_turn))

@@ -89,6 +89,10 @@ pub(super) fn timestamp() -> SchemaRef {
     reference::<Timestamp>()
 }
 
+pub(super) fn optional_timestamp() -> SchemaRef {
+    or_null(timestamp())
+}
+
 pub(super) fn error() -> SchemaRef {
     Ref::from_schema_name("ErrorBody").into()
 }

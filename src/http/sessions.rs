@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use greenroom_actors::CreateSession;
 use greenroom_protocol::SessionId;
 use greenroom_session::ports::SessionFilter;
@@ -53,6 +54,22 @@ pub(super) async fn show(
 ) -> Result<Json<SessionDocument>, Failure> {
     let view = app.directory.view(session, &asker.caller).await?;
     Ok(Json(view.into()))
+}
+
+/// Erase a session with everything that is known of it: its log, its runs and jobs, its recordings and speech. What it has
+/// under way is cancelled, and its sockets are closed with 4004. From then on it is `SESSION_GONE`.
+#[utoipa::path(
+    delete, path = "/api/chat/session/{session_id}", tag = "sessions",
+    params(("session_id" = String, Path, description = "The session")),
+    responses((status = 204, description = "It is gone")),
+)]
+pub(super) async fn erase(
+    State(app): State<Arc<App>>,
+    asker: Asker,
+    InPath(session): InPath<SessionId>,
+) -> Result<StatusCode, Failure> {
+    app.directory.delete(session, &asker.caller).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Which sessions.

@@ -10,7 +10,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures_util::stream;
 use greenroom_actors::Cursor;
-use greenroom_protocol::{EventId, Frame};
+use greenroom_protocol::{EventId, Frame, Millis};
 use serde_json::Value;
 
 use super::turn::TurnEvents;
@@ -25,23 +25,28 @@ const PREAMBLE: &str = "retry: 1000\n\n";
 enum Next {
     Frames(Vec<Frame>),
     Silence,
+    /// The server closes, and the client is to come back after this long.
+    Closing(Millis),
     End,
 }
 
 /// The log of a session from a cursor on, without an end but the server's.
 pub(super) fn log(cursor: Cursor, watch: PhaseWatch) -> Response {
     let pieces = stream::unfold(
-        (Some(PREAMBLE), cursor, watch),
-        async |(preamble, mut cursor, mut watch)| {
+        Some((Some(PREAMBLE), cursor, watch)),
+        async |reader: Option<(Option<&str>, Cursor, PhaseWatch)>| {
+            let (preamble, mut cursor, mut watch) = reader?;
             if let Some(preamble) = preamble {
-                return Some((piece(preamble), (None, cursor, watch)));
+                return Some((piece(preamble), Some((None, cursor, watch))));
             }
             let next = tokio::select! {
+                // What is committed already is told before the server closes.
+                biased;
                 // A read that fails ends the stream; the client comes back with the last id that it saw.
                 frames = cursor.next() => frames.map_or(Next::End, Next::Frames),
                 next = silence_or_end(&mut watch) => next,
             };
-            text(next).map(|text| (piece(text), (None, cursor, watch)))
+            next.piece(|| (None, cursor, watch))
         },
     );
     response(Body::from_stream(pieces))
@@ -49,16 +54,21 @@ pub(super) fn log(cursor: Cursor, watch: PhaseWatch) -> Response {
 
 /// One turn, up to its end.
 pub(super) fn turn(events: TurnEvents<Cursor>, watch: PhaseWatch) -> Response {
-    let pieces = stream::unfold((events, watch), async |(mut events, mut watch)| {
-        let next = tokio::select! {
-            frame = events.next() => match frame {
-                Ok(Some(frame)) => Next::Frames(vec![frame]),
-                Ok(None) | Err(_) => Next::End,
-            },
-            next = silence_or_end(&mut watch) => next,
-        };
-        text(next).map(|text| (piece(text), (events, watch)))
-    });
+    let pieces = stream::unfold(
+        Some((events, watch)),
+        async |reader: Option<(TurnEvents<Cursor>, PhaseWatch)>| {
+            let (mut events, mut watch) = reader?;
+            let next = tokio::select! {
+                biased;
+                frame = events.next() => match frame {
+                    Ok(Some(frame)) => Next::Frames(vec![frame]),
+                    Ok(None) | Err(_) => Next::End,
+                },
+                next = silence_or_end(&mut watch) => next,
+            };
+            next.piece(|| (events, watch))
+        },
+    );
     response(Body::from_stream(pieces))
 }
 
@@ -69,16 +79,20 @@ pub(super) fn notice(data: &Value) -> Response {
 
 async fn silence_or_end(watch: &mut PhaseWatch) -> Next {
     match tokio::time::timeout(KEEP_ALIVE, watch.reached(Phase::Closing)).await {
-        Ok(()) => Next::End,
+        Ok(()) => Next::Closing(watch.reconnect_after()),
         Err(_) => Next::Silence,
     }
 }
 
-fn text(next: Next) -> Option<String> {
-    match next {
-        Next::Frames(frames) => Some(events(&frames)),
-        Next::Silence => Some(":\n\n".to_owned()),
-        Next::End => None,
+impl Next {
+    /// What is sent, and who reads on behind it; nobody behind the last word.
+    fn piece<R>(self, reader: impl FnOnce() -> R) -> Option<(Result<Bytes, Infallible>, Option<R>)> {
+        match self {
+            Self::Frames(frames) => Some((piece(events(&frames)), Some(reader()))),
+            Self::Silence => Some((piece(":\n\n"), Some(reader()))),
+            Self::Closing(Millis(after_ms)) => Some((piece(format!("retry: {after_ms}\n\n")), None)),
+            Self::End => None,
+        }
     }
 }
 

@@ -313,6 +313,11 @@ pub struct JobDocument {
     /// Why it failed, if it did.
     #[schema(schema_with = schemas::optional_error)]
     pub error: Value,
+    /// How often it was begun again because it had made no progress, since its run was last begun.
+    pub retry_count: u32,
+    /// When that last happened.
+    #[schema(schema_with = schemas::optional_timestamp)]
+    pub last_retry_at: Option<Timestamp>,
     /// When it was accepted.
     #[schema(schema_with = schemas::timestamp)]
     pub created_at: Timestamp,
@@ -432,6 +437,8 @@ impl From<JobRow> for JobDocument {
             session_id: row.session_id,
             run_id: row.run_id,
             error: row.error,
+            retry_count: row.retry_count,
+            last_retry_at: row.last_retry_at,
             created_at: row.created_at,
             updated_at: row.updated_at,
         }

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use super::call::Asking;
 use super::flights::Flights;
-use super::room::Room;
+use super::room::{Places, Room};
 use super::speech::{Mouth, Speech, SpokenText};
 use super::{Recording, VoicePorts, observe};
 use crate::http::{Failure, TurnEvents, gather_within};
@@ -91,7 +91,7 @@ pub enum Heard {
 /// The server's ears.
 pub struct Ears {
     shared: Arc<Shared>,
-    places: Arc<Semaphore>,
+    places: Places,
     keyless: AtomicU64,
     flights: Flights<FlightKey, Progress>,
 }
@@ -140,7 +140,7 @@ impl Ears {
                 room: Room::of_bytes(uploads_max * UPLOAD_BYTES_MAX),
                 mouth,
             }),
-            places: Arc::new(Semaphore::new(uploads_max)),
+            places: Places::new(uploads_max),
             keyless: AtomicU64::new(0),
             flights: Flights::new(),
         }
@@ -151,9 +151,15 @@ impl Ears {
         self.shared.ports.providers.transcriber.identity().is_some()
     }
 
+    /// Changes how many recordings may be in memory at once.
+    pub fn set_uploads_max(&self, uploads_max: usize) {
+        self.places.resize(uploads_max);
+        self.shared.room.resize(uploads_max * UPLOAD_BYTES_MAX);
+    }
+
     /// A place in memory for one recording, if there is one.
     pub fn place(&self) -> Result<OwnedSemaphorePermit, Failure> {
-        let place = Arc::clone(&self.places).try_acquire_owned();
+        let place = self.places.semaphore().try_acquire_owned();
         place.map_err(|_| Failure::overloaded(PLACE_RETRY_S))
     }
 

@@ -25,7 +25,7 @@ use crate::lifecycle::PhaseWatch;
 use crate::providers::ProviderPorts;
 
 pub use hearing::{Ears, Heard, Utterance, VoiceTurn};
-pub use speech::{ASSETS_FOLDER, Mouth, Speech, is_asset_name, is_made_of_phrases, media_type_of};
+pub use speech::{Mouth, Speech, is_asset_name, is_made_of_phrases, media_type_of};
 
 /// Decoders at work at once beside the threads of the server: each fills a core.
 const DECODERS_MIN: usize = 1;

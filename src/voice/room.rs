@@ -1,6 +1,6 @@
 //! Room for what was decoded and waits to be heard.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use greenroom_protocol::ErrorCode;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -13,14 +13,63 @@ const UNIT_BYTES: usize = 1024;
 /// Memory for decoded recordings. Recognition may take minutes, in which the places of those that come in are taken again
 /// and again.
 pub(super) struct Room {
-    units: Arc<Semaphore>,
+    units: Places,
+}
+
+/// A number of places that can be changed. Who has one then keeps it and is not counted any more: for as long as those
+/// take that are under way, there may be as many again.
+pub(super) struct Places {
+    current: Mutex<Count>,
+}
+
+struct Count {
+    places: usize,
+    semaphore: Arc<Semaphore>,
+}
+
+impl Places {
+    pub(super) fn new(places: usize) -> Self {
+        Self {
+            current: Mutex::new(Count::new(places)),
+        }
+    }
+
+    /// As many as this from now on.
+    pub(super) fn resize(&self, places: usize) {
+        let mut current = self.current();
+        if current.places != places {
+            *current = Count::new(places);
+        }
+    }
+
+    pub(super) fn semaphore(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.current().semaphore)
+    }
+
+    fn current(&self) -> MutexGuard<'_, Count> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Count {
+    fn new(places: usize) -> Self {
+        Self {
+            places,
+            semaphore: Arc::new(Semaphore::new(places)),
+        }
+    }
 }
 
 impl Room {
     pub(super) fn of_bytes(bytes_max: usize) -> Self {
         Self {
-            units: Arc::new(Semaphore::new(bytes_max / UNIT_BYTES)),
+            units: Places::new(bytes_max / UNIT_BYTES),
         }
+    }
+
+    /// So much room from now on.
+    pub(super) fn resize(&self, bytes_max: usize) {
+        self.units.resize(bytes_max / UNIT_BYTES);
     }
 
     /// Room for so many bytes, in exchange for the place that they came in by. Until there is some the place is kept, so
@@ -31,7 +80,7 @@ impl Room {
         place: OwnedSemaphorePermit,
     ) -> Result<OwnedSemaphorePermit, Failure> {
         let units = u32::try_from(bytes.div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX);
-        let room = Arc::clone(&self.units).acquire_many_owned(units).await;
+        let room = self.units.semaphore().acquire_many_owned(units).await;
         drop(place);
         room.map_err(|_| Failure::new(ErrorCode::SysDraining))
     }
@@ -42,6 +91,22 @@ mod tests {
     use futures_util::FutureExt as _;
 
     use super::*;
+
+    #[test]
+    fn places_can_be_changed_while_some_are_taken() {
+        let places = Places::new(1);
+        let take = || places.semaphore().try_acquire_owned();
+        let first = take().unwrap();
+        places.resize(1);
+        assert!(take().is_err(), "as many as before are the same places");
+        places.resize(2);
+        let taken = [take().unwrap(), take().unwrap()];
+        assert!(take().is_err());
+        drop(first);
+        assert!(take().is_err(), "who was there before gives nothing back");
+        drop(taken);
+        assert!(take().is_ok());
+    }
 
     #[test]
     fn whoever_finds_no_room_keeps_its_place_until_there_is_some() {

@@ -10,6 +10,7 @@ use greenroom_audio::{Container, DecodeLimits, Upload, decode};
 use greenroom_protocol::{
     AssetId, AssetReady, CallId, ErrorCode, Locale, Millis, Provenance, SessionId, TurnId,
 };
+use greenroom_session::blob_names::{PHRASE_PREFIX, asset_blob, asset_url};
 use greenroom_session::playbook::{Playbook, VoicePreset};
 use greenroom_session::ports::{
     CallFailure, CallReceipt, IdSource as _, ModelIdentity, SpeechEvent, SpeechFormat, SpeechRequest,
@@ -31,11 +32,6 @@ use crate::http::Failure;
 use crate::lifecycle::Phase;
 use crate::system::RandomIds;
 
-/// The folder of the blobs that can be fetched by their name.
-pub const ASSETS_FOLDER: &str = "assets";
-
-/// What the name of a phrase's asset begins with: it is shared, and stays when a session is erased.
-const PHRASE_PREFIX: &str = "phrase-";
 /// Hexadecimal digits of an asset's name: 128 random bits, which nobody guesses.
 const NAME_DIGITS: usize = 32;
 /// The media types of assets, by what their names end with.
@@ -92,7 +88,7 @@ pub struct SpokenText {
 impl SpokenText {
     /// Where it can be fetched.
     pub fn url(&self) -> String {
-        format!("/static/assets/{}", self.name)
+        asset_url(&self.name)
     }
 }
 
@@ -379,7 +375,7 @@ impl Shared {
             duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
         };
         let directory = &self.ports.directory;
-        let blob = format!("{ASSETS_FOLDER}/{}", spoken.name);
+        let blob = asset_blob(&spoken.name);
         if let Err(error) = self.ports.blobs.put(&blob, audio).await {
             tracing::error!(%error, "speech cannot be kept");
             let code = ErrorCode::StorageUploadFailed;

@@ -1,6 +1,7 @@
 //! What has been spoken already: by what it was made from to the asset that it became.
 
 use greenroom_protocol::SessionId;
+use greenroom_session::blob_names::{phrases_folder, spoken_folder};
 use greenroom_session::ports::{BlobError, Blobs, ModelIdentity, SpeechFormat};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -41,11 +42,11 @@ impl CachePlace {
         } = made_from;
         let parts = json!([identity.provider, identity.model, voice, style, format, text]);
         let hash = Sha256::digest(parts.to_string());
-        let scope = match scope {
-            Scope::Phrase => "phrases".to_owned(),
-            Scope::Session(session) => session.to_string(),
+        let folder = match scope {
+            Scope::Phrase => phrases_folder(),
+            Scope::Session(session) => spoken_folder(session),
         };
-        Self(format!("speech/{scope}/{hash:x}.json"))
+        Self(format!("{folder}/{hash:x}.json"))
     }
 
     /// What was spoken, if it was.

@@ -14,7 +14,7 @@ pub enum CloseReason {
     Silent,
     /// The network failed, or the client does not speak the protocol.
     Broken,
-    /// There is no such session.
+    /// There is no such session, or it was erased just now.
     NoSession,
     /// The client takes nothing; it may resume from the last event that it saw.
     TooSlow,
@@ -113,6 +113,7 @@ mod tests {
             assert_eq!(CloseReason::of_refusal(&refused), expected, "{code}");
         };
         check(ErrorCode::SessionNotFound, CloseReason::NoSession);
+        check(ErrorCode::SessionGone, CloseReason::NoSession);
         check(ErrorCode::DbUnavailable, CloseReason::Overloaded);
         check(ErrorCode::SysDraining, CloseReason::Restarting);
         check(ErrorCode::SessionEventAhead, CloseReason::Refused);

@@ -17,9 +17,7 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::{Sink, Stream, StreamExt as _};
 use greenroom_actors::voice::Outlet;
 use greenroom_actors::{Cursor, Refused};
-use greenroom_protocol::{
-    CommandId, ErrorBody, ErrorCode, Frame, Locale, Millis, Seq, SessionId, Signal, limits,
-};
+use greenroom_protocol::{CommandId, ErrorBody, ErrorCode, Frame, Locale, Seq, SessionId, Signal, limits};
 use greenroom_session::SessionView;
 use greenroom_session::playbook::Playbook;
 use greenroom_session::ports::ReadError;
@@ -41,8 +39,6 @@ use crate::lifecycle::{Phase, PhaseWatch};
 const COMMANDS_WAITING_MAX: usize = 32;
 /// How long the client may take to hear the last word and say goodbye.
 const GOODBYE: Duration = Duration::from_secs(2);
-/// When a client may come back to a server that is being replaced.
-const RECONNECT_AFTER: Millis = Millis(1_000);
 
 /// One client on one session.
 pub(super) struct Connection<S> {
@@ -213,6 +209,10 @@ where
     fn handle(&mut self, happening: Happening) -> Option<CloseReason> {
         match happening {
             Happening::Committed(Ok(frames)) => self.outbox.events(frames),
+            Happening::Committed(Err(ReadError::Gone)) => {
+                self.outbox.clear();
+                return Some(CloseReason::NoSession);
+            }
             Happening::Committed(Err(error)) => {
                 self.outbox.clear();
                 let error = Failure::from(error).into_body(self.locale);
@@ -242,7 +242,7 @@ where
             Happening::Phase(Phase::Serving | Phase::Draining) => {
                 self.awaited_phase = Phase::Closing;
                 self.outbox.signal(&Signal::ServerDraining {
-                    reconnect_after_ms: RECONNECT_AFTER,
+                    reconnect_after_ms: self.phase.reconnect_after(),
                 });
             }
             Happening::JournalChanged => self.note_journal(),
@@ -395,7 +395,10 @@ where
         }
     }
 
-    fn reject(&mut self, id: Option<String>, error: ErrorBody) {
+    fn reject(&mut self, id: Option<String>, mut error: ErrorBody) {
+        if error.code == ErrorCode::SysDraining {
+            error.retry_after = Some(self.phase.retry_after_s());
+        }
         counter!("greenroom_socket_rejects_total", "code" => error.code.as_str()).increment(1);
         self.outbox.signal(&Signal::Rejected { id, error });
     }

@@ -138,6 +138,11 @@ impl Process {
         self.signal(Signal::TERM)
     }
 
+    /// Waits until it has ended by itself.
+    pub async fn end(&mut self) -> anyhow::Result<ExitStatus> {
+        Ok(self.child.wait().await?)
+    }
+
     /// How it ended, if it has.
     pub fn has_ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
         Ok(self.child.try_wait()?)
