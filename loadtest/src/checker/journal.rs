@@ -1,10 +1,11 @@
 //! A journal against itself: numbers, provenance, and how stages, runs, turns and calls begin and end.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use greenroom_protocol::{
     CallId, CallPurpose, CallReserved, CallScope, CallSettled, ErrorCode, Event, MessageAdded, Provenance,
-    Role, RunId, Seq, SessionId, StageChanged, StageCompleted, StageId, TurnCompleted, TurnId, TurnOutcome,
+    Role, RunId, RunStarted, Seq, SessionId, StageChanged, StageCompleted, StageId, TurnCompleted, TurnId,
+    TurnOutcome,
 };
 
 use super::bill::Calls;
@@ -73,7 +74,10 @@ struct Fold<'a> {
 #[derive(Debug)]
 struct Run {
     stages: Vec<StageId>,
-    completed: BTreeSet<StageId>,
+    /// The stages that are complete, each with who wrote its output.
+    completed: BTreeMap<StageId, Provenance>,
+    /// The failed run whose outputs it may adopt.
+    from_run: Option<RunId>,
     end: RunEnd,
 }
 
@@ -100,15 +104,7 @@ impl Fold<'_> {
             }
             Event::TurnCompleted(completed) => self.turn_completed(&completed),
             Event::MessageAdded(added) => self.message(seq, &added),
-            Event::RunStarted(started) => {
-                self.report.counts.runs += 1;
-                let run = Run {
-                    stages: started.stages,
-                    completed: BTreeSet::new(),
-                    end: RunEnd::Open,
-                };
-                self.runs.insert(started.run_id, run);
-            }
+            Event::RunStarted(started) => self.run_started(started),
             Event::StageStarted(started) => self.stage_taken_up(seq, started.run_id, started.stage),
             Event::StageCompleted(completed) => self.stage_completed(seq, completed),
             Event::StageChanged(changed) => self.stage_changed(&changed),
@@ -123,8 +119,8 @@ impl Fold<'_> {
             Event::SessionRestarted(_) => self.was_given_up = false,
             // A delta of a stage that has ended would overwrite what is authoritative.
             Event::StageDelta(delta) => self.stage_taken_up(seq, delta.run_id, delta.stage),
+            Event::SessionStopped(_) => self.session_stopped(),
             Event::SessionStarted(_)
-            | Event::SessionStopped(_)
             | Event::MessageHeard(_)
             | Event::PlannerDelta(_)
             | Event::SlotUpdated(_)
@@ -189,6 +185,38 @@ impl Fold<'_> {
         }
     }
 
+    /// A run that takes another over is of one that failed: what goes on by itself is never paid for again.
+    fn run_started(&mut self, started: RunStarted) {
+        self.report.counts.runs += 1;
+        let (session, run_id) = (self.session, started.run_id);
+        if let Some(from_run) = started.from_run
+            && self
+                .runs
+                .get(&from_run)
+                .is_none_or(|run| run.end != RunEnd::Failed)
+        {
+            self.found(Violation::RunEnd {
+                session,
+                run: run_id,
+                reason: format!("takes over {from_run}, which has not failed"),
+            });
+        }
+        let run = Run {
+            stages: started.stages,
+            completed: BTreeMap::new(),
+            from_run: started.from_run,
+            end: RunEnd::Open,
+        };
+        self.runs.insert(run_id, run);
+    }
+
+    /// An output that no attempt of this run made is the one that the run before had, word by whom.
+    fn is_adopted(&self, completed: &StageCompleted) -> bool {
+        let from_run = self.runs.get(&completed.run_id).and_then(|run| run.from_run);
+        let origin = from_run.and_then(|from_run| self.runs.get(&from_run));
+        origin.and_then(|run| run.completed.get(&completed.stage)) == Some(&completed.provenance)
+    }
+
     fn stage_taken_up(&mut self, seq: Seq, run_id: RunId, stage: StageId) {
         let session = self.session;
         let Some(run) = self.runs.get(&run_id) else {
@@ -198,7 +226,7 @@ impl Fold<'_> {
                 seq,
             });
         };
-        if run.completed.contains(&stage)
+        if run.completed.contains_key(&stage)
             || matches!(run.end, RunEnd::Completed | RunEnd::Done | RunEnd::Cancelled)
         {
             self.found(Violation::StageCalledAgain {
@@ -220,8 +248,13 @@ impl Fold<'_> {
         };
         self.waits_for_checks(seq, &scope, "a stage was completed");
         self.stage_taken_up(seq, completed.run_id, completed.stage.clone());
+        if completed.attempt == 0 && !self.is_adopted(&completed) {
+            let reason = format!("{} was adopted from nowhere", completed.stage);
+            self.found(Violation::Provenance { session, seq, reason });
+        }
         if let Some(run) = self.runs.get_mut(&completed.run_id) {
-            run.completed.insert(completed.stage);
+            let provenance = completed.provenance.clone();
+            run.completed.insert(completed.stage.clone(), provenance);
         }
         if matches!(completed.provenance, Provenance::Model { .. }) {
             self.provenance(seq, &completed.provenance);
@@ -269,7 +302,7 @@ impl Fold<'_> {
                 let missing: Vec<&str> = run
                     .stages
                     .iter()
-                    .filter(|stage| !run.completed.contains(stage))
+                    .filter(|stage| !run.completed.contains_key(stage))
                     .map(StageId::as_str)
                     .collect();
                 (!missing.is_empty()).then(|| format!("was completed without {}", missing.join(", ")))
@@ -300,6 +333,24 @@ impl Fold<'_> {
                 run: run_id,
                 reason,
             });
+        }
+    }
+
+    /// An operator's stop leaves nothing under way.
+    fn session_stopped(&mut self) {
+        let session = self.session;
+        let open: Vec<RunId> = self
+            .runs
+            .iter()
+            .filter(|(_, run)| run.end == RunEnd::Open)
+            .map(|(run_id, _)| *run_id)
+            .collect();
+        for run in open {
+            let reason = "outlived the operator's stop".to_owned();
+            self.found(Violation::RunEnd { session, run, reason });
+        }
+        for call in self.calls.open_in(session) {
+            self.booking(call, "outlived the operator's stop");
         }
     }
 

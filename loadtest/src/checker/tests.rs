@@ -381,6 +381,83 @@ fn a_finished_stage_is_never_taken_up_again() {
     check_journal(|events| events.insert(7, stage_started()), &["stage_without_run"]);
 }
 
+/// What follows when a run of two stages fails at the second, and an operator has a new one take it over.
+fn taken_over(adopted: &Value) -> Vec<(&'static str, Value)> {
+    let again = RunId::new(Ulid(20));
+    let failures = json!([{ "stage": "strategy", "attempt": 1, "error": error() }]);
+    vec![
+        (
+            "stage.changed",
+            json!({ "state": "FAILED", "run_id": run(), "failures": failures }),
+        ),
+        (
+            "session.restarted",
+            json!({ "from_stage": "strategy", "run_id": again }),
+        ),
+        (
+            "run.started",
+            json!({
+                "run_id": again, "mode": "standard", "locale": "ko", "brief": [], "draft": false,
+                "stages": ["research", "strategy"], "budget_ms": 600_000, "from_run": run(), "from_stage": "strategy",
+            }),
+        ),
+        (
+            "stage.completed",
+            json!({ "run_id": again, "stage": "research", "attempt": 0, "output": {}, "provenance": adopted, "dropped": 0 }),
+        ),
+        ("run.cancelled", json!({ "run_id": again })),
+    ]
+}
+
+#[test]
+fn an_output_is_adopted_only_from_the_failed_run_that_had_it() {
+    let end_with = |adopted: Value| {
+        move |events: &mut Vec<(&'static str, Value)>| {
+            events[7].1["stages"] = json!(["research", "strategy"]);
+            events.splice(13.., taken_over(&adopted)).for_each(drop);
+        }
+    };
+    check_journal(end_with(model(2)), &[]);
+    check_journal(end_with(model(1)), &["provenance"]);
+    check_journal(
+        |events| {
+            end_with(model(2))(events);
+            events[15].1["from_run"] = Value::Null;
+        },
+        &["provenance"],
+    );
+    check_journal(
+        |events| {
+            end_with(model(2))(events);
+            events.remove(13);
+        },
+        &["run_end", "run_end"],
+    );
+}
+
+#[test]
+fn a_stop_leaves_nothing_under_way() {
+    let stopped = ("session.stopped", json!({}));
+    let cancelled = ("run.cancelled", json!({ "run_id": run() }));
+    check_journal(|events| events.push(stopped.clone()), &[]);
+    check_journal(
+        |events| {
+            events
+                .splice(11.., [settled(2, "unknown"), cancelled.clone(), stopped.clone()])
+                .for_each(drop);
+        },
+        &[],
+    );
+    check_journal(
+        |events| {
+            events
+                .splice(11.., [stopped.clone(), settled(2, "unknown"), cancelled.clone()])
+                .for_each(drop);
+        },
+        &["run_end", "call_booking"],
+    );
+}
+
 #[test]
 fn no_text_is_without_provenance() {
     let phrase = json!({ "kind": "playbook", "key": "greeting", "hash": "0".repeat(64) });

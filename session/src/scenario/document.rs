@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use toml::Spanned;
 
+use crate::CommandKind;
+
 /// A text of the assistant that is a phrase of the playbook is written as this and the phrase's key.
 pub const PHRASE_PREFIX: &str = "phrase:";
 
@@ -83,6 +85,8 @@ pub(super) enum Happening {
     Waits { ms: u64 },
     /// The server dies and lives again.
     Restarts,
+    /// An operator does something to the session.
+    Operates(Deed),
     /// The planner's call that is under way goes on.
     GoesOn,
 }
@@ -119,6 +123,19 @@ pub(super) enum Button {
     RetryRun,
     /// End the reply that is under way.
     CancelResponse,
+}
+
+/// What an operator can do to a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Deed {
+    /// Take it up again, a failed run from this stage. A session that has not failed is only marked: what follows is
+    /// that it lives again.
+    Restart {
+        /// None means where the run failed.
+        from_stage: Option<StageId>,
+    },
+    /// End what is under way.
+    Stop,
 }
 
 /// What the planner's model does in one attempt.
@@ -195,6 +212,39 @@ pub(super) enum GateIs {
     Open,
     /// Something is missing or unclear.
     Closed,
+}
+
+impl Button {
+    /// What is asked by pressing it.
+    pub(super) fn command(self) -> CommandKind {
+        match self {
+            Self::Generate => CommandKind::Generate {
+                draft: false,
+                background: false,
+            },
+            Self::Draft => CommandKind::Generate {
+                draft: true,
+                background: false,
+            },
+            Self::CancelRun => CommandKind::CancelRun { run_id: None },
+            Self::RetryRun => CommandKind::RetryRun { run_id: None },
+            Self::CancelResponse => CommandKind::CancelResponse,
+        }
+    }
+}
+
+impl Deed {
+    /// What is asked by it.
+    pub(super) fn command(&self) -> CommandKind {
+        let reason = "written in a scenario".to_owned();
+        match self {
+            Self::Restart { from_stage } => CommandKind::Restart {
+                from_stage: from_stage.clone(),
+                reason,
+            },
+            Self::Stop => CommandKind::Stop { reason },
+        }
+    }
 }
 
 impl Scenario {

@@ -10,8 +10,8 @@ use serde_json::Value;
 use toml::Spanned;
 
 use super::document::{
-    Button, Expect, Failing, Happening, Reply, ReplyEnd, Scenario, ScenarioFault, Setting, StageEnd, Step,
-    line_of,
+    Button, Deed, Expect, Failing, Happening, Reply, ReplyEnd, Scenario, ScenarioFault, Setting, StageEnd,
+    Step, line_of,
 };
 use crate::planner::Intent;
 
@@ -51,6 +51,8 @@ struct StepForm {
     wait_ms: Option<u64>,
     #[serde(default)]
     restart: bool,
+    operator: Option<DeedForm>,
+    from_stage: Option<StageId>,
     stage: Option<StageId>,
     output: Option<String>,
     #[serde(default)]
@@ -65,6 +67,13 @@ struct StepForm {
     unanswered: bool,
     #[serde(default)]
     expect: Expect,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum DeedForm {
+    Restart,
+    Stop,
 }
 
 #[derive(Deserialize)]
@@ -280,6 +289,7 @@ fn happening(
         form.press.is_some(),
         form.wait_ms.is_some(),
         form.restart,
+        form.operator.is_some(),
         form.stage.is_some(),
     ];
     match (kinds.iter().filter(|kind| **kind).count(), has_replies) {
@@ -287,10 +297,13 @@ fn happening(
         (0, true) => return Ok(Happening::GoesOn),
         _ => {
             return Err(
-                "a step is exactly one of `user`, `edit` (with `clear`), `press`, `wait_ms`, `restart`, `stage`, or `model` alone"
+                "a step is exactly one of `user`, `edit` (with `clear`), `press`, `wait_ms`, `restart`, `operator`, `stage`, or `model` alone"
                     .to_owned(),
             );
         }
+    }
+    if form.from_stage.is_some() && form.operator != Some(DeedForm::Restart) {
+        return Err("`from_stage` belongs to `operator = \"restart\"`".to_owned());
     }
     if let Some(words) = form.user {
         return Ok(Happening::Says {
@@ -306,6 +319,14 @@ fn happening(
     }
     if form.restart {
         return Ok(Happening::Restarts);
+    }
+    if let Some(deed) = form.operator {
+        return Ok(Happening::Operates(match deed {
+            DeedForm::Restart => Deed::Restart {
+                from_stage: form.from_stage,
+            },
+            DeedForm::Stop => Deed::Stop,
+        }));
     }
     let Some(stage) = form.stage else {
         let cleared = form.clear.unwrap_or_default().into_iter();

@@ -4,7 +4,7 @@ use greenroom_protocol::{
     CallId, CallScope, ErrorBody, ErrorCode, Locale, Millis, SessionId, StageId, Timestamp,
 };
 
-use super::document::{Button, Failing, Happening, Reply, ReplyEnd, Scenario, Setting, StageEnd, Step};
+use super::document::{Failing, Happening, Reply, ReplyEnd, Scenario, Setting, StageEnd, Step};
 use super::expectation::{Before, Stood, check};
 use super::invariants::Invariants;
 use crate::playbook::Playbook;
@@ -13,8 +13,8 @@ use crate::ports::{
 };
 use crate::{
     AgentOutput, AgentReader, AgentReport, AgentTask, CallCost, CallRecord, Caller, Command, CommandKind,
-    Context, Fact, Input, JobLimits, ModelTask, NewSession, OutsideCall, Receipt, SlotEdit, Spoken, Stamp, State,
-    agent_task, create, decide, due,
+    Context, Fact, Input, JobLimits, ModelTask, NewSession, OutsideCall, Receipt, SlotEdit, Spoken, Stamp,
+    State, agent_task, create, decide, due,
 };
 
 /// When every scenario begins: 2026-02-19T15:00:00Z.
@@ -152,7 +152,9 @@ impl<'a> Player<'a> {
         match &step.happening {
             Happening::Says { words, voice } => self.say(words, *voice),
             Happening::Edits(edits) => self.edit(edits.clone()),
-            Happening::Presses(button) => self.press(*button),
+            Happening::Presses(button) => {
+                self.send(button.command());
+            }
             Happening::Stage { stage, end } => self.end_stage(stage, end),
             Happening::Waits { ms } => {
                 self.now = self.now.after(Millis(*ms));
@@ -160,6 +162,9 @@ impl<'a> Player<'a> {
             }
             Happening::Restarts => {
                 self.decide(Input::Activated);
+            }
+            Happening::Operates(deed) => {
+                self.send_as(Caller::Operator, deed.command());
             }
             Happening::GoesOn => {}
         }
@@ -274,22 +279,6 @@ impl<'a> Player<'a> {
         });
     }
 
-    fn press(&mut self, button: Button) {
-        self.send(match button {
-            Button::Generate => CommandKind::Generate {
-                draft: false,
-                background: false,
-            },
-            Button::Draft => CommandKind::Generate {
-                draft: true,
-                background: false,
-            },
-            Button::CancelRun => CommandKind::CancelRun { run_id: None },
-            Button::RetryRun => CommandKind::RetryRun { run_id: None },
-            Button::CancelResponse => CommandKind::CancelResponse,
-        });
-    }
-
     /// Ends the call of a stage, after the wait that may come before it.
     fn end_stage(&mut self, stage: &StageId, end: &StageEnd) {
         let is_stage =
@@ -396,9 +385,13 @@ impl<'a> Player<'a> {
     }
 
     fn send(&mut self, kind: CommandKind) -> Option<Receipt> {
+        self.send_as(Caller::Client(None), kind)
+    }
+
+    fn send_as(&mut self, caller: Caller, kind: CommandKind) -> Option<Receipt> {
         let command = Command {
             id: None,
-            caller: Caller::Client(None),
+            caller,
             kind,
         };
         match self.decide(Input::Command(command)) {

@@ -49,6 +49,10 @@ pub(super) enum ToldHappening {
         after_ms: u64,
     },
     Restarts,
+    OperatorRestarts {
+        from_stage: Option<String>,
+    },
+    OperatorStops,
     GoesOn,
 }
 
@@ -138,7 +142,21 @@ impl<'e> Teller<'e> {
 
     /// What happened to the session, if this event is the first that follows from it.
     fn begins(&mut self, at: usize) -> Option<ToldHappening> {
+        if let Some(stopped) = self.stop_that_begins(at) {
+            self.leave_open();
+            self.explained.extend(at + 1..=stopped);
+            return Some(ToldHappening::OperatorStops);
+        }
         match self.event(at)? {
+            Event::SessionRestarted(restarted) => {
+                // What follows from it when it is about a run was decided with it.
+                if restarted.run_id.is_some() {
+                    self.explain_same_decision(at);
+                }
+                Some(ToldHappening::OperatorRestarts {
+                    from_stage: restarted.from_stage.as_ref().map(ToString::to_string),
+                })
+            }
             Event::TurnStarted(_) => self.says(at),
             Event::SlotUpdated(updated) if updated.source == SlotSource::Edit => Some(self.edits(at)),
             Event::GateWaived(_) => {
@@ -266,13 +284,33 @@ impl<'e> Teller<'e> {
         Some(self.restarts_from(at))
     }
 
+    /// Where an operator's stop is told that begins here: everything that it ends is told before it, at once.
+    fn stop_that_begins(&self, at: usize) -> Option<usize> {
+        let ended = self.events[at..].iter().take_while(|next| {
+            next.at == self.events[at].at
+                && match &next.event {
+                    Event::CallSettled(settled) => settled.outcome == CallOutcome::Unknown,
+                    Event::MessageAdded(message) => message.truncated,
+                    Event::TurnCompleted(_) | Event::JobUpdated(_) | Event::RunCancelled(_) => true,
+                    Event::StageChanged(changed) => changed.failures.is_empty(),
+                    _ => false,
+                }
+        });
+        let stopped = at + ended.count();
+        matches!(self.event(stopped), Some(Event::SessionStopped(_))).then_some(stopped)
+    }
+
     /// Everything up to the call that is made anew follows from the restart.
     fn restarts_from(&mut self, at: usize) -> ToldHappening {
+        self.explain_same_decision(at);
+        ToldHappening::Restarts
+    }
+
+    fn explain_same_decision(&mut self, at: usize) {
         let rest = self.events[at + 1..]
             .iter()
             .take_while(|next| next.at == self.events[at].at);
         self.explained.extend((at + 1..).take(rest.count()));
-        ToldHappening::Restarts
     }
 
     /// The turn under way ends before its reply is complete: by a new one, by the user, or because the server died.

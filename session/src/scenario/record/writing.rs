@@ -20,7 +20,9 @@ const NOTICE: &str = "\
 ";
 
 /// Event types that a replay repeats in the same step. Others depend on time, or on what is not in the log.
-const REPEATED: [&str; 12] = [
+const REPEATED: [&str; 14] = [
+    "session.restarted",
+    "session.stopped",
     "turn.started",
     "message.added",
     "slot.updated",
@@ -192,6 +194,13 @@ fn write_step(file: &mut String, step: &Told) {
             line(file, &format!("retryable = {retryable}\nafter_ms = {after_ms}"));
         }
         ToldHappening::Restarts => line(file, "restart = true"),
+        ToldHappening::OperatorRestarts { from_stage } => {
+            line(file, "operator = \"restart\"");
+            if let Some(stage) = from_stage {
+                line(file, &format!("from_stage = {}", text(stage)));
+            }
+        }
+        ToldHappening::OperatorStops => line(file, "operator = \"stop\""),
         ToldHappening::GoesOn => {}
     }
     if !step.replies.is_empty() {
