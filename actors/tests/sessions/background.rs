@@ -1,11 +1,13 @@
 //! Replies that the provider goes on with while nobody waits: noted before anything is shown of them, taken up by the next
 //! generation, and abandoned only when nobody wants them any more.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use greenroom_protocol::{CallOutcome, CallScope, Event, SessionId};
 use greenroom_session::CommandKind;
 use greenroom_session::ports::Background;
+use tokio::sync::watch;
 
 use crate::journal::Fault;
 use crate::model::{Step, whole};
@@ -86,6 +88,23 @@ async fn another_server_takes_the_response_up_and_asks_for_nothing_anew() {
     assert_eq!(calls(&world, session), [Some(CallOutcome::Ok)]);
     assert_eq!(attempts(&world, session), 2);
     assert_eq!(world.model.abandoned(), [] as [String; 0]);
+    assert_eq!(world.model.forgotten(), [RESPONSE]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_response_is_forgotten_once_it_is_recorded_and_no_sooner() {
+    let gate = Arc::new(watch::Sender::new(false));
+    let mut steps = vec![Step::Gate(gate.clone())];
+    steps.extend(whole(&concierge_output("scout")));
+    let (world, session) = begun(steps).await;
+    world.journal.hold();
+    gate.send_replace(true);
+    world.model.until_under_way(0).await;
+    world.journal.until_appends_wait(1).await;
+    assert_eq!(world.model.forgotten(), [] as [String; 0]);
+    world.journal.release();
+    served(&world, session).await;
+    assert_eq!(world.model.forgotten(), [RESPONSE]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -122,11 +141,7 @@ async fn a_response_that_is_lost_is_asked_for_anew_by_the_same_attempt() {
         [Some(CallOutcome::Unknown), Some(CallOutcome::Ok)]
     );
     assert_eq!(attempts(&world, session), 2);
-    assert_eq!(
-        world.model.abandoned(),
-        [] as [String; 0],
-        "there is nothing to be stopped"
-    );
+    assert_eq!(world.model.abandoned(), [RESPONSE]);
     assert!(
         !world
             .journal

@@ -73,6 +73,7 @@ pub struct ScriptedModel {
     usual: fn(&str) -> Value,
     calls: Mutex<Vec<(String, Background)>>,
     abandoned: Mutex<Vec<String>>,
+    forgotten: Mutex<Vec<String>>,
     under_way: watch::Sender<usize>,
     completed: Arc<watch::Sender<usize>>,
 }
@@ -84,6 +85,7 @@ impl ScriptedModel {
             usual,
             calls: Mutex::default(),
             abandoned: Mutex::default(),
+            forgotten: Mutex::default(),
             under_way: watch::Sender::new(0),
             completed: Arc::new(watch::Sender::new(0)),
         }
@@ -102,6 +104,11 @@ impl ScriptedModel {
     /// Responses that nobody wanted any more.
     pub fn abandoned(&self) -> Vec<String> {
         self.abandoned.lock().unwrap().clone()
+    }
+
+    /// Responses that were recorded for good.
+    pub fn forgotten(&self) -> Vec<String> {
+        self.forgotten.lock().unwrap().clone()
     }
 
     /// What was to become of each reply with this output when nobody waits for it.
@@ -226,6 +233,10 @@ impl LanguageModel for ScriptedModel {
 
     fn abandon(&self, _: CallId, response_id: &str) {
         self.abandoned.lock().unwrap().push(response_id.to_owned());
+    }
+
+    fn forget(&self, _: CallId, response_id: &str) {
+        self.forgotten.lock().unwrap().push(response_id.to_owned());
     }
 }
 
