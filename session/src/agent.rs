@@ -12,7 +12,8 @@ use crate::playbook::Playbook;
 use crate::ports::{CallFailure, CallReceipt, ModelRequest, ModerationRequest, SearchSource, Verdict};
 use crate::stage::{self, StageReader};
 use crate::state::{
-    ActiveCall, Check, Conversation, Phase, PlanProgress, Planning, StageProgress, State, Turn, VOICE_WAIT,
+    ActiveCall, Check, Conversation, OpenCall, Phase, PlanProgress, Planning, StageProgress, State, Turn,
+    VOICE_WAIT,
 };
 
 /// Steps of one reply that are shown as they come. A reply of the usual size has some hundreds; each may become an
@@ -257,6 +258,9 @@ impl AgentReader {
 pub struct Due {
     /// Calls, each to be made by an agent of its own.
     pub calls: Vec<DueCall>,
+    /// Whether a call made outside is open. Its maker does not outlive this process; the session has to be woken by the
+    /// next one, so that the call is booked.
+    pub awaits_outside: bool,
     /// When the decider wants to be asked again.
     pub wake_at: Option<Timestamp>,
 }
@@ -270,9 +274,14 @@ pub struct DueCall {
     pub reserved_seq: greenroom_protocol::Seq,
 }
 
-/// What ought to be under way, from the state alone. Calls made outside the session are none of it.
+/// What ought to be under way, from the state alone. Calls made outside the session are none of it, but that they end is
+/// waited for.
 pub fn due(state: &State) -> Due {
     let mut due = Due::default();
+    for given_up_at in state.open_calls.values().filter_map(OpenCall::given_up_at) {
+        due.awaits_outside = true;
+        due.wake(given_up_at);
+    }
     if let Turn::Planning(planning) = &state.turn {
         let attempt = match &planning.progress {
             // What the user says belongs to the first attempt at an answer.
@@ -332,9 +341,9 @@ impl Due {
         self.wake_at = Some(self.wake_at.map_or(at, |earlier| earlier.min(at)));
     }
 
-    /// What the index of sessions keeps: now while calls are due, else the next timer, else nothing.
+    /// What the index of sessions keeps: now while calls are under way, here or outside, else the next timer, else nothing.
     pub fn wake_index(&self, now: Timestamp) -> Option<Timestamp> {
-        if self.calls.is_empty() {
+        if self.calls.is_empty() && !self.awaits_outside {
             self.wake_at
         } else {
             Some(now)

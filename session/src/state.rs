@@ -365,9 +365,15 @@ impl OpenCall {
         }
     }
 
+    /// When whoever makes it outside has gone for certain; none of a call that is made here.
+    pub fn given_up_at(&self) -> Option<Timestamp> {
+        self.is_outside()
+            .then(|| self.reserved_at.after(OUTSIDE_CALL_AGE_MAX))
+    }
+
     /// Whether it is made outside and somebody may still be making it.
     pub fn is_outside_and_recent(&self, now: Timestamp) -> bool {
-        self.is_outside() && now.since(self.reserved_at) <= OUTSIDE_CALL_AGE_MAX
+        self.given_up_at().is_some_and(|given_up_at| now < given_up_at)
     }
 }
 

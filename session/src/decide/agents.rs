@@ -339,6 +339,7 @@ impl Decider<'_, '_> {
                 },
             );
         }
+        self.give_up_abandoned_calls();
         self.tick_voice();
         self.tick_job();
         self.tick_stages(resumed);

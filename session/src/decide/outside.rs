@@ -135,7 +135,7 @@ impl Decider<'_, '_> {
     }
 
     /// Books the calls whose maker went away without a word.
-    fn give_up_abandoned_calls(&mut self) {
+    pub(super) fn give_up_abandoned_calls(&mut self) {
         let now = self.context.now;
         let open = self.state.open_calls.iter();
         let abandoned: Vec<CallId> = open

@@ -107,8 +107,13 @@ fn completed(play: &Play) -> TurnCompleted {
 fn a_spoken_turn_begins_with_the_words_of_its_transcription() {
     let mut play = listening();
     let reserved = play.send(transcribe()).expect("reserved");
-    assert!(due(&play.state).calls.is_empty(), "nobody here makes that call");
-    assert_eq!(due(&play.state).wake_at, None);
+    let waiting = due(&play.state);
+    assert!(waiting.calls.is_empty(), "nobody here makes that call");
+    assert_eq!(
+        waiting.wake_index(play.now),
+        Some(play.now),
+        "a process that comes after this one books it at once"
+    );
     let from = play.log.len();
     let said = spoken(&play, &reserved, "제품명은 루미세럼");
     let receipt = play.send(said).expect("a turn");
@@ -194,6 +199,21 @@ fn calls_whose_maker_went_away_are_booked_and_block_nobody() {
             "call.reserved"
         ]
     );
+}
+
+#[test]
+fn a_call_whose_maker_went_away_is_booked_though_nobody_comes() {
+    let mut play = listening();
+    play.send(transcribe()).expect("reserved");
+    let given_up_at = due(&play.state).wake_at.expect("the session looks after it");
+    let age = given_up_at.since(play.now);
+    assert!(play.wait(age.0 - 1).is_empty(), "somebody may still be making it");
+    let booked = play.wait(1);
+    assert!(
+        matches!(&booked[..], [Event::CallSettled(settled)] if settled.outcome == CallOutcome::Unknown),
+        "{booked:?}"
+    );
+    assert_eq!(due(&play.state).wake_index(play.now), None);
 }
 
 #[test]
