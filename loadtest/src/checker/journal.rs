@@ -77,7 +77,7 @@ struct Run {
     /// The stages that are complete, each with who wrote its output.
     completed: BTreeMap<StageId, Provenance>,
     /// The failed run whose outputs it may adopt.
-    from_run: Option<RunId>,
+    takes_over: Option<RunId>,
     end: RunEnd,
 }
 
@@ -106,7 +106,7 @@ impl Fold<'_> {
             Event::MessageAdded(added) => self.message(seq, &added),
             Event::RunStarted(started) => self.run_started(started),
             Event::StageStarted(started) => self.stage_taken_up(seq, started.run_id, started.stage),
-            Event::StageCompleted(completed) => self.stage_completed(seq, completed),
+            Event::StageCompleted(completed) => self.stage_completed(seq, &completed),
             Event::StageChanged(changed) => self.stage_changed(&changed),
             Event::RunCompleted(completed) => self.run_completed(completed.run_id),
             Event::RunCancelled(cancelled) => self.run_cancelled(cancelled.run_id),
@@ -204,7 +204,7 @@ impl Fold<'_> {
         let run = Run {
             stages: started.stages,
             completed: BTreeMap::new(),
-            from_run: started.from_run,
+            takes_over: started.from_run,
             end: RunEnd::Open,
         };
         self.runs.insert(run_id, run);
@@ -212,8 +212,8 @@ impl Fold<'_> {
 
     /// An output that no attempt of this run made is the one that the run before had, word by whom.
     fn is_adopted(&self, completed: &StageCompleted) -> bool {
-        let from_run = self.runs.get(&completed.run_id).and_then(|run| run.from_run);
-        let origin = from_run.and_then(|from_run| self.runs.get(&from_run));
+        let run = self.runs.get(&completed.run_id);
+        let origin = run.and_then(|run| self.runs.get(&run.takes_over?));
         origin.and_then(|run| run.completed.get(&completed.stage)) == Some(&completed.provenance)
     }
 
@@ -238,7 +238,7 @@ impl Fold<'_> {
         }
     }
 
-    fn stage_completed(&mut self, seq: Seq, completed: StageCompleted) {
+    fn stage_completed(&mut self, seq: Seq, completed: &StageCompleted) {
         let session = self.session;
         self.report.counts.stages_completed += 1;
         let scope = CallScope::Stage {
@@ -248,7 +248,7 @@ impl Fold<'_> {
         };
         self.waits_for_checks(seq, &scope, "a stage was completed");
         self.stage_taken_up(seq, completed.run_id, completed.stage.clone());
-        if completed.attempt == 0 && !self.is_adopted(&completed) {
+        if completed.attempt == 0 && !self.is_adopted(completed) {
             let reason = format!("{} was adopted from nowhere", completed.stage);
             self.found(Violation::Provenance { session, seq, reason });
         }

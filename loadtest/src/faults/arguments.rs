@@ -25,9 +25,9 @@ const REST: Duration = Duration::from_mins(3);
 
 #[derive(Debug, Args)]
 pub(crate) struct TrialArgs {
-    /// The server's program.
+    /// The server's program; the one beside this program unless it is given.
     #[arg(long, value_name = "PATH")]
-    server: PathBuf,
+    server: Option<PathBuf>,
     /// People at once; each has one session after another.
     #[arg(long, value_name = "N")]
     sessions: Option<usize>,
@@ -145,7 +145,7 @@ impl TrialArgs {
             folder.display()
         );
         Ok(FaultsOptions {
-            server: program(&self.server)?,
+            server: program(&self.server()?)?,
             simulator: program(&std::env::current_exe()?)?,
             folder,
             people: self.sessions.unwrap_or(people),
@@ -158,11 +158,17 @@ impl TrialArgs {
         })
     }
 
+    fn server(&self) -> anyhow::Result<PathBuf> {
+        let own = std::env::current_exe()?;
+        let beside = || own.with_file_name(format!("greenroom{}", std::env::consts::EXE_SUFFIX));
+        Ok(self.server.clone().unwrap_or_else(beside))
+    }
+
     /// The command that does the same again, in a new folder.
     fn replay(&self, name: &str, options: &FaultsOptions) -> String {
         format!(
             "loadtest {name} --server {} --sessions {} --seed {} --rest {}ms",
-            self.server.display(),
+            options.server.path.display(),
             options.people,
             options.seed,
             options.rest.as_millis()

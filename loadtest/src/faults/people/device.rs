@@ -10,6 +10,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::{Disturbance, Disturbed, Person, Return, Setback, lock, passes, told_to_wait};
 use crate::client::{Incoming, Socket, SocketOptions};
 
+/// The close code of a socket whose session there is not, or not any more.
+const NO_SUCH_SESSION: u16 = 4004;
+
 /// How a run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RunState {
@@ -171,8 +174,11 @@ impl<'a> Device<'a> {
                 }
                 _ => {}
             },
-            Incoming::Closed { .. } => {
+            Incoming::Closed { code } => {
                 self.lose();
+                if *code == Some(NO_SUCH_SESSION) {
+                    return Err(Setback::Gone);
+                }
             }
             Incoming::Audio(_) | Incoming::Unknown(_) | Incoming::Reconnected { .. } => {}
         }
