@@ -4,7 +4,7 @@
 
 mod given_up;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -115,8 +115,8 @@ pub(crate) struct Supervisor {
     children: HashMap<ActorId, Child>,
     windows: HashMap<SessionId, RestartWindow>,
     /// Sessions that the journal dropped and that wait to be activated anew.
-    parked: HashMap<SessionId, Parked>,
-    giving_up: HashMap<SessionId, GivingUp>,
+    parked: BTreeMap<SessionId, Parked>,
+    giving_up: BTreeMap<SessionId, GivingUp>,
     taking_up: HashMap<SessionId, TakingUp>,
     retry: Option<AbortOnDropHandle<()>>,
 }
@@ -153,8 +153,8 @@ impl Actor for Sessions {
             generations: 0,
             children: HashMap::new(),
             windows: HashMap::new(),
-            parked: HashMap::new(),
-            giving_up: HashMap::new(),
+            parked: BTreeMap::new(),
+            giving_up: BTreeMap::new(),
             taking_up: HashMap::new(),
             retry: None,
         })
