@@ -721,7 +721,7 @@ fn what_was_accepted_is_there_and_always_as_the_same() {
         |evidence| {
             evidence.records[0]
                 .lines
-                .extend([accepted(turn()), accepted(turn())])
+                .extend([accepted(turn()), accepted(turn())]);
         },
         &[],
     );
@@ -734,7 +734,7 @@ fn what_was_accepted_is_there_and_always_as_the_same() {
         |evidence| {
             evidence.records[0]
                 .lines
-                .extend([accepted(turn()), accepted(other)])
+                .extend([accepted(turn()), accepted(other)]);
         },
         &["promise_broken", "counted_again"],
     );

@@ -86,12 +86,12 @@ pub(crate) async fn run_faults(
     let options = args
         .trial
         .options("faults", people, duration, !args.without_panics)?;
-    let mut replay = args.trial.replay("faults", &options);
-    let _ = write!(replay, " --duration {}ms", duration.as_millis());
+    let mut again = replay("faults", &options);
+    let _ = write!(again, " --duration {}ms", duration.as_millis());
     if args.without_panics {
-        replay.push_str(" --without-panics");
+        again.push_str(" --without-panics");
     }
-    tell(&faults(&options, replay, interrupted).await?, args.trial.json)
+    tell(&faults(&options, again, interrupted).await?, args.trial.json)
 }
 
 /// `loadtest rolling`
@@ -101,14 +101,14 @@ pub(crate) async fn run_rolling(
 ) -> anyhow::Result<()> {
     let duration = args.every * args.restarts;
     let options = args.trial.options("rolling", PEOPLE, duration, false)?;
-    let mut replay = args.trial.replay("rolling", &options);
+    let mut again = replay("rolling", &options);
     let _ = write!(
-        replay,
+        again,
         " --restarts {} --every {}ms",
         args.restarts,
         args.every.as_millis()
     );
-    let report = rolling(&options, args.restarts, args.every, replay, interrupted).await?;
+    let report = rolling(&options, args.restarts, args.every, again, interrupted).await?;
     tell(&report, args.trial.json)
 }
 
@@ -163,17 +163,17 @@ impl TrialArgs {
         let beside = || own.with_file_name(format!("greenroom{}", std::env::consts::EXE_SUFFIX));
         Ok(self.server.clone().unwrap_or_else(beside))
     }
+}
 
-    /// The command that does the same again, in a new folder.
-    fn replay(&self, name: &str, options: &FaultsOptions) -> String {
-        format!(
-            "loadtest {name} --server {} --sessions {} --seed {} --rest {}ms",
-            options.server.path.display(),
-            options.people,
-            options.seed,
-            options.rest.as_millis()
-        )
-    }
+/// The command that does the same again, in a new folder.
+fn replay(name: &str, options: &FaultsOptions) -> String {
+    format!(
+        "loadtest {name} --server {} --sessions {} --seed {} --rest {}ms",
+        options.server.path.display(),
+        options.people,
+        options.seed,
+        options.rest.as_millis()
+    )
 }
 
 fn program(path: &Path) -> anyhow::Result<Program> {
