@@ -1,4 +1,4 @@
-//! What an operator does to a session: restarts it, stops it; and jobs that nobody need restart.
+//! What an operator does to a session: restarts it, stops it; and jobs and turns that nobody need restart.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -482,4 +482,22 @@ async fn a_job_that_was_left_alone_for_too_long_is_taken_up_at_the_next_start() 
     let mut follower = world.follow(job).await;
     follower.until_state("SERVED").await;
     assert_eq!(retries(&world, job, JobStatus::Completed), [1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_was_left_alone_is_planned_again_or_is_too_old() {
+    for (minutes, outcome) in [(4, TurnOutcome::Ok), (5, TurnOutcome::Abandoned)] {
+        let world = World::new().await;
+        let session = world.create().await;
+        world.model.script("planner", vec![Step::Hang]);
+        world.send(session, say("Hello there")).await.unwrap();
+        world.model.until_under_way(1).await;
+        let world = world.restart().await;
+        pass(Duration::from_mins(minutes)).await;
+        world.greenroom.recover();
+        let ended = |event: &Event| matches!(event, Event::TurnCompleted(turn) if turn.outcome == outcome);
+        world.follow(session).await.until(ended).await;
+        let calls = if outcome == TurnOutcome::Ok { 2 } else { 1 };
+        assert_eq!(world.model.calls_for("planner"), calls);
+    }
 }

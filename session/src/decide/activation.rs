@@ -14,7 +14,7 @@ use crate::state::{Attempt, Check, CheckedStage, PlanProgress, Planning, StagePr
 
 /// Interruptions directly after one another that an attempt survives; what crashes the server each time must end.
 const INTERRUPTIONS_MAX: u32 = 3;
-/// A turn older than this is not answered any more: nobody is waiting for it.
+/// A turn as old as this is not answered any more: nobody is waiting for it.
 const TURN_AGE_MAX: Millis = Millis(5 * 60 * 1_000);
 
 impl Decider<'_, '_> {
@@ -42,7 +42,7 @@ impl Decider<'_, '_> {
 
     fn take_turn_up_again(&mut self, planning: &Planning) {
         let turn_id = planning.turn_id;
-        let is_old = self.context.now.since(planning.started_at) > TURN_AGE_MAX;
+        let is_old = self.context.now.since(planning.started_at) >= TURN_AGE_MAX;
         let has_model = self.context.capabilities.llm.is_some();
         match &planning.progress {
             // What waits for a check needs no model to go on.

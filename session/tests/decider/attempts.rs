@@ -1,8 +1,8 @@
 //! Attempts at stages: budgets, waits, partial outputs, failures side by side, fast and draft runs.
 
-use greenroom_protocol::{CallPurpose, CallScope, ErrorCode, Event, Millis, Mode, StageFailure};
+use greenroom_protocol::{CallPurpose, CallScope, ErrorCode, Event, Millis, Mode, StageFailure, TurnOutcome};
 use greenroom_session::ports::{CallFailure, ModelSize};
-use greenroom_session::{AgentReport, CommandKind, due};
+use greenroom_session::{AgentReport, CommandKind, Due, due};
 use serde_json::json;
 
 use crate::outputs;
@@ -331,4 +331,37 @@ fn a_draft_keeps_its_waiver_over_a_retry_and_the_next_run_has_none() {
     play.generate().expect("a run of the whole brief");
     let request = play.request(&play.stage_stamp("research"));
     assert!(request.messages[0].text.contains("\"draft\": false"));
+}
+
+#[test]
+fn a_turn_that_a_crash_orphaned_is_planned_again_unless_it_is_five_minutes_old() {
+    const AGE_MAX_MS: u64 = 5 * 60 * 1_000;
+    for fails_first in [false, true] {
+        for (away_ms, is_answered) in [(0, true), (AGE_MAX_MS - 1, true), (AGE_MAX_MS, false)] {
+            let mut play = Play::launch();
+            play.say("안녕하세요");
+            if fails_first {
+                let stamp = play.plan_stamp();
+                play.fail(&stamp, ErrorCode::LlmUpstream, true);
+            }
+            let calls = due(&play.state).calls;
+            play.crash_and_return(away_ms);
+            if !is_answered {
+                assert_eq!(play.outcomes(), [TurnOutcome::Abandoned]);
+                assert_eq!(due(&play.state), Due::default(), "nothing is paid for any more");
+                continue;
+            }
+            if fails_first && away_ms == 0 {
+                // The wait that it was in goes on.
+                let wake_at = due(&play.state).wake_at.expect("a wait");
+                play.wait(wake_at.since(play.now).0);
+            }
+            assert!(
+                !calls.contains(&due(&play.state).calls[0]),
+                "by a call of its own"
+            );
+            play.plan(&plan_reply("네, 안녕하세요.", None, ""));
+            assert_eq!(play.outcomes(), [TurnOutcome::Ok]);
+        }
+    }
 }
