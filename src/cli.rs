@@ -29,6 +29,12 @@ pub enum Command {
     Admin(AdminArgs),
     /// Would it serve? Check the configuration, the data, the playbooks and everything that is configured
     Check(CheckArgs),
+    /// Does what is stored agree with itself? Reads everything, changes nothing, also while a server runs
+    Verify(VerifyArgs),
+    /// Copy everything that is stored, while a server runs or not, and throw away old copies
+    Backup(BackupArgs),
+    /// Make a data directory of a backup
+    Restore(RestoreArgs),
     /// Does the server answer? For the health check of a container
     Health(HealthArgs),
     /// Work on a playbook
@@ -61,6 +67,45 @@ pub struct CheckArgs {
     /// Settings of `serve`.
     #[command(flatten)]
     pub serve: ServeArgs,
+}
+
+/// What to verify, and how to tell it.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// The data directory
+    #[arg(long, value_name = "DIR", default_value = "./data")]
+    pub data_dir: PathBuf,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What to copy where, and what to keep.
+#[derive(Debug, Args)]
+pub struct BackupArgs {
+    /// The data directory
+    #[arg(long, value_name = "DIR", default_value = "./data")]
+    pub data_dir: PathBuf,
+    /// The folder of the backups; another disk, or another machine's, is safer
+    #[arg(long, value_name = "DIR")]
+    pub to: PathBuf,
+    /// Hours of which the newest backup is kept
+    #[arg(long, value_name = "N", default_value_t = 24)]
+    pub keep_hourly: usize,
+    /// Days of which the newest backup is kept
+    #[arg(long, value_name = "N", default_value_t = 30)]
+    pub keep_daily: usize,
+}
+
+/// What to restore where.
+#[derive(Debug, Args)]
+pub struct RestoreArgs {
+    /// A backup, or the folder of all: then the newest
+    #[arg(long, value_name = "DIR")]
+    pub from: PathBuf,
+    /// The data directory, which must be empty or not there
+    #[arg(long, value_name = "DIR", default_value = "./data")]
+    pub data_dir: PathBuf,
 }
 
 /// Which server to ask.

@@ -4,6 +4,7 @@
 
 mod admin;
 mod app;
+mod backup;
 mod check;
 mod cli;
 mod config;
@@ -26,6 +27,7 @@ mod telemetry;
 #[cfg(test)]
 mod testing;
 mod validate;
+mod verify;
 mod voice;
 mod ws;
 
@@ -55,6 +57,9 @@ pub async fn main_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Serve(args) => server::run(&args).await.map_err(|error| error.to_string()),
         Command::Admin(args) => admin::ask(&args).await.map_err(|error| error.to_string()),
         Command::Check(args) => return check::run(&args).await,
+        Command::Verify(args) => return verify::run(&args).await,
+        Command::Backup(args) => backup::run(&args).await.map_err(|error| error.to_string()),
+        Command::Restore(args) => backup::restore(&args).await.map_err(|error| error.to_string()),
         Command::Health(args) => health_probe::ask(&args).await.map_err(|error| error.to_string()),
         Command::Playbook(PlaybookTask::Validate { dir, json }) => return validate::run(&dir, json),
         Command::Scenario(args) => scenario::run(&args).await.map_err(|error| error.to_string()),

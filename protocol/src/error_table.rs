@@ -106,7 +106,7 @@ error_table! {
     SessionGone = "SESSION_GONE", 410, FINAL,
         ko: "삭제된 대화입니다. 새 대화를 시작해 주세요.",
         en: "This session was deleted. Please start a new one.",
-        operator: "Nothing: not issued by this release, which deletes no sessions.";
+        operator: "Nothing: its owner deleted it, or it was older than `retention.sessions_days`. Only an entry without content is left: `SELECT * FROM audit` in `greenroom.sqlite` tells when, and by whom.";
     SessionEventAhead = "SESSION_EVENT_AHEAD", 409, FINAL,
         ko: "화면이 서버보다 앞서 있습니다. 새로 고쳐 주세요.",
         en: "The page is ahead of the server. Please reload it.",

@@ -255,6 +255,7 @@ mod tests {
 
     /// The routes of the contract that this release has, and the page's own files.
     const ROUTES: &[&str] = &[
+        "delete /api/chat/session/{session_id}",
         "get /",
         "get /api/chat/session/{session_id}",
         "get /api/chat/session/{session_id}/assets/{asset_id}",

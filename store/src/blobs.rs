@@ -42,6 +42,15 @@ impl LocalBlobs {
             files: files.with_fsync(true).with_automatic_cleanup(true),
         })
     }
+
+    /// Opens a folder that may be somebody else's, to read only: nothing is made or removed.
+    pub async fn open_to_read(folder: PathBuf) -> Result<Self, BlobError> {
+        let opened = tokio::task::spawn_blocking(move || LocalFileSystem::new_with_prefix(&folder)).await;
+        let files = opened.map_err(|error| BlobError::Unavailable(error.to_string()))?;
+        Ok(Self {
+            files: files.map_err(blob_error)?,
+        })
+    }
 }
 
 #[async_trait]

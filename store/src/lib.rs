@@ -10,4 +10,7 @@ mod sqlite;
 
 pub use blobs::LocalBlobs;
 pub use operator::{Act, AuditEntry, Operator, OperatorStore, OperatorStoreError, SetLimit};
-pub use sqlite::{DataDirState, SqliteStore, StoreConfig, StoreOpenError, inspect};
+pub use sqlite::{
+    CopyError, DataDirState, Finding, FindingKind, Refold, SessionEnd, SqliteStore, StoreConfig, StoreOpenError, Verified,
+    VerifiedAsset, Verifier, copy_database, inspect,
+};

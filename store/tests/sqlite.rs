@@ -161,6 +161,20 @@ async fn the_data_directory_belongs_to_one_store() {
 }
 
 #[tokio::test]
+async fn closing_folds_the_log_into_the_database() {
+    let data_dir = TempDir::new().unwrap();
+    let store = SqliteStore::open(config(&data_dir)).await.unwrap();
+    let mut author = Author::started(&store.journal()).await;
+    author.tell(vec![facts::gate_changed(0.5)]).await;
+    // A reader that is still connected keeps the log where it is.
+    assert!(events_stored(&store.journal(), author.session_id).await > 0);
+    let log = data_dir.path().join("greenroom.sqlite-wal");
+    assert!(log.exists(), "what was appended is in the log first");
+    store.close().await;
+    assert!(!log.exists(), "the log is left over");
+}
+
+#[tokio::test]
 async fn a_data_directory_that_cannot_be_made_is_named() {
     let data_dir = TempDir::new().unwrap();
     let file = data_dir.path().join("file");

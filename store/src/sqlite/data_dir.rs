@@ -54,6 +54,34 @@ pub fn lock_state(data_dir: &Path) -> io::Result<LockState> {
     }
 }
 
+/// What keeps the directory as it is while it is only looked at.
+#[derive(Debug)]
+pub enum DataDirHold {
+    /// Nobody owns it, and nobody will meanwhile. Others may look at it too.
+    Held {
+        /// The lock; nothing to lock in a directory that never had an owner.
+        _file: Option<File>,
+    },
+    /// A process owns it, and goes on writing.
+    Owned,
+}
+
+impl DataDirHold {
+    /// Takes hold of a directory, unless it has an owner.
+    pub fn take(data_dir: &Path) -> io::Result<Self> {
+        let file = match File::open(data_dir.join(LOCK_FILE)) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::Held { _file: None }),
+            Err(error) => return Err(error),
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(Self::Held { _file: Some(file) }),
+            Err(TryLockError::WouldBlock) => Ok(Self::Owned),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
 impl DataDirLock {
     /// Locks the directory, which must exist. The system frees the lock when the process ends, however it ends.
     pub fn take(data_dir: &Path) -> Result<Self, LockError> {

@@ -32,8 +32,8 @@ pub const EVENTS_AFTER: &str = "SELECT seq, type, created_at, data, private, sch
 pub const DUE: &str = "SELECT session_id FROM sessions WHERE wake_at <= ?1 ORDER BY wake_at LIMIT ?2";
 
 /// A row of the journal, as this release understands it.
-struct StoredRow {
-    frame: Frame,
+pub(super) struct StoredRow {
+    pub(super) frame: Frame,
     at: Timestamp,
     private: Option<String>,
 }
@@ -182,7 +182,7 @@ impl Journal for Database {
     }
 }
 
-fn stored_row(session: SessionId, row: &SqliteRow) -> Result<StoredRow, ReadError> {
+pub(super) fn stored_row(session: SessionId, row: &SqliteRow) -> Result<StoredRow, ReadError> {
     let column = |error| read_error(&error);
     let seq: i64 = row.try_get("seq").map_err(column)?;
     let seq = Seq(u64::try_from(seq).map_err(|error| ReadError::Damaged(error.to_string()))?);
@@ -203,7 +203,7 @@ fn stored_row(session: SessionId, row: &SqliteRow) -> Result<StoredRow, ReadErro
     })
 }
 
-fn stored_fact(row: StoredRow) -> Result<StoredFact, ReadError> {
+pub(super) fn stored_fact(row: StoredRow) -> Result<StoredFact, ReadError> {
     // Of the error only its kind and place: its text may quote what people said.
     let damaged = |part: &str, error: &serde_json::Error| {
         ReadError::Damaged(format!(

@@ -1,5 +1,6 @@
 //! The store on SQLite: one database in one data directory, one writer, a few readers.
 
+mod backup;
 mod data_dir;
 mod erase;
 #[cfg(test)]
@@ -21,6 +22,7 @@ mod shape;
 mod snapshots;
 mod tables;
 mod transaction;
+mod verify;
 mod writer;
 
 use std::io;
@@ -37,9 +39,11 @@ use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::folder;
+pub use backup::{CopyError, copy_database};
 pub use inspect::{DataDirState, inspect};
+pub use verify::{Finding, FindingKind, Refold, SessionEnd, Verified, VerifiedAsset, Verifier};
 
-use data_dir::{DataDirLock, FreeDisk, LockError};
+use data_dir::{DataDirHold, DataDirLock, FreeDisk, LockError};
 use health::Health;
 use snapshots::SnapshotInlet;
 use writer::{Control, Intake, QUEUE_REQUESTS_MAX, Request, Writer};
@@ -99,7 +103,10 @@ pub enum StoreOpenError {
         source: io::Error,
     },
     /// Another process owns the directory.
-    #[error("the data directory {} is in use by another process", data_dir.display())]
+    #[error(
+        "the data directory {} is in use by another process: stop that one, or name another directory with --data-dir",
+        data_dir.display()
+    )]
     Locked {
         /// Which.
         data_dir: PathBuf,
@@ -113,6 +120,17 @@ pub enum StoreOpenError {
         /// The database's version.
         found: i64,
         /// The newest version that is known.
+        known: i64,
+    },
+    /// The database was made by an older release, and is only to be looked at.
+    #[error(
+        "the database has schema version {found}, and this release has {known}: start the server on it once, \
+         which brings it up to date"
+    )]
+    SchemaOlder {
+        /// The database's version.
+        found: i64,
+        /// The newest version.
         known: i64,
     },
     /// A migration failed; the database is as it was.
@@ -232,11 +250,12 @@ impl SqliteStore {
 
     /// Refuses what comes from now on, finishes what is queued, and frees the directory.
     pub async fn close(&self) {
+        // The readers go first, so that the writer, which goes as soon as it is told, is the last to leave and folds the
+        // log into the database.
+        self.database.readers.close().await;
         self.database
             .control
             .send_modify(|control| control.closing = true);
-        // The readers go first, so that the writer is the last to leave and folds the log into the database.
-        self.database.readers.close().await;
         if let Some(writer) = self.writer.lock().await.take()
             && let Err(error) = writer.await
         {
@@ -287,4 +306,18 @@ fn reader_options(database_file: &Path) -> SqliteConnectOptions {
         .row_buffer_size(256)
         .thread_name(|number| format!("journal-reader-{number}"))
         .disable_statement_logging()
+}
+
+/// How a database is looked at by who does not own it. One that nobody writes to, and that no log lies beside, is read as
+/// it is, so that SQLite makes no file.
+fn looking_options(database_file: &Path, hold: &DataDirHold) -> SqliteConnectOptions {
+    let mut log = database_file.as_os_str().to_owned();
+    log.push("-wal");
+    let is_still = match hold {
+        DataDirHold::Held { .. } => !Path::new(&log).exists(),
+        DataDirHold::Owned => false,
+    };
+    reader_options(database_file)
+        .immutable(is_still)
+        .thread_name(|_| "onlooker".to_owned())
 }

@@ -34,6 +34,16 @@ pub async fn usable_version(connection: &mut SqliteConnection) -> Result<i64, St
     Migrations(MIGRATIONS).usable_version(connection).await
 }
 
+/// Whether the database has the newest schema.
+pub async fn require_newest(connection: &mut SqliteConnection) -> Result<(), StoreOpenError> {
+    let known = MIGRATIONS.last().map_or(0, |(version, _, _)| *version);
+    let found = usable_version(connection).await?;
+    if found < known {
+        return Err(StoreOpenError::SchemaOlder { found, known });
+    }
+    Ok(())
+}
+
 /// Brings the database to the newest schema.
 pub async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreOpenError> {
     Migrations(MIGRATIONS).apply(connection).await

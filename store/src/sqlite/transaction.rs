@@ -13,6 +13,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::fault::Fault;
 use super::prepared::{Key, PreparedAppend};
+use super::projection::Projection;
 use super::{erase, shape, tables};
 
 /// Bytes that the probe makes the journal grow by: more than free room in pages already there can take.
@@ -191,30 +192,31 @@ async fn stage_appends(
         return Ok(false);
     }
     shape::execute(connection, appends.iter().flat_map(|append| &append.events)).await?;
-    let projections = || appends.iter().filter_map(|append| append.projection.as_ref());
-    shape::execute(connection, projections().map(|projection| &projection.session)).await?;
-    shape::execute(
-        connection,
-        projections().flat_map(|projection| &projection.messages),
-    )
-    .await?;
-    shape::execute(connection, projections().flat_map(|projection| &projection.slots)).await?;
-    shape::execute(
-        connection,
-        projections().flat_map(|projection| &projection.reserved),
-    )
-    .await?;
-    shape::execute(
-        connection,
-        projections().flat_map(|projection| &projection.settled),
-    )
-    .await?;
-    for projection in projections() {
+    let projections: Vec<&Projection> = appends
+        .iter()
+        .filter_map(|append| append.projection.as_ref())
+        .collect();
+    stage_projections(connection, &projections).await?;
+    Ok(true)
+}
+
+/// Stages what the read models follow with.
+pub async fn stage_projections(
+    connection: &mut SqliteConnection,
+    projections: &[&Projection],
+) -> Result<(), sqlx::Error> {
+    let all = || projections.iter();
+    shape::execute(connection, all().map(|projection| &projection.session)).await?;
+    shape::execute(connection, all().flat_map(|projection| &projection.messages)).await?;
+    shape::execute(connection, all().flat_map(|projection| &projection.slots)).await?;
+    shape::execute(connection, all().flat_map(|projection| &projection.reserved)).await?;
+    shape::execute(connection, all().flat_map(|projection| &projection.settled)).await?;
+    for projection in projections {
         for change in &projection.changes {
             tables::write_change(connection, projection.session.session, change).await?;
         }
     }
-    Ok(true)
+    Ok(())
 }
 
 /// Gives a session a new epoch. A session without any event does not exist yet: whoever began it never got as far

@@ -170,13 +170,13 @@ pub async fn what_an_erased_session_left_is_removed_in_parts(backend: &impl Back
             "/static/assets/2.mp3".to_owned()
         ])
     );
-    let mut parts = vec![events_left(&ports, session).await];
+    let mut left_after = vec![events_left(&ports, session).await];
     while erasures.purge(&tenant, session).await.expect("a part is removed") == Purged::Partly {
-        parts.push(events_left(&ports, session).await);
+        left_after.push(events_left(&ports, session).await);
     }
     assert!(
-        parts.len() > 2 && parts.is_sorted_by(|before, after| before > after),
-        "{parts:?}"
+        left_after.len() > 2 && left_after.is_sorted_by(|before, after| before > after),
+        "{left_after:?}"
     );
     assert_eq!(events_left(&ports, session).await, 0);
     assert_eq!(erasures.unfinished(&tenant, 10).await, Ok(Vec::new()));
