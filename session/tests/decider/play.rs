@@ -16,8 +16,8 @@ use greenroom_session::ports::{
 };
 use greenroom_session::{
     AgentOutput, AgentReport, AgentTask, Answer, CallCost, CallRecord, Caller, Command, CommandKind, Context,
-    Fact, Input, JobLimits, ModelTask, NewSession, Private, Receipt, SlotEdit, Stamp, State, agent_task, create, decide, due,
-    snapshot,
+    Fact, Input, JobLimits, ModelTask, NewSession, Private, Receipt, SlotEdit, Stamp, State, agent_task,
+    create, decide, due, snapshot,
 };
 use serde_json::{Value, json};
 
