@@ -193,6 +193,7 @@ impl From<CallFailure> for Unfinished {
 }
 
 /// How a call ended, for the log.
+#[derive(Clone, Copy)]
 enum End<'a> {
     Ok,
     Failed(&'a CallFailure),

@@ -4,7 +4,7 @@ use greenroom_protocol::{
     CallId, CallOutcome, CallPurpose, CallScope, DeltaChange, ErrorCode, Event, Millis,
 };
 use greenroom_session::ports::{Background, LlmIdentity};
-use greenroom_session::{AgentReport, CommandKind, Private, Stamp, agent_task, due};
+use greenroom_session::{AgentReport, CommandKind, Private, Stamp, due};
 use serde_json::{Value, json};
 
 use crate::outputs;
@@ -140,10 +140,6 @@ fn an_interrupted_stage_goes_on_with_its_call_and_shows_it_anew() {
         }
     );
     assert_eq!(request.timeout, budget, "the time away is not the stage's");
-    assert_eq!(
-        agent_task(&play.state, &play.playbook, &first, play.now).is_some(),
-        true
-    );
     assert_eq!(
         play.report(&first, AgentReport::Begun { response_id }),
         [],
