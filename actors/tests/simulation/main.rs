@@ -27,7 +27,22 @@ use std::collections::BTreeMap;
 /// Plays the world of this seed as well.
 const SEED_VARIABLE: &str = "GREENROOM_SIMULATION_SEED";
 /// Worlds in the test: together they meet every fault.
-const WORLDS: u64 = 24;
+const WORLDS: u64 = 20;
+/// What must come about in them as well, or they would show nothing.
+const EVENTS: [&str; 12] = [
+    "run completed",
+    "run failed",
+    "run cancelled",
+    "turn Ok",
+    "turn Interrupted",
+    "turn Failed",
+    "message heard",
+    "response taken up",
+    "session restarted",
+    "session stopped",
+    "session deleted",
+    "refused: the answer was lost",
+];
 
 #[test]
 fn whatever_happens_to_a_server_its_rules_hold() {
@@ -46,16 +61,14 @@ fn whatever_happens_to_a_server_its_rules_hold() {
             *met.entry(what).or_insert(0) += times;
         }
     }
-    println!("{met:#?}");
-    let missed: Vec<String> = universe::faults()
-        .filter(|fault| !met.contains_key(fault))
-        .collect();
+    let wanted = universe::faults().chain(EVENTS.map(str::to_owned));
+    let missed: Vec<String> = wanted.filter(|what| !met.contains_key(what)).collect();
     assert!(missed.is_empty(), "these worlds never meet {missed:?}");
 }
 
 #[test]
 fn a_seed_is_one_history() {
-    for seed in [3, 5, 8] {
+    for seed in [3, 79] {
         assert_eq!(universe::play(seed), universe::play(seed), "seed {seed}");
     }
 }

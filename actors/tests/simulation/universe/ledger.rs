@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use greenroom_actors::ActorSnapshot;
 use greenroom_protocol::{
-    CallId, CallScope, Event, MessageId, Provenance, Role, RunId, Seq, SessionId, StageId, TurnId,
+    CallId, CallScope, ErrorCode, Event, MessageId, Provenance, Role, RunId, Seq, SessionId, StageId, TurnId,
 };
 use greenroom_session::ports::{Snapshot, StoredFact};
 use greenroom_session::state::Turn;
@@ -89,6 +89,13 @@ impl Ledger {
         self.commands.get(id).copied()
     }
 
+    /// Whether the last thing that its log says is that it crashed too often.
+    pub fn is_given_up(rows: &[StoredFact]) -> bool {
+        rows.last().is_some_and(|row| {
+            matches!(&row.fact.event, Event::Error(error) if error.error.code == ErrorCode::SessionRestartLimit)
+        })
+    }
+
     fn row(&mut self, row: &StoredFact, fate: &Fate) -> Result<(), String> {
         let expected = self.state.as_ref().map_or(Seq::ZERO, |state| state.head).next();
         ensure(row.frame.seq == expected, || {
@@ -110,7 +117,7 @@ impl Ledger {
         match &mut self.state {
             Some(state) => state.evolve(&row.fact),
             None => {
-                self.state = Some(State::begin(self.session, &row.fact).map_err(|error| error.to_string())?)
+                self.state = Some(State::begin(self.session, &row.fact).map_err(|error| error.to_string())?);
             }
         }
         Ok(())

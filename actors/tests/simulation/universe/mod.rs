@@ -2,6 +2,7 @@
 //! Everything in it follows from its seed.
 
 mod books;
+mod errands;
 mod fate;
 mod journal;
 mod ledger;
@@ -25,7 +26,7 @@ use sha2::{Digest, Sha256};
 use tokio::task::JoinSet;
 
 use self::fate::{Fate, Fault};
-use self::ledger::ensure;
+use self::ledger::{Ledger, ensure};
 use self::people::{Deed, People};
 use self::server::{Machine, Policies, Server};
 
@@ -187,7 +188,7 @@ impl Universe {
         }
     }
 
-    fn look(&self, people: &People, look: impl FnOnce(&ledger::Ledger, &[StoredFact]) -> Result<(), String>) {
+    fn look(&self, people: &People, look: impl FnOnce(&Ledger, &[StoredFact]) -> Result<(), String>) {
         self.machine.disk.check(people.session, &self.fate, look);
     }
 
@@ -321,8 +322,8 @@ impl Universe {
             10..=13 => tokio::time::sleep(chance.up_to(SECOND * 3)).await,
             14 => tokio::time::sleep(chance.up_to(MINUTE)).await,
             _ => {
-                tokio::time::sleep(chance.up_to(if chance.one_in(4) { MINUTE * 7 } else { SECOND * 10 }))
-                    .await
+                let longest = if chance.one_in(4) { MINUTE * 7 } else { SECOND * 10 };
+                tokio::time::sleep(chance.up_to(longest)).await;
             }
         }
         while self.errands.try_join_next().is_some() {}
@@ -358,16 +359,16 @@ impl Universe {
         while let Some(ended) = self.errands.join_next().await {
             ended.map_err(|error| format!("somebody who asked something panicked: {error}"))?;
         }
+        // Nobody asks for anything: the server itself finds what is to be done.
+        tokio::time::sleep(REST).await;
+        self.check().await?;
+        self.check_rest()?;
         for session in self.machine.disk.sessions() {
             self.reach(session).await?;
         }
         tokio::time::sleep(REST).await;
         self.check().await?;
-        for session in self.machine.disk.sessions() {
-            self.machine
-                .disk
-                .look(session, &self.fate, |ledger, _| ledger.check_rest())?;
-        }
+        self.check_rest()?;
         let deleted = self.machine.disk.deleted();
         self.people.retain(|people| !deleted.contains(&people.session));
         for people in &mut self.people {
@@ -386,6 +387,20 @@ impl Universe {
         ensure(calls == 0, || format!("{calls} calls are still being made"))?;
         self.broken()?;
         self.check_bill().await
+    }
+
+    /// Everything that was begun has ended, but for sessions that were given up: an operator must look at those.
+    fn check_rest(&self) -> Result<(), String> {
+        for session in self.machine.disk.sessions() {
+            self.machine.disk.look(session, &self.fate, |ledger, rows| {
+                if Ledger::is_given_up(rows) {
+                    Ok(())
+                } else {
+                    ledger.check_rest()
+                }
+            })?;
+        }
+        Ok(())
     }
 
     /// A new server finds everything as it was left, and books what nobody told of.

@@ -1,9 +1,7 @@
 //! Who uses a session: what they ask, what they were answered, and what they saw of it.
 
-use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use greenroom_actors::{Cursor, Directory, Refused, Restart};
@@ -14,16 +12,14 @@ use greenroom_session::{
     CallCost, CallRecord, Caller, Command, CommandKind, HeardPart, KeptRecording, OutsideCall, Receipt,
     Settlement, Spoken, UserKey,
 };
-use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
+use super::errands::{Asked, Errand, PATIENCE, Told};
 use super::fate::{Chance, Fate};
 use super::journal::Disk;
 use super::ledger::ensure;
 use super::words;
 
-/// Far longer than anything may take to be answered.
-const PATIENCE: Duration = Duration::from_hours(1);
 /// Of so many of the latest turns it is told how they were heard.
 const TURNS_TOLD: usize = 3;
 
@@ -98,36 +94,6 @@ pub struct People {
     cursor: Option<Cursor>,
     /// How far the log was seen.
     seen: Option<Seq>,
-}
-
-/// What they were answered.
-#[derive(Default)]
-struct Told {
-    receipts: BTreeMap<String, Receipt>,
-    /// Transcriptions that are reserved, and whose words are not known.
-    hearing: Vec<Receipt>,
-    /// Speech that is reserved, and not told of.
-    speaking: Vec<Receipt>,
-}
-
-/// A command on its way.
-pub struct Errand {
-    pub directory: Directory,
-    pub disk: Arc<Disk>,
-    pub fate: Arc<Fate>,
-    session: SessionId,
-    asked: Asked,
-    told: Arc<Mutex<Told>>,
-    may: bool,
-}
-
-/// What is asked of the directory.
-#[derive(Debug, Clone)]
-enum Asked {
-    Command(Command),
-    Restart(Restart),
-    Stop,
-    Delete(Caller),
 }
 
 impl People {
@@ -376,109 +342,8 @@ impl People {
     }
 }
 
-impl Errand {
-    pub async fn run(self) {
-        let (directory, session) = (&self.directory, self.session);
-        let answer = match self.asked.clone() {
-            Asked::Command(command) => timeout(PATIENCE, directory.send(session, command)).await,
-            Asked::Restart(restart) => timeout(PATIENCE, directory.restart(session, restart)).await,
-            Asked::Stop => timeout(PATIENCE, directory.stop(session, "it was asked for".to_owned())).await,
-            Asked::Delete(caller) => {
-                let deleted = timeout(PATIENCE, directory.delete(session, &caller)).await;
-                return self.deleted(deleted);
-            }
-        };
-        let Ok(answer) = answer else {
-            self.fate
-                .find(format!("{session} never answers to {:?}", self.asked));
-            return;
-        };
-        match (answer, &self.asked) {
-            (Ok(receipt), Asked::Command(command)) => self.taken(command, receipt),
-            (Ok(receipt), Asked::Restart(_) | Asked::Stop | Asked::Delete(_)) => self.is_told(receipt),
-            (Err(refused), _) => self.fate.count(format!("refused: {refused}")),
-        }
-    }
-
-    fn deleted(&self, deleted: Result<Result<(), Refused>, Elapsed>) {
-        let is_deleted = self.disk.deleted().contains(&self.session);
-        match deleted {
-            Ok(Ok(())) if !is_deleted => {
-                self.fate
-                    .find(format!("{} is said to be deleted, and is not", self.session));
-            }
-            Ok(Ok(())) if !self.may => self
-                .fate
-                .find(format!("{} was deleted by a stranger", self.session)),
-            Ok(Ok(())) => self.fate.count("session deleted"),
-            Ok(Err(refused)) => self.fate.count(format!("not deleted: {refused}")),
-            Err(_elapsed) => self.fate.find(format!("{} is never deleted", self.session)),
-        }
-    }
-
-    fn is_told(&self, receipt: Receipt) {
-        self.disk.check(self.session, &self.fate, |_, rows| {
-            ensure(receipt.seq.0 <= rows.len() as u64, || {
-                format!(
-                    "{} answered for event {}, which is not committed",
-                    self.session, receipt.seq
-                )
-            })
-        });
-    }
-
-    /// What is answered is committed, and the same command counts once.
-    fn taken(&self, command: &Command, receipt: Receipt) {
-        let (id, kind) = (command.id.as_ref().map(ToString::to_string), &command.kind);
-        self.is_told(receipt);
-        if !self.may {
-            self.fate
-                .find(format!("{} took {kind:?} from a stranger", self.session));
-        }
-        self.disk.check(self.session, &self.fate, |ledger, _| {
-            let known = id.as_ref().and_then(|id| ledger.command(id));
-            let is_there = known == Some(receipt.seq) || id.is_none() || !always_tells(kind);
-            ensure(is_there, || {
-                format!("{} answered {id:?} and has not done it: {known:?}", self.session)
-            })
-        });
-        let mut told = self.told.lock().unwrap();
-        match kind {
-            CommandKind::ReserveCall { call } => {
-                match call {
-                    OutsideCall::Transcribe { .. } => told.hearing.push(receipt),
-                    OutsideCall::Speak { .. } => told.speaking.push(receipt),
-                    OutsideCall::Moderate => {}
-                }
-                return;
-            }
-            kind if !always_tells(kind) => return,
-            _ => {}
-        }
-        let Some(id) = id else { return };
-        if let Some(first) = told.receipts.get(&id) {
-            let is_same = receipt.duplicate
-                && (first.seq, first.turn_id, first.run_id) == (receipt.seq, receipt.turn_id, receipt.run_id);
-            if !is_same {
-                self.fate
-                    .find(format!("{id} was taken as {first:?}, then as {receipt:?}"));
-            }
-        } else {
-            told.receipts.insert(id, receipt);
-        }
-    }
-}
-
 fn stranger() -> Caller {
     Caller::Client(Some("somebody-else".parse().unwrap()))
-}
-
-/// Whether a command of this kind leaves its mark in the log whenever it is taken.
-fn always_tells(kind: &CommandKind) -> bool {
-    matches!(
-        kind,
-        CommandKind::UserMessage { .. } | CommandKind::Generate { .. }
-    )
 }
 
 fn record() -> CallRecord {

@@ -64,26 +64,26 @@ impl UnsteadyModel {
         if name != PLANNER && !matches!(steps.first(), Some(Step::Source(_))) {
             steps.insert(0, Step::Source(FOUND_URL));
         }
-        if let Some(end) = self.bad_end() {
-            steps.truncate(chance.index(steps.len()));
-            steps.extend(end);
-        }
+        self.spoil(&mut steps);
         steps
     }
 
-    /// How a reply ends that is not completed: with a step, or with nothing at all.
-    fn bad_end(&self) -> Option<Option<Step>> {
-        if self.fate.strikes(Fault::ModelPanics) {
-            return Some(Some(Step::Panic));
-        }
-        if self.fate.strikes(Fault::ModelHangs) {
-            return Some(Some(Step::Hang));
-        }
-        if self.fate.strikes(Fault::ModelFails) {
+    /// Lets a reply end before it is complete, perhaps: with some step, or with nothing at all.
+    fn spoil(&self, steps: &mut Vec<Step>) {
+        let end = if self.fate.strikes(Fault::ModelPanics) {
+            vec![Step::Panic]
+        } else if self.fate.strikes(Fault::ModelHangs) {
+            vec![Step::Hang]
+        } else if self.fate.strikes(Fault::ModelFails) {
             let asked = self.fate.chance.pick(&[None, None, Some(1_000), Some(30_000)]);
-            return Some(Some(failure(ErrorCode::LlmUpstream, asked)));
-        }
-        self.fate.strikes(Fault::ModelCut).then_some(None)
+            vec![failure(ErrorCode::LlmUpstream, asked)]
+        } else if self.fate.strikes(Fault::ModelCut) {
+            Vec::new()
+        } else {
+            return;
+        };
+        steps.truncate(self.fate.chance.index(steps.len()));
+        steps.extend(end);
     }
 }
 
