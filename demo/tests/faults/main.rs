@@ -6,6 +6,7 @@ mod contract;
 mod departures;
 mod journal;
 mod kills;
+mod operator;
 mod panics;
 mod provider;
 mod rules;
