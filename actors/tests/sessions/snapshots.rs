@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use greenroom_actors::Refused;
+use greenroom_actors::{Refused, Restart};
 use greenroom_protocol::{ErrorCode, Event, Locale, Seq, SessionId};
 use greenroom_session::ports::Snapshot;
 use greenroom_session::{Caller, SessionView, State};
@@ -167,26 +167,46 @@ async fn what_cannot_be_used_is_as_good_as_nothing() {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn after_a_panic_the_log_is_folded_from_its_first_fact() {
+/// A server whose snapshot of a session is well formed and wrong, as one may be that makes a session panic; and how the
+/// session looks by its log.
+async fn with_a_wrong_snapshot() -> (World, SessionId, SessionView) {
     let world = World::new().await;
     let session = long_session(&world).await;
-    let before = view(&world, session).await;
+    let right = view(&world, session).await;
     let kept = world.journal.kept(session).unwrap();
-    // Well formed and wrong, as a snapshot may be that makes a session panic.
     let mut wrong = folded(&world, session, kept.head);
     wrong.locale = Locale::Ko;
     world.journal.forge_snapshot(session, Some(Snapshot::of(&wrong)));
     let world = world.restart().await;
     let from_snapshot = view(&world, session).await;
     assert_eq!(
-        (from_snapshot.locale, before.locale),
+        (from_snapshot.locale, right.locale),
         (Locale::Ko, Locale::En),
         "it is read"
     );
+    (world, session, right)
+}
 
+#[tokio::test(start_paused = true)]
+async fn after_a_panic_the_log_is_folded_from_its_first_fact() {
+    let (world, session, right) = with_a_wrong_snapshot().await;
     assert_eq!(world.send(session, say(PANIC)).await.unwrap_err(), Refused::Lost);
-    assert_eq!(view(&world, session).await, before);
+    assert_eq!(view(&world, session).await, right);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_operator_restarts_is_folded_from_its_first_fact() {
+    let (world, session, right) = with_a_wrong_snapshot().await;
+    let restart = Restart {
+        from_stage: None,
+        reason: "it looks wrong".to_owned(),
+    };
+    world.directory.restart(session, restart).await.unwrap();
+    let rebuilt = view(&world, session).await;
+    assert_eq!(
+        (rebuilt.locale, &rebuilt.brief_slots),
+        (Locale::En, &right.brief_slots)
+    );
 }
 
 #[tokio::test(start_paused = true)]
