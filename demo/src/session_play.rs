@@ -1,13 +1,15 @@
 //! A stage to play sessions on, for the black-box suite: a world in a folder of its own, clients that record what they
 //! see, the simulator's faults, the operator's socket.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail, ensure};
-use greenroom_protocol::{SessionId, Signal};
-use loadtest::checker::{self, Evidence, Expectation, read_records};
+use greenroom_protocol::{SessionId, Signal, Timestamp};
+use loadtest::checker::{self, Erasure, Evidence, Expectation, read_records};
 use loadtest::client::{Client, CreateSession, Incoming, Recorder, SeenEvent, Socket, Turn};
 use loadtest::provider::{BillStatement, read_bill};
 use loadtest::world::{World, WorldSpec};
@@ -99,6 +101,7 @@ impl StageSpec {
             world,
             folder: self.folder,
             clients: AtomicU32::new(0),
+            erased: Mutex::default(),
         };
         let played = within(self.timeout, async {
             // On the heap: a scene holds whatever it waits for.
@@ -117,6 +120,8 @@ pub struct Stage {
     pub world: World,
     folder: TempDir,
     clients: AtomicU32,
+    /// Sessions that are erased, as they were seen last, and when.
+    erased: Mutex<BTreeMap<SessionId, (Vec<SeenEvent>, Timestamp)>>,
 }
 
 impl Stage {
@@ -152,6 +157,14 @@ impl Stage {
         self.world.journal(session).await
     }
 
+    /// Says that a session is about to be erased: from now on it need not be there, and what it made is not missed.
+    pub async fn expect_erased(&self, session: SessionId) -> anyhow::Result<()> {
+        let (journal, read_at) = (self.journal(session).await?, now());
+        let mut erased = self.erased.lock().unwrap_or_else(PoisonError::into_inner);
+        erased.insert(session, (journal, read_at));
+        Ok(())
+    }
+
     /// Every session that the server knows.
     pub async fn sessions(&self) -> anyhow::Result<Vec<SessionId>> {
         self.world.sessions().await
@@ -176,6 +189,21 @@ impl Stage {
             evidence.journals.insert(session, self.journal(session).await?);
         }
         evidence.records = read_records(&self.records())?;
+        let erased = self.erased.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let gone = erased
+            .into_iter()
+            .filter(|(session, _)| !evidence.journals.contains_key(session));
+        evidence.erased = gone
+            .map(|(session, (journal, read_at))| {
+                let over_at = now();
+                let erasure = Erasure {
+                    journal,
+                    read_at,
+                    over_at,
+                };
+                (session, erasure)
+            })
+            .collect();
         let report = checker::check(&evidence, expectation);
         ensure!(report.is_clean(), "the checker found something wrong:\n{report}");
         Ok(())
@@ -191,6 +219,11 @@ pub async fn fill_brief(client: &Client, session: SessionId) -> anyhow::Result<T
     let turn = client.message(session, BRIEF, None).await?;
     ensure!(turn.gate.ready, "the brief opens the gate: {:?}", turn.gate);
     Ok(turn)
+}
+
+fn now() -> Timestamp {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_unix_ms(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// A new session with its brief filled.

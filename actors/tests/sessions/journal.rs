@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use async_trait::async_trait;
 use greenroom_protocol::{Event, Frame, Seq, SessionId, Timestamp};
 use greenroom_session::ports::{
-    Append, AppendOutcome, Epoch, EraseError, Erasure, Erasures, Journal, OpenError, OpenMode, Opened, Purged,
-    ReadError, SessionRow, SessionSummary, Snapshot, StoredFact, TenantId,
+    Append, AppendOutcome, Epoch, EraseError, Erasure, Erasures, Journal, OpenError, OpenMode, Opened,
+    Purged, ReadError, SessionRow, SessionSummary, Snapshot, StoredFact, TenantId,
 };
 use tokio::sync::watch;
 
@@ -363,7 +363,10 @@ impl Erasures for MemoryJournal {
             return Err(EraseError::Gone);
         }
         let told_at = log.rows.last().map(|row| row.fact.at);
-        let is_due = log.summary.as_ref().is_some_and(|summary| summary.wake_at.is_some());
+        let is_due = log
+            .summary
+            .as_ref()
+            .is_some_and(|summary| summary.wake_at.is_some());
         if erasure
             .only_if_idle_since
             .is_some_and(|since| is_due || told_at >= Some(since))
@@ -372,7 +375,10 @@ impl Erasures for MemoryJournal {
         }
         log.erased = true;
         log.epoch += 1;
-        self.left.lock().unwrap().insert(session, Self::assets(log).collect());
+        self.left
+            .lock()
+            .unwrap()
+            .insert(session, Self::assets(log).collect());
         self.erasures.lock().unwrap().push(erasure);
         Ok(())
     }
@@ -421,7 +427,11 @@ impl Erasures for MemoryJournal {
 
     async fn named_assets(&self, _: &TenantId, urls: &[String]) -> Result<HashSet<String>, ReadError> {
         let named = self.listed_logs(|_, log| Some(Self::assets(log).collect::<Vec<_>>()));
-        Ok(named.into_iter().flatten().filter(|url| urls.contains(url)).collect())
+        Ok(named
+            .into_iter()
+            .flatten()
+            .filter(|url| urls.contains(url))
+            .collect())
     }
 
     async fn present(&self, _: &TenantId, sessions: &[SessionId]) -> Result<HashSet<SessionId>, ReadError> {

@@ -14,8 +14,8 @@ use greenroom_actors::{
 use greenroom_protocol::{ErrorCode, Event, Frame, Locale, Mode, Seq, SessionId, Timestamp};
 use greenroom_session::playbook::{Bundle, Playbook};
 use greenroom_session::ports::{
-    BlobEntry, BlobError, BlobStream, Blobs, Capabilities, Clock, IdSource, LanguageModel as _, ModelIdentity, ModerationPolicy,
-    Moderator as _,
+    BlobEntry, BlobError, BlobStream, Blobs, Capabilities, Clock, IdSource, LanguageModel as _,
+    ModelIdentity, ModerationPolicy, Moderator as _,
 };
 use greenroom_session::{Caller, Command, CommandKind, Receipt, SlotEdit};
 use serde_json::{Value, json};
@@ -70,7 +70,13 @@ impl World {
     }
 
     pub async fn launch() -> Self {
-        Self::of(launch_bundle(), crate::outputs::launch, |_| {}, Policies::default()).await
+        Self::of(
+            launch_bundle(),
+            crate::outputs::launch,
+            |_| {},
+            Policies::default(),
+        )
+        .await
     }
 
     async fn of(

@@ -4,6 +4,8 @@
 mod background;
 mod contract;
 mod departures;
+mod drain;
+mod erasure;
 mod journal;
 mod kills;
 mod operator;

@@ -13,7 +13,7 @@ use tokio::process::Command;
 use crate::wire::answer;
 
 /// Runs `greenroom admin …` against the server.
-async fn admin(stage: &Stage, args: &[&str]) -> Result<Output> {
+pub async fn admin(stage: &Stage, args: &[&str]) -> Result<Output> {
     let mut command = Command::new(built::programs().server.path);
     command
         .args(["admin", "--socket"])
@@ -26,7 +26,7 @@ async fn admin(stage: &Stage, args: &[&str]) -> Result<Output> {
         .await?)
 }
 
-async fn table(stage: &Stage, args: &[&str]) -> Result<String> {
+pub async fn table(stage: &Stage, args: &[&str]) -> Result<String> {
     let output = admin(stage, args).await?;
     ensure!(
         output.status.success(),
@@ -36,7 +36,7 @@ async fn table(stage: &Stage, args: &[&str]) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-async fn json_of(stage: &Stage, args: &[&str]) -> Result<Value> {
+pub async fn json_of(stage: &Stage, args: &[&str]) -> Result<Value> {
     let with_json: Vec<&str> = args.iter().copied().chain(["--json"]).collect();
     Ok(serde_json::from_str(&table(stage, &with_json).await?)?)
 }
@@ -126,7 +126,7 @@ async fn the_socket_says_what_is_no_question() -> Result<()> {
             .no_proxy()
             .unix_socket(stage.admin_socket())
             .build()?;
-        for (path, status) in [("sessions", 405), ("drain", 404)] {
+        for (path, status) in [("sessions", 405), ("nonsense", 404)] {
             let answered = answer(unix.post(format!("http://admin/{path}"))).await?;
             answered
                 .refused(status, "INPUT_INVALID")
