@@ -328,10 +328,14 @@ impl Draw {
         [0.1, 0.3, 0.6, 1.0][self.0.at("share").below(4)]
     }
 
-    /// One of these faults for some of the calls, for a while.
+    /// One of these faults for a while: for some of the calls, or, every third time, for all of them.
     fn provider(self, faults: &[Value]) -> Trouble {
         let fault = &faults[self.0.at("fault").below(faults.len())];
-        let times = self.within("times", 1..9);
+        let times = if self.within("all", 0..3) == 0 {
+            json!("forever")
+        } else {
+            json!(self.within("times", 1..9))
+        };
         Trouble::Provider {
             rules: json!([{ "fault": fault, "times": times }]),
             for_ms: self.within("for", 500..5_000),
