@@ -1,6 +1,7 @@
 //! The state of a session: nothing but the fold of its facts. What folds it is in `evolve`.
 
 mod conversation;
+mod job;
 mod shared;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -19,6 +20,7 @@ use crate::ports::{ModelIdentity, SearchSource};
 use crate::{Breach, Brief, UserKey};
 
 pub use conversation::Conversation;
+pub use job::JobProgress;
 pub(crate) use conversation::{Asking, INTERRUPTED_KEPT, MESSAGES_KEPT};
 
 /// Search results that a run remembers.
@@ -317,17 +319,6 @@ pub struct Run {
     pub job: JobProgress,
 }
 
-/// How a run goes on as a job.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct JobProgress {
-    /// How long nothing may happen to it before it counts as stuck; none once it has ended.
-    pub patience: Option<Millis>,
-    /// How often it was begun again because it was stuck, since the run was last begun.
-    pub retry_count: u32,
-    /// When that last happened.
-    pub last_retry_at: Option<Timestamp>,
-}
-
 /// Where a stage stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -458,12 +449,6 @@ impl Run {
             | StageProgress::Backoff(_)
             | StageProgress::Failed { .. } => None,
         }
-    }
-
-    /// When its job counts as stuck if nothing happens to it until then; never if no job stands for it.
-    pub fn stuck_at(&self) -> Option<Timestamp> {
-        let patience = self.job.patience.filter(|_| self.job_id.is_some())?;
-        Some(self.progressed_at.after(patience))
     }
 
     /// The attempt of a stage that is under way, its check included.

@@ -78,7 +78,7 @@ fn jobs_are_tried_as_often_as_is_said() {
     assert_eq!((jobs.running.0, jobs.queued.0, jobs.tries_max), (120_000, 180_000, 1));
     check_fault(
         Given::file("[jobs]\ntries = 0"),
-        "`jobs.tries` must be a whole number from 1 to 100, not 0 (greenroom.toml:2)",
+        "jobs.tries: expected a whole number from 1 to 100, found 0 (greenroom.toml:2)",
     );
 }
 

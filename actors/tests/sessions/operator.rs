@@ -141,9 +141,10 @@ async fn a_restart_loses_no_command_that_is_on_its_way() {
         let (before, operated, after, view, ()) = tokio::join!(
             world.send(session, edit("nuts")),
             async {
-                match restarts {
-                    true => restart(&world, session).await,
-                    false => stop(&world, session).await,
+                if restarts {
+                    restart(&world, session).await
+                } else {
+                    stop(&world, session).await
                 }
             },
             world.send(session, edit("milk")),
