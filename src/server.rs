@@ -111,9 +111,9 @@ impl Server {
         ));
         startup::announce(address, config, &app.providers, playbooks.names());
         Ok(Self {
+            admin,
             engine,
             accepting,
-            admin,
         })
     }
 

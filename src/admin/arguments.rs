@@ -143,7 +143,7 @@ impl JobState {
 pub enum ProvidersTask {
     /// Close the circuit of a provider that is known to be back
     Reset {
-        /// llm, stt, stt_live, tts or moderation
+        /// `llm`, `stt`, `stt_live`, `tts` or `moderation`
         name: String,
         /// Why; kept in the audit
         #[arg(long)]
@@ -156,7 +156,7 @@ pub enum ProvidersTask {
 pub enum LimitsTask {
     /// Set limits; they hold at once, and after a restart
     Set {
-        /// Such as turns_per_minute=100
+        /// Such as `turns_per_minute=100`
         #[arg(required = true, value_name = "NAME=VALUE", value_parser = limit_setting)]
         limits: Vec<(String, u64)>,
         /// Why; kept in the audit
@@ -165,7 +165,7 @@ pub enum LimitsTask {
     },
     /// Give limits back to the configuration
     Unset {
-        /// Such as turns_per_minute
+        /// Such as `turns_per_minute`
         #[arg(required = true, value_name = "NAME")]
         names: Vec<String>,
         /// Why; kept in the audit

@@ -1,5 +1,6 @@
 //! `greenroom admin`: asks a running server and prints the answer.
 
+use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -68,12 +69,28 @@ fn reason_of(error: &io::Error) -> String {
 }
 
 fn explained(details: &Value) -> String {
-    match (details, details["field"].as_str(), details["reason"].as_str()) {
-        (Value::Null, _, _) => String::new(),
-        (Value::String(text), _, _) => format!(" ({text})"),
-        (_, Some(field), Some(reason)) => format!(" ({field}: {reason})"),
-        (_, None, Some(reason)) => format!(" ({reason})"),
-        (other, _, None) => format!(" ({other})"),
+    match details {
+        Value::Null => String::new(),
+        Value::String(text) => format!(" ({text})"),
+        Value::Object(fields) if fields.contains_key("reason") => {
+            let others = fields
+                .iter()
+                .filter(|(name, _)| !matches!(name.as_str(), "field" | "reason"));
+            let field = fields.get("field").map(|field| format!("{}: ", cell(field)));
+            let mut text = format!(" ({}{}", field.unwrap_or_default(), cell(&fields["reason"]));
+            for (name, value) in others {
+                let _ = write!(text, "; {name}: {}", listed(value));
+            }
+            text + ")"
+        }
+        other => format!(" ({other})"),
+    }
+}
+
+fn listed(value: &Value) -> String {
+    match value {
+        Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join(", "),
+        other => cell(other),
     }
 }
 
@@ -186,8 +203,12 @@ mod tests {
             "INPUT_INVALID: No. (uploads: none)"
         );
         assert_eq!(
+            told(json!({ "field": "from_stage", "reason": "none", "stages": ["research", "voice"] })),
+            "INPUT_INVALID: No. (from_stage: none; stages: research, voice)"
+        );
+        assert_eq!(
             told(json!({ "uid": 7, "reason": "none" })),
-            "INPUT_INVALID: No. (none)"
+            "INPUT_INVALID: No. (none; uid: 7)"
         );
         assert_eq!(told(json!({ "head": 7 })), r#"INPUT_INVALID: No. ({"head":7})"#);
     }

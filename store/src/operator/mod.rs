@@ -123,11 +123,11 @@ impl OperatorStore {
         for (name, value) in changes {
             rows::set_limit(&mut transaction, name, *value, act).await?;
         }
-        let changed: serde_json::Map<String, Value> = changes
+        let details: serde_json::Map<String, Value> = changes
             .iter()
             .map(|(name, value)| ((*name).to_owned(), Value::from(*value)))
             .collect();
-        rows::record(&mut transaction, "limits", act, &Value::Object(changed)).await?;
+        rows::record(&mut transaction, "limits", act, &Value::Object(details)).await?;
         transaction.commit().await.map_err(unusable)
     }
 
