@@ -27,9 +27,9 @@ use std::collections::BTreeMap;
 /// Plays the world of this seed as well.
 const SEED_VARIABLE: &str = "GREENROOM_SIMULATION_SEED";
 /// Worlds in the test: together they meet every fault.
-const WORLDS: u64 = 20;
+const WORLDS: u64 = 24;
 /// What must come about in them as well, or they would show nothing.
-const EVENTS: [&str; 12] = [
+const EVENTS: [&str; 13] = [
     "run completed",
     "run failed",
     "run cancelled",
@@ -38,6 +38,7 @@ const EVENTS: [&str; 12] = [
     "turn Failed",
     "message heard",
     "response taken up",
+    "job tried again",
     "session restarted",
     "session stopped",
     "session deleted",

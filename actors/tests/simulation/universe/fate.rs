@@ -96,7 +96,7 @@ impl Fault {
         match self {
             Self::AppendFailed | Self::AppendUnknownWritten | Self::AppendUnknownLost => 15,
             Self::SessionPanics => 12,
-            Self::BlobUnavailable | Self::ResponseLost => 300,
+            Self::BlobUnavailable | Self::ResponseLost => 600,
             Self::ReadPanics | Self::OpenUnavailable | Self::ReadUnavailable => 40,
             Self::JournalDown | Self::ServerDrained | Self::ServerKilled => 15,
             Self::ClockSetBack

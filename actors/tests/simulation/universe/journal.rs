@@ -8,8 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use greenroom_protocol::{CallPurpose, Event, Frame, Seq, SessionId, Timestamp};
 use greenroom_session::ports::{
-    Append, AppendOutcome, Epoch, Journal, OpenError, OpenMode, Opened, ReadError, SessionRow, Snapshot,
-    StoredFact, TenantId,
+    Append, AppendOutcome, Epoch, Erasures as _, Journal, OpenError, OpenMode, Opened, ReadError, SessionRow,
+    Snapshot, StoredFact, TenantId,
 };
 use tokio::task::JoinSet;
 
@@ -57,6 +57,12 @@ impl Disk {
             .iter()
             .map(|erasure| erasure.session_id)
             .collect()
+    }
+
+    /// Sessions that were deleted and of which something is left.
+    pub async fn unfinished_erasures(&self) -> Vec<SessionId> {
+        let unfinished = self.rows.unfinished(&TenantId::default(), usize::MAX).await;
+        unfinished.expect("memory can be read")
     }
 
     /// Looks at a session's log, with everything in it checked.

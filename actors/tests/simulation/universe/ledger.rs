@@ -350,6 +350,7 @@ fn count(event: &Event, fate: &Fate) {
             fate.count("session restarted from a stage");
         }
         Event::SessionRestarted(_) => fate.count("session restarted"),
+        Event::JobUpdated(job) if job.retry_count > 0 => fate.count("job tried again"),
         Event::SessionStopped(_) => fate.count("session stopped"),
         _ => {}
     }

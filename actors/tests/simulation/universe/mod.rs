@@ -18,9 +18,9 @@ use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use greenroom_actors::{ActorsConfig, CreateSession, Refused, Restart};
-use greenroom_protocol::{ErrorCode, Locale, Mode, Seq, SessionId};
-use greenroom_session::Caller;
+use greenroom_protocol::{ErrorCode, Locale, Millis, Mode, Seq, SessionId};
 use greenroom_session::ports::{Clock as _, ModerationPolicy, Snapshot, StoredFact};
+use greenroom_session::{Caller, JobLimits};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tokio::task::JoinSet;
@@ -35,6 +35,12 @@ use self::server::{Machine, Policies, Server};
 const REST: Duration = Duration::from_mins(40);
 const MINUTE: Duration = Duration::from_mins(1);
 const SECOND: Duration = Duration::from_secs(1);
+/// Jobs that are soon taken for stuck.
+const IMPATIENT: JobLimits = JobLimits {
+    running: Millis(3_000),
+    queued: Millis(3_000),
+    tries_max: 2,
+};
 /// Looks at a session that cannot be reached, a second apart, before it counts as lost.
 const LOOKS_MAX: usize = 600;
 
@@ -138,11 +144,11 @@ impl Universe {
             ring_events_max: chance.pick(&[4, 16, 64]),
             commands_waiting_max: chance.pick(&[2, 8, 32]),
             restarts_max: chance.pick(&[3, 3, usize::MAX]),
+            jobs: chance.pick(&[JobLimits::default(), IMPATIENT]),
             ..ActorsConfig::default()
         };
         let playbook = chance.index(playbooks::all().len());
         let machine = Machine::new(fate.clone(), playbook, policies, config);
-        machine.install().await;
         let server = machine.start(true).await;
         Self {
             seed,
@@ -419,6 +425,10 @@ impl Universe {
             })?;
         }
         self.machine.disk.books.check();
+        let unfinished = self.machine.disk.unfinished_erasures().await;
+        ensure(unfinished.is_empty(), || {
+            format!("sessions are deleted in part: {unfinished:?}")
+        })?;
         self.broken()
     }
 

@@ -74,7 +74,7 @@ impl Machine {
     }
 
     /// Keeps the playbook where sessions find it that outlive the configuration.
-    pub async fn install(&self) {
+    async fn install(&self) {
         let (bundle, playbook) = &playbooks::all()[self.playbook];
         let name = playbook_blob(&playbook.reference.hash);
         let kept = self.blobs.blobs.put(&name, Bytes::from(bundle.to_json())).await;
@@ -83,6 +83,9 @@ impl Machine {
 
     /// Starts a server; `knows_playbook` is false for one that has only those that its sessions are pinned to.
     pub async fn start(&self, knows_playbook: bool) -> Server {
+        if knows_playbook {
+            self.install().await;
+        }
         let journal = Arc::new(UnsteadyJournal::new(self.disk.clone(), self.fate.clone()));
         let usual = if self.playbook == 0 {
             concierge_output
@@ -124,6 +127,7 @@ impl Machine {
         let greenroom = Greenroom::start(self.config.clone(), ports).await;
         let greenroom = greenroom.expect("a supervisor starts");
         greenroom.recover();
+        greenroom.sweep();
         Server {
             directory: greenroom.directory(),
             greenroom: Some(greenroom),
