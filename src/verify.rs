@@ -4,7 +4,7 @@
 mod refolding;
 mod report;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use futures_util::TryStreamExt as _;
 use greenroom_actors::PlaybookLibrary;
 use greenroom_protocol::SessionId;
 use greenroom_session::blob_names::{BlobKeeper, blob_at, keeper_of, playbook_blob};
+use greenroom_session::playbook::Playbook;
 use greenroom_session::ports::{BlobError, Blobs, ReadError};
 use greenroom_store::{
     Finding, FindingKind, LocalBlobs, SessionEnd, StoreOpenError, Verified, VerifiedAsset, Verifier,
@@ -75,7 +76,7 @@ pub async fn verify(data_dir: &Path) -> Result<Report, VerifyError> {
         library: Arc::new(PlaybookLibrary::new("", Vec::new(), Arc::clone(&blobs))),
         blobs,
         blobs_folder,
-        pinned: HashSet::new(),
+        pinned: HashMap::new(),
         report: Report::default(),
     };
     verification.report.findings = verification.verifier.database().await?;
@@ -95,8 +96,8 @@ struct Verification {
     library: Arc<PlaybookLibrary>,
     blobs: Arc<dyn Blobs>,
     blobs_folder: PathBuf,
-    /// Playbooks that sessions are pinned to.
-    pinned: HashSet<String>,
+    /// Playbooks that sessions are pinned to, kept so that each is read once; none of one that cannot be read.
+    pinned: HashMap<String, Option<Arc<Playbook>>>,
     report: Report,
 }
 
@@ -117,7 +118,7 @@ impl Verification {
             SessionEnd::Unfinished => counts.unfinished_erasures += 1,
         }
         counts.snapshots += u64::from(refolding.has_compared());
-        self.pinned.extend(refolding.playbook().map(str::to_owned));
+        self.pinned.extend(refolding.playbook());
         let findings = findings.into_iter().chain(refolding.into_findings());
         self.report.findings.extend(findings);
         for asset in assets {
@@ -165,7 +166,7 @@ impl Verification {
 
     /// Playbooks that sessions need, and what nothing needs: that is swept by the server in its time, and no finding.
     async fn blobs(&mut self) -> Result<(), VerifyError> {
-        for hash in &self.pinned {
+        for hash in self.pinned.keys() {
             let blob = playbook_blob(hash);
             if self.size_bytes(&blob).await?.is_none() {
                 self.report.findings.push(Finding {

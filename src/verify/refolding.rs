@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use greenroom_actors::PlaybookLibrary;
 use greenroom_protocol::{Seq, SessionId, Timestamp};
+use greenroom_session::playbook::Playbook;
 use greenroom_session::ports::{SessionSummary, Snapshot, StoredFact};
 use greenroom_session::snapshot::FOLD_VERSION;
 use greenroom_session::{State, due, summary};
@@ -15,6 +16,7 @@ use greenroom_store::{Finding, FindingKind, Refold};
 pub(super) struct Refolding {
     session: SessionId,
     library: Arc<PlaybookLibrary>,
+    playbook: Option<Arc<Playbook>>,
     state: Option<State>,
     /// The fold that was kept, until the same fact is reached.
     kept: Option<(Seq, State)>,
@@ -27,6 +29,7 @@ impl Refolding {
         Self {
             session,
             library,
+            playbook: None,
             state: None,
             kept: None,
             has_compared: false,
@@ -34,9 +37,10 @@ impl Refolding {
         }
     }
 
-    /// The playbook that the session is pinned to.
-    pub(super) fn playbook(&self) -> Option<&str> {
-        self.state.as_ref().map(|state| state.playbook.hash.as_str())
+    /// The playbook that the session is pinned to, by its hash; none if it cannot be read.
+    pub(super) fn playbook(&self) -> Option<(String, Option<Arc<Playbook>>)> {
+        let state = self.state.as_ref()?;
+        Some((state.playbook.hash.clone(), self.playbook.clone()))
     }
 
     /// Whether there was a snapshot of this release, and the fold reached it.
@@ -120,11 +124,18 @@ impl Refold for Refolding {
         let Some(state) = &self.state else {
             return Err(self.finding(FindingKind::Fold, "there is nothing to fold"));
         };
-        let playbook = self.library.pinned(&state.playbook.hash).await;
-        let playbook = playbook.map_err(|error| self.finding(FindingKind::Blob, error.to_string()))?;
+        let playbook = match &self.playbook {
+            Some(playbook) => playbook.clone(),
+            None => {
+                let pinned = self.library.pinned(&state.playbook.hash).await;
+                pinned.map_err(|error| self.finding(FindingKind::Blob, error.to_string()))?
+            }
+        };
         // One that was given up is woken by nobody but an operator.
         let wakes = !state.given_up;
         let wake_at = due(state).wake_index(Timestamp::default()).filter(|_| wakes);
-        Ok(summary(state, &playbook, wake_at))
+        let summary = summary(state, &playbook, wake_at);
+        self.playbook = Some(playbook);
+        Ok(summary)
     }
 }
