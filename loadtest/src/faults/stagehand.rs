@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use greenroom_protocol::{ErrorCode, SessionId};
+use greenroom_protocol::{ErrorCode, SessionId, Timestamp};
 use reqwest::Method;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -39,7 +39,8 @@ const PANICS_UNTIL_GIVEN_UP: usize = 4;
 const BETWEEN_PANICS: Duration = Duration::from_millis(300);
 /// How long a call that was reserved before its session was erased may take to reach the simulator.
 const CALLS_UNDER_WAY: Duration = Duration::from_secs(2);
-/// How often an erasure is asked for until it is answered.
+/// How long an erasure may take when nothing goes wrong any more, and how often it is asked for.
+const ERASED_WITHIN: Duration = Duration::from_secs(20);
 const ERASE_AGAIN: Duration = Duration::from_millis(250);
 
 /// How often each kind of trouble was tried, and how often it took effect.
@@ -69,6 +70,15 @@ enum Lift {
     Provider,
 }
 
+/// What became of a request to erase a session.
+enum Erased {
+    Yes,
+    /// It cannot be now, or nobody knows: it is asked for again.
+    NotYet,
+    /// This server erases nothing.
+    Never,
+}
+
 /// Whoever does it.
 pub(super) struct Stagehand<'a> {
     pub(super) world: &'a mut World,
@@ -76,6 +86,8 @@ pub(super) struct Stagehand<'a> {
     chance: Chance,
     pub(super) deeds: Deeds,
     lifts: Vec<(Instant, Lift)>,
+    /// Sessions whose erasure was asked for and not answered.
+    erasing: Vec<(SessionId, Erasure)>,
     /// Whoever holds the database's lock.
     holders: JoinSet<anyhow::Result<()>>,
 }
@@ -89,6 +101,7 @@ impl<'a> Stagehand<'a> {
             chance,
             deeds: Deeds::default(),
             lifts: Vec::new(),
+            erasing: Vec::new(),
             holders: JoinSet::new(),
         }
     }
@@ -120,6 +133,7 @@ impl<'a> Stagehand<'a> {
                 () = interrupted.as_mut() => break,
             }
             self.revive().await?;
+            self.erase_again().await?;
             eprintln!("{happening}");
             self.chance = self.commons.chance.at(&format!("happening-{number}"));
             let is_done = self.happen(&happening.trouble).await.unwrap_or_else(|error| {
@@ -166,7 +180,18 @@ impl<'a> Stagehand<'a> {
         }
         self.revive().await?;
         self.world.reconfigure(CONFIG)?;
-        self.world.simulate(&json!([])).await
+        self.world.simulate(&json!([])).await?;
+        let until = Instant::now() + ERASED_WITHIN;
+        while !self.erasing.is_empty() && Instant::now() < until {
+            sleep(ERASE_AGAIN).await;
+            self.erase_again().await?;
+        }
+        let left = self.erasing.drain(..).map(|(session, _)| Finding::NotErased {
+            session: session.to_string(),
+            reason: format!("nothing goes wrong any more, and it was not erased within {ERASED_WITHIN:?}"),
+        });
+        self.deeds.findings.extend(left);
+        Ok(())
     }
 
     fn note_holder(&mut self, held: Result<anyhow::Result<()>, tokio::task::JoinError>) {
@@ -276,11 +301,16 @@ impl<'a> Stagehand<'a> {
     /// The sessions that somebody is in and that are meant, in an arbitrary order.
     fn targets(&self, is_meant: impl Fn(&Presence) -> bool) -> Vec<SessionId> {
         let mut present = self.commons.present();
-        present.retain(|(session, presence)| is_meant(presence) && !self.deeds.erased.contains_key(session));
+        present.retain(|(session, presence)| is_meant(presence) && !self.is_erased(*session));
         // By the owner's number, which is the same in every replay; ids are not.
         let order = self.chance.at("target");
         present.sort_by_cached_key(|(_, presence)| order.at(&presence.number.to_string()).hex());
         present.into_iter().map(|(session, _)| session).collect()
+    }
+
+    fn is_erased(&self, session: SessionId) -> bool {
+        self.deeds.erased.contains_key(&session)
+            || self.erasing.iter().any(|(erasing, _)| *erasing == session)
     }
 
     /// Makes somebody panic in the first session that has them.
@@ -347,36 +377,60 @@ impl<'a> Stagehand<'a> {
         Ok(chosen.and_then(|row| row["session_id"].as_str()?.parse().ok()))
     }
 
-    /// Its owner erases a session that somebody is in.
+    /// Its owner asks for the erasure of a session that somebody is in.
     async fn delete(&mut self) -> anyhow::Result<bool> {
         let Some(session) = self.targets(|_| true).first().copied() else {
             return Ok(false);
         };
-        let client = Client::new(&self.world.server_url())?;
         // Between this look and its end the session may reserve calls that nobody will ever see.
         let read_at = wall_clock::now();
-        let journal = self.world.journal(session).await?;
-        loop {
-            match client.delete_session(session).await {
-                Ok(()) => break,
-                Err(ClientError::Refused { error, .. }) if error.code == ErrorCode::SessionGone => break,
-                // A release that erases nothing.
-                Err(error) if matches!(error.status(), Some(404 | 405)) => return Ok(false),
-                Err(ClientError::Refused { error, .. }) if error.retryable => sleep(ERASE_AGAIN).await,
-                Err(error) => return Err(error).context("a session could not be erased"),
+        let erasure = Erasure {
+            journal: self.world.journal(session).await?,
+            read_at,
+            over_at: read_at,
+        };
+        match self.erase(session).await? {
+            Erased::Yes => self.note_erased(session, erasure),
+            Erased::NotYet => self.erasing.push((session, erasure)),
+            Erased::Never => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Asks again for what was not answered.
+    async fn erase_again(&mut self) -> anyhow::Result<()> {
+        for (session, erasure) in std::mem::take(&mut self.erasing) {
+            match self.erase(session).await? {
+                Erased::Yes => self.note_erased(session, erasure),
+                Erased::NotYet => self.erasing.push((session, erasure)),
+                Erased::Never => {
+                    let reason = format!("the erasure of {session} was put off, and then refused");
+                    self.deeds.findings.push(Finding::Operator { reason });
+                }
             }
         }
-        let over_at =
-            wall_clock::now().unix_ms() + i64::try_from(CALLS_UNDER_WAY.as_millis()).unwrap_or_default();
-        self.deeds.erased.insert(
-            session,
-            Erasure {
-                journal,
-                read_at,
-                over_at: greenroom_protocol::Timestamp::from_unix_ms(over_at),
-            },
-        );
-        Ok(true)
+        Ok(())
+    }
+
+    async fn erase(&self, session: SessionId) -> anyhow::Result<Erased> {
+        let client = Client::new(&self.world.server_url())?;
+        match client.delete_session(session).await {
+            Ok(()) => Ok(Erased::Yes),
+            Err(ClientError::Refused { error, .. }) if error.code == ErrorCode::SessionGone => {
+                Ok(Erased::Yes)
+            }
+            // A release that erases nothing.
+            Err(error) if matches!(error.status(), Some(404 | 405)) => Ok(Erased::Never),
+            Err(ClientError::Refused { error, .. }) if error.retryable => Ok(Erased::NotYet),
+            Err(ClientError::Unreachable(_)) => Ok(Erased::NotYet),
+            Err(error) => Err(error).context("a session could not be erased"),
+        }
+    }
+
+    fn note_erased(&mut self, session: SessionId, erasure: Erasure) {
+        let under_way_ms = i64::try_from(CALLS_UNDER_WAY.as_millis()).unwrap_or_default();
+        let over_at = Timestamp::from_unix_ms(wall_clock::now().unix_ms() + under_way_ms);
+        self.deeds.erased.insert(session, Erasure { over_at, ..erasure });
     }
 }
 
