@@ -46,13 +46,7 @@ async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     let folder = tempfile::tempdir()?;
     let programs = built::programs();
-    let mut spec = WorldSpec::new(programs.clone(), folder.path());
-    spec.simulator_args = ["--first-token-ms", "5", "--tokens-per-second", "20000"]
-        .map(str::to_owned)
-        .to_vec();
-    spec.config = "[limits]\nrequests_per_minute = 0\nturns_per_minute = 0\n".to_owned();
-    spec.server_env = vec![("GREENROOM_TTS__MODEL".to_owned(), "sim-tts".to_owned())];
-    let mut world = World::start(spec).await?;
+    let mut world = World::start(spec(&programs, folder.path())).await?;
     let client = Client::new(&world.server_url())?;
     let data_dir = world.data_dir();
     let backups = folder.path().join("backups");
@@ -87,27 +81,7 @@ async fn main() -> anyhow::Result<()> {
     talk.end().await?;
     let last = journals(&client, &sessions).await?;
 
-    world.server.kill().await?;
-    std::fs::remove_dir_all(&data_dir)?;
-    let lost_at = Instant::now();
-    let restored = greenroom(
-        &programs,
-        &["restore", "--from"],
-        &backups,
-        &["--data-dir"],
-        &data_dir,
-    )
-    .await?;
-    let restored_in = lost_at.elapsed();
-    world.restart_server().await?;
-    let served_in = lost_at.elapsed();
-    print!("restored  {}", String::from_utf8_lossy(&restored.stdout));
-    println!(
-        "recovered in {:.2} s: {:.2} s to restore and verify, {:.2} s to start",
-        served_in.as_secs_f64(),
-        restored_in.as_secs_f64(),
-        (served_in - restored_in).as_secs_f64()
-    );
+    lose_and_recover(&mut world, &programs, &backups).await?;
     let found = journals(&client, &sessions).await?;
     compare(&told, &last, &found)?;
     // Beside the server that runs.
@@ -122,6 +96,45 @@ async fn main() -> anyhow::Result<()> {
     print!("{}", String::from_utf8_lossy(&verified.stdout));
     client.message(sessions[0], "고마워요", None).await?;
     println!("and a session that was restored goes on");
+    Ok(())
+}
+
+/// A server that speaks and limits nobody, beside a fast simulator.
+fn spec(programs: &Programs, folder: &Path) -> WorldSpec {
+    WorldSpec {
+        simulator_args: ["--first-token-ms", "5", "--tokens-per-second", "20000"]
+            .map(str::to_owned)
+            .to_vec(),
+        config: "[limits]\nrequests_per_minute = 0\nturns_per_minute = 0\n".to_owned(),
+        server_env: vec![("GREENROOM_TTS__MODEL".to_owned(), "sim-tts".to_owned())],
+        ..WorldSpec::new(programs.clone(), folder)
+    }
+}
+
+/// Destroys all data of the server amid its work, and brings it back by the newest backup.
+async fn lose_and_recover(world: &mut World, programs: &Programs, backups: &Path) -> anyhow::Result<()> {
+    let data_dir = world.data_dir();
+    world.server.kill().await?;
+    std::fs::remove_dir_all(&data_dir)?;
+    let lost_at = Instant::now();
+    let restored = greenroom(
+        programs,
+        &["restore", "--from"],
+        backups,
+        &["--data-dir"],
+        &data_dir,
+    )
+    .await?;
+    let restored_in = lost_at.elapsed();
+    let starting = Instant::now();
+    world.restart_server().await?;
+    print!("restored  {}", String::from_utf8_lossy(&restored.stdout));
+    println!(
+        "recovered in {:.2} s: {:.2} s to restore and verify, {:.2} s to start",
+        lost_at.elapsed().as_secs_f64(),
+        restored_in.as_secs_f64(),
+        starting.elapsed().as_secs_f64()
+    );
     Ok(())
 }
 
@@ -198,9 +211,10 @@ async fn journals(client: &Client, sessions: &[SessionId]) -> anyhow::Result<Tol
 }
 
 /// Everything that was told before the backup began is there, byte for byte; what came after it may be lost.
-fn compare(told: &Told, last: &Told, found: &Told) -> anyhow::Result<()> {
-    let (mut kept, mut lost) = (0, 0);
-    for (session, told) in told {
+fn compare(before: &Told, last: &Told, found: &Told) -> anyhow::Result<()> {
+    let mut kept = 0;
+    let mut gone = 0;
+    for (session, told) in before {
         let found = found
             .get(session)
             .with_context(|| format!("{session} is missing"))?;
@@ -210,11 +224,11 @@ fn compare(told: &Told, last: &Told, found: &Told) -> anyhow::Result<()> {
         });
         ensure!(same, "{session} is not what was backed up");
         kept += told.len();
-        lost += last[session].len().saturating_sub(found.len());
+        gone += last[session].len().saturating_sub(found.len());
     }
     println!(
-        "kept      {kept} events of {} sessions; lost {lost} that were told after the backup",
-        told.len()
+        "kept      {kept} events of {} sessions; lost {gone} that were told after the backup",
+        before.len()
     );
     Ok(())
 }
