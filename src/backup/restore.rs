@@ -1,4 +1,4 @@
-//! A data directory from a backup: whole and verified, or not at all.
+//! A data directory from a backup: whole, and verified if it is of this release, or not at all.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -78,21 +78,38 @@ pub async fn run(args: &RestoreArgs) -> Result<(), RestoreError> {
     }
     let copied = began.elapsed();
     let verifying = Instant::now();
-    let report = verify(&partial).await?;
+    let report = report_of(&partial).await?;
     let verified = verifying.elapsed();
     install(&partial, &args.data_dir).map_err(BackupError::at(&args.data_dir))?;
-    println!(
-        "{}: {} files, {:.1} MB of {}, copied in {:.1} s and verified in {:.1} s: {} sessions, {} events",
+    print!(
+        "{}: {} files, {:.1} MB of {}, copied in {:.1} s",
         args.data_dir.display(),
         files,
         megabytes(size_bytes),
         backup.display(),
         copied.as_secs_f64(),
+    );
+    let Some(report) = report else {
+        println!("; an older release made it: start the server on it once, then run `greenroom verify`");
+        return Ok(());
+    };
+    println!(
+        " and verified in {:.1} s: {} sessions, {} events",
         verified.as_secs_f64(),
         report.counts.sessions,
         report.counts.events,
     );
     told(&report, &args.data_dir)
+}
+
+/// What was found, unless an older release made the backup: its files are what they were, and nobody can say more until
+/// a server has brought it up to date.
+async fn report_of(data_dir: &Path) -> Result<Option<Report>, VerifyError> {
+    match verify(data_dir).await {
+        Ok(report) => Ok(Some(report)),
+        Err(VerifyError::Open(StoreOpenError::SchemaOlder { .. })) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 fn told(report: &Report, data_dir: &Path) -> Result<(), RestoreError> {

@@ -2,13 +2,14 @@
 
 use bytes::Bytes;
 use greenroom_session::ports::Blobs as _;
-use greenroom_store::{LocalBlobs, SqliteStore, StoreConfig};
+use greenroom_store::{DataDirState, LocalBlobs, SqliteStore, StoreConfig, inspect};
 use tempfile::TempDir;
 
 use super::manifest::MANIFEST_FILE;
 use super::restore::RestoreError;
 use super::*;
 use crate::cli::RestoreArgs;
+use crate::verify::verify;
 
 /// A data directory, a folder for backups, and somewhere to restore to.
 struct Place(TempDir);
@@ -112,6 +113,24 @@ async fn what_is_backed_up_while_it_is_in_use_is_restored() {
     ));
     assert!(!restored.join(MANIFEST_FILE).exists());
     SqliteStore::open(StoreConfig::new(restored)).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_backed_up_before_an_upgrade_is_restored_and_brought_up_to_date_by_the_server() {
+    let place = Place::new();
+    std::fs::create_dir(place.data_dir()).unwrap();
+    // No release's schema is older than none at all.
+    std::fs::write(place.data_dir().join("greenroom.sqlite"), "").unwrap();
+    place.back_up().await.unwrap();
+
+    place.restore(&place.backups()).await.unwrap();
+    let found = inspect(&place.restored()).await.unwrap();
+    assert!(matches!(found, DataDirState::Ready { schema: 0 }), "{found:?}");
+    let store = SqliteStore::open(StoreConfig::new(place.restored()))
+        .await
+        .unwrap();
+    store.close().await;
+    assert!(verify(&place.restored()).await.unwrap().findings.is_empty());
 }
 
 #[tokio::test]
