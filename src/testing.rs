@@ -11,7 +11,7 @@ use tower::ServiceExt as _;
 
 use crate::app::App;
 use crate::cli::ServeArgs;
-use crate::config::load_from;
+use crate::config::{Config, load_from};
 use crate::engine::Engine;
 use crate::http::{self, Peer, WriteProgress};
 use crate::lifecycle::Phase;
@@ -38,6 +38,19 @@ impl TestServer {
 
     /// A server with these environment variables, and providers of the test's own.
     pub async fn with_ports(variables: &[(&str, &str)], replace: impl FnOnce(&mut ProviderPorts)) -> Self {
+        Self::start(variables, |_| {}, replace).await
+    }
+
+    /// A server whose disk counts as nearly full.
+    pub async fn without_room() -> Self {
+        Self::start(&[], |config| config.store.min_free_disk_bytes = u64::MAX, |_| {}).await
+    }
+
+    async fn start(
+        variables: &[(&str, &str)],
+        change: impl FnOnce(&mut Config),
+        replace: impl FnOnce(&mut ProviderPorts),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data_dir = folder.path().join("data");
         let args = ServeArgs {
@@ -47,7 +60,8 @@ impl TestServer {
         let variables = variables
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let config = load_from(&args, variables, Path::new("/nonexistent")).unwrap();
+        let mut config = load_from(&args, variables, Path::new("/nonexistent")).unwrap();
+        change(&mut config);
         let playbooks = Playbooks::load(&config.playbook).unwrap();
         let (providers, faults) = Providers::from_settings(&config);
         assert!(faults.is_empty(), "{faults:?}");

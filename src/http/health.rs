@@ -66,7 +66,8 @@ pub(super) async fn health() -> Json<Liveness> {
     Json(Liveness { status: "ok" })
 }
 
-/// Whether new work is taken: not while the server drains, nor while the journal cannot be written.
+/// Whether new work is taken: not while the server drains, nor while the journal cannot be written or its disk is nearly
+/// full.
 #[utoipa::path(
     get, path = "/ready", tag = "health", security(()),
     responses((status = 200, description = "It is", body = Liveness)),
@@ -75,7 +76,7 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> Result<Json<Liveness>,
     if app.lifecycle.phase() != Phase::Serving {
         return Err(Failure::new(ErrorCode::SysDraining));
     }
-    if !app.journal.writable() {
+    if !app.journal.writable() || !app.journal.has_room().await {
         return Err(Failure::new(ErrorCode::DbUnavailable));
     }
     Ok(Json(Liveness { status: "ready" }))
@@ -102,7 +103,8 @@ pub(super) async fn detailed(State(app): State<Arc<App>>) -> Json<DetailedHealth
         .session(&app.tenant, SessionId::new(ulid::Ulid(0)))
         .await;
     let read_ms = started.elapsed().as_secs_f64() * 1_000.0;
-    let journal = if probe.is_ok() && app.journal.writable() {
+    let has_room = app.journal.has_room().await;
+    let journal = if probe.is_ok() && app.journal.writable() && has_room {
         "ok"
     } else {
         "failing"
@@ -147,7 +149,7 @@ pub(super) async fn detailed(State(app): State<Arc<App>>) -> Json<DetailedHealth
                 "input": capabilities.moderate_input,
                 "output": capabilities.moderate_output,
             },
-            "journal": { "state": journal, "writable": app.journal.writable(), "read_ms": read_ms },
+            "journal": { "state": journal, "writable": app.journal.writable(), "has_room": has_room, "read_ms": read_ms },
         }),
     })
 }

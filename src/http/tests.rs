@@ -56,6 +56,21 @@ async fn every_described_route_is_served() {
 }
 
 #[tokio::test]
+async fn who_has_no_room_for_new_work_says_so_before_it_is_sent() {
+    let server = TestServer::without_room().await;
+    let (status, code) = error_of(&server, "GET", "/ready", None).await;
+    assert_eq!((status, code.as_str()), (503, "DB_UNAVAILABLE"));
+    let (_, health) = server.ask("GET", "/health/detailed", None).await;
+    assert_eq!(health["dependencies"]["journal"]["has_room"], false, "{health}");
+    assert!(
+        health["journal"] == "failing" && health["dependencies"]["journal"]["writable"] == true,
+        "{health}"
+    );
+    let created = error_of(&server, "POST", "/api/chat/session", Some(json!({}))).await;
+    assert_eq!(created, (503, "DB_UNAVAILABLE".to_owned()));
+}
+
+#[tokio::test]
 async fn a_whole_brief_in_one_message_opens_the_gate_without_a_model() {
     let server = TestServer::new().await;
     let session = server.session().await;
