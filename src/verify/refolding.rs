@@ -124,12 +124,11 @@ impl Refold for Refolding {
         let Some(state) = &self.state else {
             return Err(self.finding(FindingKind::Fold, "there is nothing to fold"));
         };
-        let playbook = match &self.playbook {
-            Some(playbook) => playbook.clone(),
-            None => {
-                let pinned = self.library.pinned(&state.playbook.hash).await;
-                pinned.map_err(|error| self.finding(FindingKind::Blob, error.to_string()))?
-            }
+        let playbook = if let Some(playbook) = &self.playbook {
+            playbook.clone()
+        } else {
+            let pinned = self.library.pinned(&state.playbook.hash).await;
+            pinned.map_err(|error| self.finding(FindingKind::Blob, error.to_string()))?
         };
         // One that was given up is woken by nobody but an operator.
         let wakes = !state.given_up;
