@@ -271,7 +271,8 @@ impl VoiceLine {
     }
 
     /// Hears a frame. One that finds no room is lost, and a notice says so; one that turns out to be damaged is rejected in
-    /// the control lane; after the microphone was taken by another line, frames mean nothing.
+    /// the control lane; after the microphone was taken by another line, or a defect has ended this one, which a notice
+    /// says, frames mean nothing.
     pub fn frame(&mut self, frame: &[u8]) -> Result<(), Box<ErrorBody>> {
         let format = self.format.ok_or_else(|| self.not_started())?;
         let duration = format.duration_of(frame).map_err(|error| {
@@ -280,8 +281,10 @@ impl VoiceLine {
             Box::new(error)
         })?;
         let duration = duration.unwrap_or(ear::FRAME_DURATION_MIN);
-        let taken = self.inlet.frame(frame, duration);
-        taken.map_err(|not_taken| self.not_taken(not_taken))
+        match self.inlet.frame(frame, duration) {
+            Ok(()) | Err(NotTaken::Nobody) => Ok(()),
+            Err(not_taken @ (NotTaken::TooFast | NotTaken::TooMuch)) => Err(self.not_taken(not_taken)),
+        }
     }
 
     /// Ends the utterance now.

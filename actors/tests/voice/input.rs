@@ -173,6 +173,24 @@ async fn an_ear_that_panics_costs_its_utterance_and_nothing_else() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_line_that_panics_says_so_once_and_its_frames_mean_nothing_any_more() {
+    let exchange = Exchange::new().await;
+    let mut phone = exchange.phone();
+    phone.line.start(&microphone()).unwrap();
+    phone.listen(Duration::from_millis(100)).await;
+    assert!(exchange.world.directory.provoke_line(exchange.session));
+    phone.listen(Duration::from_secs(1)).await;
+    assert_eq!(phone.errors(), [ErrorCode::SysInternal], "{:?}", phone.names());
+    assert_eq!(exchange.world.directory.live(), 1, "its session lives on");
+    let mut next = exchange.phone();
+    exchange.ears.next(Answer::Words("Okay then"));
+    next.line.start(&microphone()).unwrap();
+    next.say(&recorded("okay")).await;
+    next.listen(PAUSE).await;
+    assert_eq!(exchange.said(), ["Okay then"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_server_has_room_for_so_many_lines() {
     let setting = Setting {
         settings: VoiceSettings {
