@@ -20,8 +20,8 @@ const SHORT_PEOPLE: usize = 40;
 const SHORT_DURATION: Duration = Duration::from_secs(40);
 const PEOPLE: usize = 200;
 const DURATION: Duration = Duration::from_mins(5);
-/// A stage may take a minute and be tried twice; a turn is quicker.
-const REST: Duration = Duration::from_mins(3);
+/// A stage may take a minute and be tried twice; a call whose end could not be told is booked after three minutes.
+const REST: Duration = Duration::from_mins(4);
 
 #[derive(Debug, Args)]
 pub(crate) struct TrialArgs {
