@@ -35,6 +35,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use rustix::fs::Mode;
 
 use cli::{Cli, Command, PlaybookTask};
 
@@ -53,6 +54,8 @@ pub async fn main_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             };
         }
     };
+    // What people said is for nobody else's eyes, whatever folder it is kept in.
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
     let done = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Serve(args) => server::run(&args).await.map_err(|error| error.to_string()),
         Command::Admin(args) => admin::ask(&args).await.map_err(|error| error.to_string()),

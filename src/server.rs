@@ -38,7 +38,7 @@ pub enum ServeError {
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),
     /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}: {source}{}", hint(.source))]
     Listen {
         /// Which.
         address: SocketAddr,
@@ -54,6 +54,15 @@ pub enum ServeError {
     /// The signals of the system cannot be heard.
     #[error("signals cannot be heard: {0}")]
     Signals(io::Error),
+}
+
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => ": stop what listens there, or name another address with --listen",
+        io::ErrorKind::AddrNotAvailable => ": this machine does not have that address",
+        io::ErrorKind::PermissionDenied => ": ports below 1024 are for root; name another with --listen",
+        _ => "",
+    }
 }
 
 /// A server that serves.

@@ -1,6 +1,7 @@
 //! Configurations that the server refuses to start with, and how it says so.
 
 use std::ffi::OsString;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -175,7 +176,7 @@ async fn a_second_server_takes_neither_the_data_nor_the_address_of_the_first() -
         let mut same_address = Attempt::with(folder.path(), "")?;
         same_address.args = ["serve", "--listen", &address].map(Into::into).to_vec();
         let told = same_address.refusal().await?;
-        ensure_tells(&told, &[&address])?;
+        ensure_tells(&told, &[&address, "--listen"])?;
         ensure!(
             !folder.path().join("data").exists(),
             "nothing is touched before the address is had"
@@ -187,6 +188,31 @@ async fn a_second_server_takes_neither_the_data_nor_the_address_of_the_first() -
             "the first one goes on, its admin socket too"
         );
         Wire::to(stage)?.get("/ready").await?.ok()?;
+        Ok(())
+    };
+    StageSpec::without_model()?.play(scene).await
+}
+
+#[tokio::test]
+async fn what_is_stored_is_for_the_servers_own_user_alone() -> Result<()> {
+    let scene = async |stage: &mut Stage| {
+        stage.client()?.create_session(&CreateSession::default()).await?;
+        let mut folders = vec![stage.world.data_dir()];
+        let mut files = 0;
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder)? {
+                let path = entry?.path();
+                let metadata = std::fs::symlink_metadata(&path)?;
+                let mode = metadata.permissions().mode();
+                ensure!(mode & 0o077 == 0, "{} has mode {mode:o}", path.display());
+                if metadata.is_dir() {
+                    folders.push(path);
+                } else {
+                    files += 1;
+                }
+            }
+        }
+        ensure!(files >= 2, "a database and a socket at least");
         Ok(())
     };
     StageSpec::without_model()?.play(scene).await
