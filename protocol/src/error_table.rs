@@ -85,7 +85,7 @@ error_table! {
     AuthForbidden = "AUTH_FORBIDDEN", 403, FINAL,
         ko: "이 작업을 할 권한이 없습니다.",
         en: "You are not allowed to do this.",
-        operator: "Nothing: not issued by this release. A wrong token is `AUTH_REQUIRED`, another user's session `SESSION_NOT_FOUND`.";
+        operator: "Only the admin socket says so, to whoever is neither root nor the server's own user; `greenroom admin audit` has who it was. A wrong token is `AUTH_REQUIRED`, another user's session `SESSION_NOT_FOUND`.";
     AuthOrigin = "AUTH_ORIGIN", 403, FINAL,
         ko: "허용되지 않은 페이지에서 보낸 요청입니다.",
         en: "This page is not allowed to use the server.",
