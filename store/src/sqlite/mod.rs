@@ -17,6 +17,7 @@ mod projection;
 #[cfg(debug_assertions)]
 mod provoke;
 mod read_models;
+mod remains;
 mod schema;
 mod shape;
 mod snapshots;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use greenroom_protocol::SessionId;
-use greenroom_session::ports::{AppendOutcome, EraseError, Erasure, OpenError, OpenMode};
+use greenroom_session::ports::{AppendOutcome, EraseError, Erasure, OpenError, OpenMode, Purged};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use super::data_dir::DataDirLock;
 use super::health::Health;
 use super::prepared::PreparedAppend;
+use super::remains::{self, Remains};
 use super::snapshots::{self, SnapshotQueue};
 use super::transaction::{self, Ask, TransactionError, Verdict};
 
@@ -86,6 +87,7 @@ pub struct Writer {
     page_limit: Option<u32>,
     queue: mpsc::Receiver<Request>,
     snapshots: SnapshotQueue,
+    remains: Remains,
     control: watch::Receiver<Control>,
     health: Arc<Health>,
     hold: Duration,
@@ -154,6 +156,7 @@ impl Writer {
             page_limit: None,
             queue,
             snapshots,
+            remains: Remains::unknown(),
             control,
             health,
             hold,
@@ -194,6 +197,9 @@ impl Writer {
             if self.snapshots.is_overdue() {
                 self.keep_snapshots().await;
             }
+            if self.remains.are_due() {
+                self.clean_log().await;
+            }
         }
         while self.keep_snapshots().await {}
     }
@@ -214,6 +220,7 @@ impl Writer {
                 true = self.snapshots.wait(), if !unwritable => {
                     self.keep_snapshots().await;
                 }
+                () = self.remains.due(), if !unwritable => self.clean_log().await,
                 () = tokio::time::sleep(PROBE_INTERVAL), if unwritable => self.probe().await,
             }
         }
@@ -286,6 +293,15 @@ impl Writer {
         }
         self.snapshots.told(lot.len(), kept);
         true
+    }
+
+    /// Removes from the log what was erased from the database.
+    async fn clean_log(&mut self) {
+        let cleaned = match self.connect().await {
+            Ok(connection) => remains::clean(connection).await,
+            Err(error) => Err(error),
+        };
+        self.remains.told(cleaned);
     }
 
     /// After a failed commit: what the database has decides.
@@ -413,7 +429,10 @@ impl Writer {
         }
     }
 
-    fn answer(&self, batch: Vec<Request>, verdicts: Vec<Verdict>) {
+    fn answer(&mut self, batch: Vec<Request>, verdicts: Vec<Verdict>) {
+        if verdicts.contains(&Verdict::Purged(Ok(Purged::Wholly))) {
+            self.remains.left();
+        }
         for (request, verdict) in batch.into_iter().zip(verdicts) {
             self.reply(request, verdict);
         }
@@ -430,7 +449,8 @@ impl Writer {
 
 #[cfg(test)]
 mod tests {
-    use greenroom_protocol::Seq;
+    use greenroom_protocol::{Seq, Timestamp, TurnId};
+    use greenroom_session::ports::{ErasedBy, TenantId};
     use tempfile::TempDir;
 
     use super::*;
@@ -439,12 +459,7 @@ mod tests {
 
     #[cfg(debug_assertions)]
     async fn ask(store: &SqliteStore, work: Work) -> Result<Verdict, oneshot::error::RecvError> {
-        let (reply, verdict) = oneshot::channel();
-        let request = Request {
-            work,
-            since: Instant::now(),
-            reply,
-        };
+        let (request, verdict) = request(work);
         store
             .database
             .queue
@@ -487,14 +502,15 @@ mod tests {
         author.tell(vec![facts::gate_changed(0.5)]).await;
     }
 
-    /// A writer over a database of its own, without a task; with the requests of one session.
-    async fn idle(data_dir: &TempDir) -> (Writer, Vec<Request>, oneshot::Receiver<Verdict>) {
-        let store = SqliteStore::open(StoreConfig::new(data_dir.path()))
-            .await
-            .unwrap();
-        let mut author = Author::started(&store.journal()).await;
-        store.close().await;
-        let append = Box::new(PreparedAppend::new(&author.events(vec![facts::gate_changed(0.5)])).unwrap());
+    /// A request, and where its answer arrives.
+    fn request(work: Work) -> (Request, oneshot::Receiver<Verdict>) {
+        let (reply, verdict) = oneshot::channel();
+        let since = Instant::now();
+        (Request { work, since, reply }, verdict)
+    }
+
+    /// A writer over a database that is there, without a task.
+    async fn writer_of(data_dir: &TempDir) -> Writer {
         let options = crate::sqlite::writer_options(&data_dir.path().join("greenroom.sqlite"));
         let connection = options.connect().await.unwrap();
         let (_, queue) = mpsc::channel(1);
@@ -510,17 +526,19 @@ mod tests {
         };
         let lock = DataDirLock::take(data_dir.path()).unwrap();
         let health = Arc::new(Health::new());
-        let writer = Writer::new(options, connection, intake, health, Duration::ZERO, lock);
-        let (reply, verdict) = oneshot::channel();
-        (
-            writer,
-            vec![Request {
-                work: Work::Append(append),
-                since: Instant::now(),
-                reply,
-            }],
-            verdict,
-        )
+        Writer::new(options, connection, intake, health, Duration::ZERO, lock)
+    }
+
+    /// A writer over a database of its own; with the requests of one session.
+    async fn idle(data_dir: &TempDir) -> (Writer, Vec<Request>, oneshot::Receiver<Verdict>) {
+        let store = SqliteStore::open(StoreConfig::new(data_dir.path()))
+            .await
+            .unwrap();
+        let mut author = Author::started(&store.journal()).await;
+        store.close().await;
+        let append = Box::new(PreparedAppend::new(&author.events(vec![facts::gate_changed(0.5)])).unwrap());
+        let (request, verdict) = request(Work::Append(append));
+        (writer_of(data_dir).await, vec![request], verdict)
     }
 
     fn committed() -> Vec<Verdict> {
@@ -554,6 +572,49 @@ mod tests {
             panic!("it failed")
         };
         assert_eq!(reason, sqlx::Error::WorkerCrashed.to_string());
+    }
+
+    #[tokio::test]
+    async fn what_was_erased_is_neither_in_the_database_nor_in_its_log() {
+        const SECRET: &str = "아무도 모르는 제품 이름";
+        let data_dir = TempDir::new().unwrap();
+        let store = SqliteStore::open(StoreConfig::new(data_dir.path()))
+            .await
+            .unwrap();
+        let mut author = Author::started(&store.journal()).await;
+        let turn_id = TurnId::new(facts::fresh());
+        author.tell(vec![facts::user_message(turn_id, SECRET)]).await;
+        store.close().await;
+        let mut writer = writer_of(&data_dir).await;
+        let held = |file: &str| {
+            let bytes = std::fs::read(data_dir.path().join(file)).unwrap();
+            bytes
+                .windows(SECRET.len())
+                .any(|window| window == SECRET.as_bytes())
+        };
+        assert!(held("greenroom.sqlite"));
+
+        let erasure = Erasure {
+            tenant: TenantId::default(),
+            session_id: author.session_id,
+            by: ErasedBy::Client,
+            at: Timestamp::from_unix_ms(facts::START),
+            only_if_idle_since: None,
+        };
+        for work in [
+            // It logs the page that the words are on.
+            Work::Append(Box::new(
+                PreparedAppend::new(&author.events(vec![facts::gate_changed(0.5)])).unwrap(),
+            )),
+            Work::Erase(Box::new(erasure)),
+            Work::Purge(author.session_id),
+        ] {
+            let (request, _) = request(work);
+            writer.write(vec![request]).await;
+        }
+        assert!(held("greenroom.sqlite-wal"), "the log has it until it is cleaned");
+        writer.clean_log().await;
+        assert!(!held("greenroom.sqlite") && !held("greenroom.sqlite-wal"));
     }
 
     #[tokio::test]
