@@ -1,6 +1,6 @@
 //! Jobs that make no progress: begun again, three tries in all, then failed.
 
-use greenroom_protocol::{ErrorCode, Event, JobStatus, JobUpdated};
+use greenroom_protocol::{ErrorCode, Event, JobStatus, JobUpdated, Millis};
 use greenroom_session::state::Phase;
 use greenroom_session::{CommandKind, due};
 
@@ -11,7 +11,10 @@ use crate::play::{Play, types};
 const PATIENCE_MS: u64 = 15 * 60 * 1_000;
 
 fn job() -> Play {
-    let mut play = Play::launch();
+    job_of(Play::launch())
+}
+
+fn job_of(mut play: Play) -> Play {
     play.fill_launch_brief();
     play.send(CommandKind::Generate {
         draft: false,
@@ -60,14 +63,14 @@ fn a_job_that_runs_says_until_when_it_may_stand_still() {
 #[test]
 fn every_sign_of_life_puts_it_off() {
     let mut play = job();
-    play.now = play.now.after(greenroom_protocol::Millis(PATIENCE_MS - 1));
+    play.now = play.now.after(Millis(PATIENCE_MS - 1));
     let stamp = play.stage_stamp("research");
     let begun = outputs::research().to_string();
     play.stream(&stamp, &begun[..begun.len() / 2], &["https://news.example/serum"]);
     assert_eq!(play.wait(1), [], "it goes on");
     assert_eq!(
         due(&play.state).wake_at,
-        Some(play.now.after(greenroom_protocol::Millis(PATIENCE_MS - 1)))
+        Some(play.now.after(Millis(PATIENCE_MS - 1)))
     );
     assert_eq!(
         types(&play.wait(PATIENCE_MS - 1))[0],
@@ -119,6 +122,27 @@ fn a_stuck_job_is_tried_three_times_and_then_fails() {
     );
     assert_eq!(play.state.wire_state, "FAILED");
     assert!(due(&play.state).calls.is_empty());
+}
+
+#[test]
+fn one_that_waits_for_its_next_attempt_is_not_stuck() {
+    let mut play = Play::launch();
+    play.jobs.running = Millis(1);
+    play.jobs.tries_max = 1;
+    let mut play = job_of(play);
+    let stamp = play.stage_stamp("research");
+    play.fail(&stamp, ErrorCode::LlmUpstream, true);
+    let events = play.wait(1);
+    assert_eq!(types(&events), Vec::<String>::new());
+    let retry_at = due(&play.state).wake_at.expect("an attempt follows");
+    assert!(
+        retry_at > play.now,
+        "it is not asked for again and again until then"
+    );
+    let events = play.wait(retry_at.since(play.now).0);
+    assert_eq!(types(&events), ["stage.started", "call.reserved"]);
+    play.wait(1);
+    assert_eq!(play.state.wire_state, "FAILED", "what is under way may be stuck");
 }
 
 #[test]

@@ -41,6 +41,7 @@ pub struct Play {
     pub log: Vec<Fact>,
     pub now: Timestamp,
     pub capabilities: Capabilities,
+    pub jobs: JobLimits,
     ids: Counter,
 }
 
@@ -134,6 +135,7 @@ impl Play {
             log,
             now,
             capabilities,
+            jobs: JobLimits::default(),
             ids,
         };
         play.refold();
@@ -160,7 +162,7 @@ impl Play {
         let mut context = Context {
             playbook: &playbook,
             capabilities: self.capabilities.clone(),
-            jobs: JobLimits::default(),
+            jobs: self.jobs,
             now: self.now,
             ids: &mut self.ids,
         };
