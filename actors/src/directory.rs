@@ -157,7 +157,12 @@ impl Directory {
     pub async fn delete(&self, session: SessionId, caller: &Caller) -> Result<(), Refused> {
         self.accepts_commands()?;
         // Not the session itself: it may be one that cannot be folded any more.
-        let listed = self.shared.ports.journal.listed(&self.shared.tenant, session).await;
+        let listed = self
+            .shared
+            .ports
+            .journal
+            .listed(&self.shared.tenant, session)
+            .await;
         let row = listed.map_err(|error| unreadable(session, &error))?;
         if !row.is_some_and(|row| caller.may_access(row.summary.user.as_ref())) {
             return Err(Refused::code(ErrorCode::SessionNotFound));
@@ -223,7 +228,12 @@ impl Directory {
 
     /// What each session in memory does now.
     pub fn activity(&self) -> Vec<SessionActivity> {
-        self.shared.registry.entries().iter().map(SessionActivity::of).collect()
+        self.shared
+            .registry
+            .entries()
+            .iter()
+            .map(SessionActivity::of)
+            .collect()
     }
 
     async fn look(&self, session: SessionId, caller: &Caller) -> Result<SessionView, Refused> {

@@ -28,9 +28,9 @@ mod shared;
 mod sweeping;
 pub mod voice;
 
+pub use activity::SessionActivity;
 #[cfg(debug_assertions)]
 pub use config::Faults;
-pub use activity::SessionActivity;
 pub use config::{ActorsConfig, Ports};
 pub use cursor::Cursor;
 pub use directory::{CreateSession, Directory};

@@ -55,9 +55,7 @@ impl PlaybookLibrary {
 
     /// Whether new sessions may be pinned to the playbook of this content hash.
     pub(crate) fn offers(&self, hash: &str) -> bool {
-        self.loaded
-            .iter()
-            .any(|playbook| playbook.reference.hash == hash)
+        self.loaded.iter().any(|playbook| playbook.reference.hash == hash)
     }
 
     /// The playbook of an existing session, by its content hash.

@@ -89,9 +89,7 @@ impl State {
             Event::JobUpdated(updated) => self.job_updated(updated, &fact.private, at),
             Event::SessionRestarted(_) => self.forgive_interruptions(),
             // These tell clients something and change nothing that is decided by.
-            Event::SessionStarted(_)
-            | Event::SessionStopped(_)
-            | Event::BudgetWarning(_) => {}
+            Event::SessionStarted(_) | Event::SessionStopped(_) | Event::BudgetWarning(_) => {}
         }
         self.run_progressed(&fact.event, at);
         self.updated_at = at;

@@ -20,8 +20,8 @@ use crate::ports::{ModelIdentity, SearchSource};
 use crate::{Breach, Brief, UserKey};
 
 pub use conversation::Conversation;
-pub use job::JobProgress;
 pub(crate) use conversation::{Asking, INTERRUPTED_KEPT, MESSAGES_KEPT};
+pub use job::JobProgress;
 
 /// Search results that a run remembers.
 pub(crate) const SOURCES_KEPT: usize = 500;

@@ -281,7 +281,11 @@ fn failure(code: ErrorCode, reason: &str) -> CallFailure {
 fn log_end(session_id: SessionId, stamp: &Stamp, took: Duration, end: End<'_>) {
     let (outcome, code, reason) = match end {
         End::Ok => ("ok", None, None),
-        End::Failed(failure) => ("failed", Some(failure.code.as_str()), Some(failure.reason.as_str())),
+        End::Failed(failure) => (
+            "failed",
+            Some(failure.code.as_str()),
+            Some(failure.reason.as_str()),
+        ),
         End::Lost(reason) => ("lost", None, Some(reason)),
     };
     observe::agent(stamp.purpose, outcome);

@@ -253,6 +253,9 @@ async fn a_session_waits_in_memory_for_a_call_made_outside_but_not_for_ever() {
         "somebody looks after it, although whoever makes it may never come back"
     );
     world.until_gone_idle().await;
-    assert_eq!(checks(&world, session).last(), Some(&(CallOutcome::Unknown, None)));
+    assert_eq!(
+        checks(&world, session).last(),
+        Some(&(CallOutcome::Unknown, None))
+    );
     assert_eq!(world.journal.summary(session).wake_at, None);
 }

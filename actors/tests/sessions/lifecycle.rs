@@ -54,7 +54,10 @@ async fn who_asks_for_a_sleeping_session_after_the_end_is_told() {
     world.greenroom.shutdown(MINUTE).await;
     let client = Caller::Client(None);
     let answer = tokio::time::timeout(MINUTE, world.directory.view(session, &client)).await;
-    assert_eq!(code(answer.expect("there is an answer").unwrap_err()), ErrorCode::SysDraining);
+    assert_eq!(
+        code(answer.expect("there is an answer").unwrap_err()),
+        ErrorCode::SysDraining
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -1,8 +1,8 @@
 //! Folding of calls: reserved, settled, failed; what waits for a check, and what a check lets pass.
 
 use greenroom_protocol::{
-    CallPurpose, CallReserved, CallScope, CallSettled, ErrorCode, ErrorEvent, Millis, RunId, StageDelta, StageId,
-    SupportingSource, Timestamp, TurnId,
+    CallPurpose, CallReserved, CallScope, CallSettled, ErrorCode, ErrorEvent, Millis, RunId, StageDelta,
+    StageId, SupportingSource, Timestamp, TurnId,
 };
 
 use crate::ports::SearchSource;

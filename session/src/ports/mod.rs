@@ -19,8 +19,8 @@ pub use journal::{
     Snapshot, StoredFact, TenantId,
 };
 pub use model::{
-    Background, CallFailure, CallReceipt, LanguageModel, ModelEvent, ModelRequest, ModelSize, ModelStream, OutputSchema,
-    PromptMessage, PromptRole, SearchSource,
+    Background, CallFailure, CallReceipt, LanguageModel, ModelEvent, ModelRequest, ModelSize, ModelStream,
+    OutputSchema, PromptMessage, PromptRole, SearchSource,
 };
 pub use moderation::{ModerationRequest, Moderator, Verdict};
 pub use read_models::{
