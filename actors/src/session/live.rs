@@ -18,6 +18,8 @@ use tokio_util::task::AbortOnDropHandle;
 use super::alarm::Alarm;
 use super::children::Children;
 use super::closing::Closing;
+#[cfg(debug_assertions)]
+use super::faults::AgentFaults;
 use super::load::{Beginning, Loaded};
 use super::responses::Responses;
 use super::snapshots::Snapshots;
@@ -54,12 +56,8 @@ pub(super) struct Live {
     busy: Option<BusyMark>,
     /// This generation is about to end.
     closing: Option<Closing>,
-    /// The next agent is to panic.
     #[cfg(debug_assertions)]
-    agent_fault: bool,
-    /// The agents under way are to panic.
-    #[cfg(debug_assertions)]
-    agents_fault: Arc<tokio::sync::Notify>,
+    agent_faults: AgentFaults,
 }
 
 /// The append that was sent and has no outcome yet.
@@ -119,9 +117,7 @@ impl Live {
             busy: None,
             closing: None,
             #[cfg(debug_assertions)]
-            agent_fault: false,
-            #[cfg(debug_assertions)]
-            agents_fault: Arc::default(),
+            agent_faults: AgentFaults::default(),
         };
         live.record(facts);
         if let Some(input) = input {
@@ -236,7 +232,7 @@ impl Live {
     fn command(&mut self, command: Command, reply: ReplyTo<Receipt>) {
         self.active_at = Instant::now();
         #[cfg(debug_assertions)]
-        self.provoke(&command);
+        self.agent_faults.provoke(&self.shared.config.faults, &command);
         let answer = self.decide(Input::Command(command)).unwrap_or_else(|| {
             tracing::error!(session_id = %self.state.id, "a command was decided without an answer");
             Err(Box::new(ErrorBody::new(
@@ -382,9 +378,9 @@ impl Live {
             model: self.shared.ports.model.clone(),
             moderator: self.shared.ports.moderator.clone(),
             #[cfg(debug_assertions)]
-            panics: self.agent_panics(task.stamp()),
+            panics: self.agent_faults.take(&self.shared.config.faults, task.stamp()),
             #[cfg(debug_assertions)]
-            fault: self.agents_fault.clone(),
+            fault: self.agent_faults.listen(),
         };
         let stamp = task.stamp().clone();
         let (agent, _ends_by_itself) = Agent::spawn_linked(None, Agent, arguments, myself.get_cell())
@@ -465,18 +461,6 @@ impl Live {
         }
     }
 
-    /// Whether a test asked for a panic of the agent that is about to start.
-    #[cfg(debug_assertions)]
-    fn agent_panics(&mut self, stamp: &greenroom_session::Stamp) -> bool {
-        use greenroom_protocol::CallScope;
-        let wanted = self.shared.config.faults.panic_stage.as_deref();
-        let at_its_stage = match &stamp.scope {
-            CallScope::Stage { stage, attempt, .. } => *attempt == 1 && wanted == Some(stage.as_str()),
-            CallScope::Turn { .. } | CallScope::Session {} => false,
-        };
-        at_its_stage || std::mem::take(&mut self.agent_fault)
-    }
-
     /// Panics, or makes its agents panic, as somebody asked for just now.
     #[cfg(debug_assertions)]
     fn strike(&self, fault: crate::SessionFault, reply: ReplyTo<bool>) {
@@ -486,29 +470,9 @@ impl Live {
                 crate::provoke::panic_as_asked();
             }
             crate::SessionFault::Agents => {
-                self.agents_fault.notify_waiters();
+                self.agent_faults.strike();
                 reply.send(crate::reply::Outcome::Done(!self.children.is_empty()));
             }
-        }
-    }
-
-    /// Provokes the panics that a test asked for.
-    #[cfg(debug_assertions)]
-    fn provoke(&mut self, command: &Command) {
-        let greenroom_session::CommandKind::UserMessage { text, .. } = &command.kind else {
-            return;
-        };
-        let faults = &self.shared.config.faults;
-        assert!(
-            faults.panic_session_on.as_ref() != Some(text),
-            "a fault was asked for"
-        );
-        if faults
-            .panic_agent_on
-            .as_ref()
-            .is_some_and(|marker| text.contains(marker))
-        {
-            self.agent_fault = true;
         }
     }
 }

@@ -3,6 +3,8 @@
 mod alarm;
 mod children;
 mod closing;
+#[cfg(debug_assertions)]
+mod faults;
 mod live;
 mod load;
 mod responses;
