@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use greenroom_protocol::{
-    BriefSlots, ErrorBody, ErrorCode, ErrorEvent, Event, Frame, Gate, Locale, Seq, SessionId, SessionRestarted,
-    StageChanged,
+    BriefSlots, ErrorBody, ErrorCode, ErrorEvent, Event, Frame, Gate, Locale, Seq, SessionId,
+    SessionRestarted, StageChanged,
 };
 use greenroom_session::ports::{
     Append, AppendOutcome, Entry as JournalEntry, OpenMode, ReadError, SessionRow, SessionSummary,
@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::registry::Entry;
 use crate::reply::Refused;
-use crate::session::LoadFailure;
+use crate::session::{LoadFailure, last_fact};
 use crate::shared::Shared;
 
 /// The state on the wire of a session that was given up, whatever its playbook calls its own failures: the
@@ -111,22 +111,23 @@ pub(crate) async fn give_up(shared: &Shared, entry: &Entry) -> Result<(), NotGiv
 /// server.
 pub(crate) async fn take_up(shared: &Shared, entry: &Entry, reason: String) -> Result<Seq, Refused> {
     let (journal, session) = (&shared.ports.journal, entry.session);
-    let opened = journal
-        .open(&shared.tenant, session, OpenMode::Existing)
-        .await
-        .map_err(|error| Refused::code(LoadFailure::from(error).code()))?;
-    let last = journal
-        .read(&shared.tenant, session, Seq(opened.head.0 - 1), 1)
-        .await
-        .map_err(|error| unreadable(session, &error))?;
-    if !last.first().is_some_and(|last| was_given_up(&last.fact)) {
-        // Somebody else has restarted it meanwhile.
-        return Err(Refused::code(ErrorCode::SessionRestarting));
-    }
     let listed = journal.listed(&shared.tenant, session).await;
     let Some(row) = listed.map_err(|error| unreadable(session, &error))? else {
         return Err(Refused::code(ErrorCode::SessionNotFound));
     };
+    let refused = |failure: LoadFailure| Refused::code(failure.code());
+    // Before it is opened: who has restarted it meanwhile, and lives, is not to be fenced off.
+    let last = last_fact(shared, session, row.head, &[]).await.map_err(refused)?;
+    if !was_given_up(&last) {
+        return Err(Refused::code(ErrorCode::SessionRestarting));
+    }
+    let opened = journal
+        .open(&shared.tenant, session, OpenMode::Existing)
+        .await
+        .map_err(|error| refused(error.into()))?;
+    if opened.head != row.head {
+        return Err(Refused::code(ErrorCode::SessionRestarting));
+    }
     let at = shared.ports.clock.now();
     let fact = Fact {
         at,

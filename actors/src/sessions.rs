@@ -387,7 +387,9 @@ impl Supervisor {
     fn erased(&mut self, session: SessionId) {
         self.parked.remove(&session);
         self.giving_up.remove(&session);
-        self.taking_up.remove(&session);
+        if let Some(taking_up) = self.taking_up.remove(&session) {
+            taking_up.end(Err(Refused::code(ErrorCode::SessionGone)));
+        }
         self.windows.remove(&session);
         if let Some(entry) = self.shared.registry.get(session) {
             entry.erase();

@@ -184,6 +184,7 @@ impl Live {
         let due = due(&self.state);
         if self.closing.is_some() {
             self.children = Children::default();
+            self.busy.get_or_insert_with(|| self.shared.mark_busy());
             return self.append(myself, &due);
         }
         self.children.keep_due(&due.calls);

@@ -270,7 +270,7 @@ fn evolve(shared: &Shared, state: &mut State, page: &[StoredFact]) -> Result<(),
 }
 
 /// The last fact of a log, of which the first page may have been read already.
-async fn last_fact(
+pub(crate) async fn last_fact(
     shared: &Shared,
     session: SessionId,
     head: Seq,

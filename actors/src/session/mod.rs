@@ -22,7 +22,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
-pub(crate) use self::load::{LoadFailure, Origin};
+pub(crate) use self::load::{LoadFailure, Origin, last_fact};
 pub use self::snapshot::{ActorSnapshot, ChildSnapshot, StageSnapshot};
 
 use self::live::Live;

@@ -26,6 +26,14 @@ pub(super) struct TakingUp {
     _task: AbortOnDropHandle<()>,
 }
 
+impl TakingUp {
+    /// Says what came of it.
+    pub(super) fn end(self, result: Result<Seq, Refused>) {
+        // Who asked may have gone.
+        let _gone = self.reply.send(result);
+    }
+}
+
 impl Supervisor {
     /// Has the log of a session say that it failed.
     pub(super) fn spawn_give_up(
@@ -101,16 +109,19 @@ impl Supervisor {
         session: SessionId,
         result: Result<Seq, Refused>,
     ) {
-        let Some(TakingUp { reply, .. }) = self.taking_up.remove(&session) else {
+        let Some(taking_up) = self.taking_up.remove(&session) else {
             return;
         };
         if result.is_ok() {
             self.windows.remove(&session);
             tracing::info!(session_id = %session, "session that was given up is restarted");
-            // Recovery finds it if it cannot be started now.
-            self.start(myself, session, Origin::Existing, None).await;
+            let entry = self.shared.registry.get(session);
+            // One that somebody else asked for before may have found already that the session is restarted.
+            if entry.is_none_or(|entry| entry.generation().is_none()) {
+                // Recovery finds it if it cannot be started now.
+                self.start(myself, session, Origin::Existing, None).await;
+            }
         }
-        // Who asked may have gone.
-        let _gone = reply.send(result);
+        taking_up.end(result);
     }
 }

@@ -46,6 +46,9 @@ pub struct MemoryJournal {
     held: watch::Sender<bool>,
     /// Appends that wait while the journal is held.
     waiting: watch::Sender<usize>,
+    /// The next `open` waits for the next commit.
+    late_open: AtomicBool,
+    commits: watch::Sender<usize>,
     unwritable: AtomicBool,
     full: AtomicBool,
     frames_read: AtomicUsize,
@@ -74,6 +77,11 @@ impl MemoryJournal {
             .wait_for(|waiting| *waiting >= count)
             .await
             .unwrap();
+    }
+
+    /// The next session that is opened is so only after something was committed.
+    pub fn delay_next_open(&self) {
+        self.late_open.store(true, Ordering::Relaxed);
     }
 
     /// The next append meets this fault.
@@ -172,6 +180,7 @@ impl MemoryJournal {
         }
         log.batches.push(append.entries.len());
         log.summary = Some(append.summary.clone());
+        self.commits.send_modify(|commits| *commits += 1);
         AppendOutcome::Committed {
             head: Seq(log.rows.len() as u64),
         }
@@ -198,6 +207,9 @@ impl MemoryJournal {
 impl Journal for MemoryJournal {
     async fn open(&self, _: &TenantId, session: SessionId, mode: OpenMode) -> Result<Opened, OpenError> {
         tokio::task::yield_now().await;
+        if self.late_open.swap(false, Ordering::Relaxed) {
+            self.commits.subscribe().changed().await.unwrap();
+        }
         if !self.writable() {
             return Err(OpenError::Unavailable("asked to be".to_owned()));
         }

@@ -297,6 +297,61 @@ async fn what_was_taken_up_is_woken_even_if_the_server_dies_before_it_lives() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_taken_up_has_one_generation_whoever_asks_for_it_meanwhile() {
+    let world = World::new().await;
+    let session = world.create().await;
+    give_up(&world, session).await;
+    let opens = world.journal.opens(session);
+    let viewer = async {
+        let refused = world
+            .directory
+            .view(session, &Caller::Operator)
+            .await
+            .unwrap_err();
+        assert_eq!(code(refused), ErrorCode::SessionRestartLimit);
+        // Begun before the supervisor is asked to take the session up; it finds what that has written.
+        world.journal.delay_next_open();
+        world.directory.view(session, &Caller::Operator).await.unwrap();
+    };
+    let ((), restarted) = tokio::join!(viewer, restart(&world, session));
+    restarted.unwrap();
+    world.send(session, edit("milk")).await.unwrap();
+    assert_eq!(
+        world.journal.opens(session) - opens,
+        3,
+        "the one that was given up, the supervisor, the one that lives"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_deleted_while_it_is_taken_up_is_gone() {
+    let world = World::new().await;
+    let session = world.create().await;
+    give_up(&world, session).await;
+    world.journal.hold();
+    let (restarted, ()) = tokio::join!(restart(&world, session), async {
+        world.journal.until_appends_wait(1).await;
+        world.directory.delete(session, &Caller::Operator).await.unwrap();
+        world.journal.release();
+    });
+    assert_eq!(code(restarted.unwrap_err()), ErrorCode::SessionGone);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_waits_for_what_an_operator_did() {
+    let world = World::new().await;
+    let session = world.create().await;
+    world.journal.hold();
+    let (stopped, ()) = tokio::join!(stop(&world, session), async {
+        world.journal.until_appends_wait(1).await;
+        assert!(!world.greenroom.quiet(Duration::from_secs(1)).await);
+        world.journal.release();
+        assert!(world.greenroom.quiet(Duration::from_secs(1)).await);
+    });
+    stopped.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_operation_at_a_time() {
     let world = World::new().await;
     let session = world.create().await;
