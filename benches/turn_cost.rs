@@ -58,9 +58,9 @@ async fn main() {
         let decided = decide_alone(&playbook, turns);
         let supervised = supervise(&playbook, turns, sessions, Durability::None).await;
         let durable = supervise(&playbook, turns, sessions, Durability::Disk).await;
-        let per_turn = |taken: Duration| taken.as_secs_f64() * 1e6 / turns as f64;
+        let per_turn = |taken: Duration| taken.as_micros() / turns as u128;
         println!(
-            "{sessions:>10} {:>10.0} {:>14.0} {:>18.0}",
+            "{sessions:>10} {:>10} {:>14} {:>18}",
             per_turn(decided),
             per_turn(supervised),
             per_turn(durable)
@@ -70,7 +70,7 @@ async fn main() {
 
 /// How long the bare core takes, on one thread. A session takes as many turns as it may, then another begins.
 fn decide_alone(playbook: &Playbook, turns: usize) -> Duration {
-    let mut ids = Ids::default();
+    let mut ids = Ids;
     let began = Instant::now();
     for _ in 0..turns / UTTERANCES.len() {
         let id = SessionId::new(ids.next_ulid());
@@ -121,7 +121,7 @@ async fn supervise(
         moderator: Arc::new(Unconfigured),
         capabilities: Capabilities::default(),
         clock: Arc::new(SystemClock),
-        ids: Arc::new(|| Box::new(Ids::default())),
+        ids: Arc::new(|| Box::new(Ids)),
         playbooks: Arc::new(PlaybookLibrary::new("launch", vec![Arc::clone(playbook)], blobs)),
     };
     let greenroom = Greenroom::start(ActorsConfig::default(), ports)
@@ -219,7 +219,6 @@ impl Clock for SystemClock {
     }
 }
 
-#[derive(Default)]
 struct Ids;
 
 impl IdSource for Ids {
