@@ -15,7 +15,7 @@ use loadtest::world::{World, WorldSpec};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-const SESSIONS: usize = 1_000;
+const SESSIONS: u32 = 1_000;
 const RUNNING: usize = 100;
 /// Sessions that are prepared at once.
 const PREPARED_AT_ONCE: usize = 32;
@@ -70,7 +70,7 @@ async fn main() -> anyhow::Result<()> {
     world.restart_server().await?;
     let ready = died.elapsed();
 
-    let mut felt = Vec::with_capacity(SESSIONS);
+    let mut felt = Vec::new();
     while let Some(client) = clients.join_next().await {
         felt.push(client??);
     }
@@ -81,7 +81,7 @@ async fn main() -> anyhow::Result<()> {
 /// Makes sessions whose briefs are complete, each with a client of its own.
 async fn prepare(world: &World) -> anyhow::Result<Vec<(Client, SessionId)>> {
     let mut preparing = JoinSet::new();
-    let mut sessions = Vec::with_capacity(SESSIONS);
+    let mut sessions = Vec::new();
     for number in 0..SESSIONS {
         let client = Client::new(&world.server_url())?.with_user_key(format!("user-{number}"));
         preparing.spawn(async move {
@@ -138,7 +138,7 @@ async fn live_through(
                 }
             }
             Incoming::Signal(signal) if matches!(*signal, Signal::ReplayDone { .. }) => {
-                replayed = since_kill()
+                replayed = since_kill();
             }
             Incoming::Closed { code } => bail!("the client did not come back ({code:?})"),
             Incoming::Signal(_) | Incoming::Unknown(_) | Incoming::Audio(_) => {}
@@ -175,6 +175,6 @@ fn report(felt: &[Felt], ready: Duration) {
     println!(
         "{SESSIONS} sessions were taken up again in {:.2} s, {:.0} a second",
         taken,
-        SESSIONS as f64 / taken
+        f64::from(SESSIONS) / taken
     );
 }
