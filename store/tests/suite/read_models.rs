@@ -12,8 +12,8 @@ use greenroom_session::ports::{
 use greenroom_session::{CallCost, UserKey};
 use serde_json::{Value, json};
 
-use super::Backend;
 use super::facts::{self, Author, START, fresh};
+use super::{Backend, Ports};
 
 const ALL: Paging = Paging {
     limit: 100,
@@ -409,10 +409,17 @@ pub async fn a_job_follows_its_events(backend: &impl Backend) {
     );
 }
 
+/// The jobs of a list that fits on one page.
+async fn jobs_in_all(ports: &Ports, filter: &JobFilter) -> Vec<JobId> {
+    let page = ports.read_models.jobs(&TenantId::default(), filter, ALL).await;
+    let page = page.expect("a page");
+    assert_eq!(page.total, page.items.len() as u64, "{filter:?}");
+    page.items.iter().map(|job| job.job_id).collect()
+}
+
 /// The list of jobs, newest first, by every filter and in pages.
 pub async fn jobs_are_listed_filtered_and_paged(backend: &impl Backend) {
     let ports = backend.open().await;
-    let tenant = TenantId::default();
     let mut of_ann = Author::begin(&ports.journal).await;
     of_ann.summary.user = Some(user("ann"));
     of_ann.tell(vec![facts::session_started()]).await;
@@ -466,22 +473,12 @@ pub async fn jobs_are_listed_filtered_and_paged(backend: &impl Backend) {
         (stuck(START + 10_000, START + 10_000), vec![second, first]),
         (stuck(START - 1, START - 1), vec![]),
     ] {
-        let page = ports
-            .read_models
-            .jobs(&tenant, &filter, ALL)
-            .await
-            .expect("a page");
-        assert_eq!(page.total, expected.len() as u64, "{filter:?}");
-        assert_eq!(
-            page.items.iter().map(|job| job.job_id).collect::<Vec<_>>(),
-            expected,
-            "{filter:?}"
-        );
+        assert_eq!(jobs_in_all(&ports, &filter).await, expected, "{filter:?}");
     }
     let paging = Paging { limit: 1, offset: 1 };
     let paged = ports
         .read_models
-        .jobs(&tenant, &JobFilter::default(), paging)
+        .jobs(&TenantId::default(), &JobFilter::default(), paging)
         .await
         .expect("a page");
     assert_eq!(
