@@ -14,7 +14,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tower::Service as _;
@@ -29,6 +29,8 @@ pub(super) const SOCKET_NAME: &str = "admin.sock";
 const CONNECTIONS_MAX: usize = 32;
 /// How long a connection may ask nothing: those that were forgotten are not to keep others out.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// After an accept that failed for want of a file descriptor, connections need time to end.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Why the socket cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -130,8 +132,9 @@ async fn serve(listener: UnixListener, app: Arc<App>, closing: CancellationToken
                 connections.spawn(serve_connection(stream, router.clone(), closing.clone()));
             }
             Err(error) => {
-                tracing::warn!(%error, "the admin socket accepts nothing");
-                break;
+                // The operator is needed most while the server is short of something.
+                tracing::warn!(%error, "the admin socket cannot accept a connection");
+                closing.run_until_cancelled(sleep(ACCEPT_PAUSE)).await;
             }
         }
     }
