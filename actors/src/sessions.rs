@@ -377,8 +377,8 @@ impl Supervisor {
             tracing::error!(session_id = %child.session, "session crashed too often and is given up");
             observe::given_up();
             let pinned = Pinned::new(&self.shared, child.session);
-            let task = Some(self.spawn_give_up(myself, &pinned));
-            self.giving_up.insert(child.session, GivingUp { pinned, task });
+            let task = self.spawn_give_up(myself, &pinned);
+            self.giving_up.insert(child.session, GivingUp::new(pinned, task));
         }
         self.answer_waiting(myself, child).await;
     }
@@ -415,9 +415,7 @@ impl Supervisor {
         if child.pinned.entry.generation().is_some() {
             return;
         }
-        let drops = child.pinned.entry.count_drop();
-        let factor = 1_u32 << drops.saturating_sub(1).min(16);
-        let pause = RETRY_INTERVAL.saturating_mul(factor).min(RETRY_PAUSE_MAX);
+        let pause = retry_pause(child.pinned.entry.count_drop());
         let pinned = Pinned::new(&self.shared, child.session);
         self.parked.insert(
             child.session,
@@ -447,7 +445,7 @@ impl Supervisor {
         let unmarked = self
             .giving_up
             .iter()
-            .filter(|(_, giving_up)| giving_up.task.is_none());
+            .filter(|(_, giving_up)| giving_up.task.is_none() && giving_up.from <= now);
         for session in unmarked.map(|(session, _)| *session).collect::<Vec<_>>() {
             if let Some(mut giving_up) = self.giving_up.remove(&session) {
                 giving_up.task = Some(self.spawn_give_up(myself, &giving_up.pinned));
@@ -476,4 +474,10 @@ impl Supervisor {
         self.shared.live.store(live, Ordering::Relaxed);
         observe::sessions_live(live);
     }
+}
+
+/// How long to wait after so many failures in a row, of which there was one at least.
+fn retry_pause(failures: u32) -> Duration {
+    let factor = 1_u32 << failures.saturating_sub(1).min(16);
+    RETRY_INTERVAL.saturating_mul(factor).min(RETRY_PAUSE_MAX)
 }

@@ -6,9 +6,10 @@ use futures_util::FutureExt;
 use greenroom_protocol::{ErrorCode, Seq, SessionId};
 use ractor::ActorRef;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{SessionsMessage, Supervisor};
+use super::{SessionsMessage, Supervisor, retry_pause};
 use crate::registry::Pinned;
 use crate::reply::Refused;
 use crate::restart_limit::{NotGivenUp, give_up, take_up};
@@ -17,13 +18,29 @@ use crate::session::Origin;
 /// A session that crashed too often and is not marked as failed yet.
 pub(super) struct GivingUp {
     pub(super) pinned: Pinned,
+    /// Marks it; none while that waits for its next try.
     pub(super) task: Option<AbortOnDropHandle<()>>,
+    /// How often it could not be marked.
+    failures: u32,
+    /// When that may be tried again.
+    pub(super) from: Instant,
 }
 
 /// A session that was given up and that an operator restarts.
 pub(super) struct TakingUp {
     reply: oneshot::Sender<Result<Seq, Refused>>,
     _task: AbortOnDropHandle<()>,
+}
+
+impl GivingUp {
+    pub(super) fn new(pinned: Pinned, task: AbortOnDropHandle<()>) -> Self {
+        Self {
+            pinned,
+            task: Some(task),
+            failures: 0,
+            from: Instant::now(),
+        }
+    }
 }
 
 impl TakingUp {
@@ -66,6 +83,8 @@ impl Supervisor {
                 tracing::warn!(session_id = %session, %error, "session not marked as failed yet");
                 if let Some(giving_up) = self.giving_up.get_mut(&session) {
                     giving_up.task = None;
+                    giving_up.failures = giving_up.failures.saturating_add(1);
+                    giving_up.from = Instant::now() + retry_pause(giving_up.failures);
                 }
             }
         }

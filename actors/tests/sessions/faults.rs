@@ -210,6 +210,26 @@ async fn a_session_is_given_up_as_soon_as_the_journal_can_say_so() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_session_that_cannot_be_marked_as_failed_is_tried_ever_more_rarely() {
+    let world = World::new().await;
+    let session = world.create().await;
+    for _ in 0..3 {
+        assert_eq!(world.send(session, say(PANIC)).await.unwrap_err(), Refused::Lost);
+    }
+    world.send(session, edit("nuts")).await.unwrap();
+    let before = world.journal.opens(session);
+    world.journal.refuse_appends(true);
+    assert_eq!(world.send(session, say(PANIC)).await.unwrap_err(), Refused::Lost);
+    pass(Duration::from_mins(10)).await;
+    let opens = world.journal.opens(session) - before;
+    assert!((10..40).contains(&opens), "{opens} times in ten minutes");
+    world.journal.refuse_appends(false);
+    pass(Duration::from_secs(31)).await;
+    let marked = |event: &Event| matches!(event, Event::Error(error) if error.error.code == ErrorCode::SessionRestartLimit);
+    eventually(|| world.journal.events(session).last().is_some_and(marked)).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_session_that_cannot_even_be_loaded_is_given_up() {
     let world = World::new().await;
     let session = world.create().await;
