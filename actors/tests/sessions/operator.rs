@@ -352,6 +352,39 @@ async fn a_drain_waits_for_what_an_operator_did() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_came_during_a_restart_is_answered_though_the_journal_fails() {
+    for fault in [Fault::Failed, Fault::UnknownLost, Fault::UnknownWritten] {
+        let world = World::new().await;
+        let session = world.create().await;
+        world.journal.hold();
+        world.journal.fail_next(fault);
+        let (restarted, sent, ()) = tokio::join!(
+            restart(&world, session),
+            async {
+                world.journal.until_appends_wait(1).await;
+                world.send(session, edit("nuts")).await
+            },
+            async {
+                world.journal.until_appends_wait(1).await;
+                pass(Duration::from_millis(1)).await;
+                world.journal.release();
+            },
+        );
+        if fault == Fault::Failed {
+            assert_eq!(code(restarted.unwrap_err()), ErrorCode::DbUnavailable);
+            assert_eq!(code(sent.unwrap_err()), ErrorCode::DbUnavailable);
+        } else {
+            assert_eq!(restarted.unwrap_err(), Refused::Lost);
+            sent.unwrap();
+        }
+        let written = usize::from(fault == Fault::UnknownWritten);
+        assert_eq!(count(&world, session, is_restart), written);
+        restart(&world, session).await.unwrap();
+        world.send(session, edit("milk")).await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_operation_at_a_time() {
     let world = World::new().await;
     let session = world.create().await;
