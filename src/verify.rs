@@ -79,14 +79,16 @@ pub async fn verify(data_dir: &Path) -> Result<Report, VerifyError> {
         pinned: HashMap::new(),
         report: Report::default(),
     };
-    verification.report.findings = verification.verifier.database().await?;
-    let mut after = None;
-    while let Some(session) = verification.verifier.next_session(after).await? {
-        verification.session(session).await?;
-        after = Some(session);
+    match verification.look().await {
+        Ok(()) => {}
+        // Behind it nothing can be read; what was found before it counts.
+        Err(VerifyError::Read(ReadError::Damaged(reason))) => verification.found([Finding {
+            session_id: None,
+            kind: FindingKind::Database,
+            detail: format!("it cannot be read any further: {reason}"),
+        }]),
+        Err(error) => return Err(error),
     }
-    verification.blobs().await?;
-    verification.report.findings.truncate(FINDINGS_MAX);
     Ok(verification.report)
 }
 
@@ -102,6 +104,22 @@ struct Verification {
 }
 
 impl Verification {
+    async fn look(&mut self) -> Result<(), VerifyError> {
+        let findings = self.verifier.database().await?;
+        self.found(findings);
+        let mut after = None;
+        while let Some(session) = self.verifier.next_session(after).await? {
+            self.session(session).await?;
+            after = Some(session);
+        }
+        self.blobs().await
+    }
+
+    fn found(&mut self, findings: impl IntoIterator<Item = Finding>) {
+        let room = FINDINGS_MAX.saturating_sub(self.report.findings.len());
+        self.report.findings.extend(findings.into_iter().take(room));
+    }
+
     async fn session(&mut self, session: SessionId) -> Result<(), VerifyError> {
         let mut refolding = Refolding::new(session, Arc::clone(&self.library));
         let Verified {
@@ -120,7 +138,7 @@ impl Verification {
         counts.snapshots += u64::from(refolding.has_compared());
         self.pinned.extend(refolding.playbook());
         let findings = findings.into_iter().chain(refolding.into_findings());
-        self.report.findings.extend(findings);
+        self.found(findings);
         for asset in assets {
             self.asset(session, &asset).await?;
         }
@@ -148,11 +166,11 @@ impl Verification {
                 asset.size_bytes
             ),
         };
-        self.report.findings.push(Finding {
+        self.found([Finding {
             session_id: Some(session),
             kind: FindingKind::Blob,
             detail,
-        });
+        }]);
         Ok(())
     }
 
@@ -192,5 +210,36 @@ impl Verification {
             self.report.counts.orphaned_blobs += u64::from(!is_kept);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::FileExt as _;
+
+    use greenroom_store::{SqliteStore, StoreConfig};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_with_broken_pages_is_a_finding() {
+        const PAGE_BYTES: usize = 4_096;
+        let dir = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(StoreConfig::new(dir.path())).await.unwrap();
+        LocalBlobs::open(dir.path().join("blobs")).await.unwrap();
+        store.close().await;
+        assert!(verify(dir.path()).await.unwrap().findings.is_empty());
+
+        let path = dir.path().join("greenroom.sqlite");
+        let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+        // Behind what tells the schema's version: the journal's tables, where they begin.
+        for page in 3..10 {
+            file.write_all_at(&[0xff; PAGE_BYTES], page * PAGE_BYTES as u64)
+                .unwrap();
+        }
+        let report = verify(dir.path()).await.unwrap();
+        let kinds: Vec<FindingKind> = report.findings.iter().map(|finding| finding.kind).collect();
+        assert!(kinds.contains(&FindingKind::Database), "{:?}", report.findings);
+        assert_eq!(report.to_json()["status"], "damaged");
     }
 }
