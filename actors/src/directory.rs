@@ -377,6 +377,6 @@ fn effect_of(kind: &CommandKind) -> Effect {
 }
 
 /// Whether a session that could not be activated for this reason never will be, as far as anybody knows.
-fn is_lasting(code: ErrorCode) -> bool {
+pub(crate) fn is_lasting(code: ErrorCode) -> bool {
     matches!(code, ErrorCode::SessionRestartLimit | ErrorCode::SysInternal)
 }

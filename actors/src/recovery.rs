@@ -1,5 +1,7 @@
 //! Wakes the sessions that have something due and are not in memory: at start, and from then on.
 
+use std::collections::HashSet;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +10,8 @@ use greenroom_protocol::{Millis, SessionId};
 use greenroom_session::ports::ReadError;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use crate::Directory;
+use crate::directory::is_lasting;
+use crate::{Directory, Refused};
 use crate::shared::Shared;
 
 /// How often the index of due sessions is read. A session in memory minds its own timer.
@@ -25,8 +28,11 @@ const FOLDS_AT_ONCE_MAX: usize = 16;
 
 /// Runs until it is dropped.
 pub(crate) async fn run(shared: Arc<Shared>, directory: Directory) {
+    // Sessions that cannot be activated, as far as anybody knows: whoever asks for one still may, but it costs nothing
+    // more by itself. An operator who has mended one restarts it, or the server.
+    let mut hopeless = HashSet::new();
     loop {
-        let pause = match wake_due(&shared, &directory).await {
+        let pause = match wake_due(&shared, &directory, &mut hopeless).await {
             Ok(Found::All) => INTERVAL,
             Ok(Found::PerhapsMore) => PAUSE,
             Err(error) => {
@@ -44,9 +50,13 @@ enum Found {
     PerhapsMore,
 }
 
-async fn wake_due(shared: &Shared, directory: &Directory) -> Result<Found, ReadError> {
+async fn wake_due(
+    shared: &Shared,
+    directory: &Directory,
+    hopeless: &mut HashSet<SessionId>,
+) -> Result<Found, ReadError> {
     let horizon = shared.ports.clock.now().after(LOOK_AHEAD);
-    let limit = directory.live() + PAGE_SESSIONS;
+    let limit = directory.live() + hopeless.len() + PAGE_SESSIONS;
     let due = shared.ports.journal.due(&shared.tenant, horizon, limit).await?;
     let found = if due.len() < limit {
         Found::All
@@ -55,7 +65,7 @@ async fn wake_due(shared: &Shared, directory: &Directory) -> Result<Found, ReadE
     };
     let asleep: Vec<SessionId> = due
         .into_iter()
-        .filter(|session| is_asleep(shared, *session))
+        .filter(|session| is_asleep(shared, *session) && !hopeless.contains(session))
         .collect();
     if asleep.is_empty() {
         return Ok(found);
@@ -69,14 +79,18 @@ async fn wake_due(shared: &Shared, directory: &Directory) -> Result<Found, ReadE
         pace.tick().await;
         Some((session, (pace, asleep)))
     });
-    paced
-        .for_each_concurrent(FOLDS_AT_ONCE_MAX, |session| async move {
-            // Answered once the log is folded.
-            if let Err(error) = directory.inspect(session).await {
-                tracing::warn!(session_id = %session, %error, "session not woken");
-            }
-        })
-        .await;
+    let woken = paced
+        // Answered once the log is folded.
+        .map(async |session| (session, directory.inspect(session).await))
+        .buffer_unordered(FOLDS_AT_ONCE_MAX);
+    let mut woken = pin!(woken);
+    while let Some((session, answer)) = woken.next().await {
+        let Err(refused) = answer else { continue };
+        tracing::warn!(session_id = %session, error = %refused, "session not woken");
+        if matches!(&refused, Refused::Rejected(error) if is_lasting(error.code)) {
+            hopeless.insert(session);
+        }
+    }
     Ok(found)
 }
 

@@ -160,9 +160,14 @@ impl BlobSweeper<'_> {
                 BlobKeeper::Server | BlobKeeper::Unknown => true,
             };
             if !is_kept {
-                ports.blobs.delete(&blob.name).await?;
-                observe::blob_swept();
-                swept += 1;
+                // One that cannot be removed now must not keep those after it.
+                match ports.blobs.delete(&blob.name).await {
+                    Ok(()) => {
+                        observe::blob_swept();
+                        swept += 1;
+                    }
+                    Err(error) => tracing::warn!(name = blob.name, %error, "an orphaned blob was not removed"),
+                }
                 sleep(self.shared.config.sweep_pace).await;
             }
         }

@@ -197,6 +197,24 @@ async fn recovery_wakes_all_that_is_due_and_nothing_else() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_session_that_cannot_be_activated_is_not_woken_again_and_again() {
+    let world = World::new().await;
+    let session = world.create().await;
+    world.model.script("planner", vec![Step::Hang]);
+    world.send(session, say("Hello there")).await.unwrap();
+    world.model.until_under_way(1).await;
+    let world = world.restart().await;
+    // Its playbook is gone for good.
+    world.blobs.forget_all();
+    world.greenroom.recover();
+    pass(Duration::from_secs(5)).await;
+    let opened = world.journal.opens(session);
+    assert_eq!(opened, 2, "it was tried");
+    pass(Duration::from_hours(1)).await;
+    assert_eq!(world.journal.opens(session), opened, "and costs nothing more");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_failed_attempt_is_made_again_in_its_time() {
     let world = World::new().await;
     let session = world.create().await;
