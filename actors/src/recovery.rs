@@ -11,8 +11,8 @@ use greenroom_session::ports::ReadError;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::directory::is_lasting;
-use crate::{Directory, Refused};
 use crate::shared::Shared;
+use crate::{Directory, Refused};
 
 /// How often the index of due sessions is read. A session in memory minds its own timer.
 const INTERVAL: Duration = Duration::from_secs(30);

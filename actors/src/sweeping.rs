@@ -166,7 +166,9 @@ impl BlobSweeper<'_> {
                         observe::blob_swept();
                         swept += 1;
                     }
-                    Err(error) => tracing::warn!(name = blob.name, %error, "an orphaned blob was not removed"),
+                    Err(error) => {
+                        tracing::warn!(name = blob.name, %error, "an orphaned blob was not removed");
+                    }
                 }
                 sleep(self.shared.config.sweep_pace).await;
             }
