@@ -120,7 +120,11 @@ pub(super) async fn restart(
     tracing::info!(uid = operator.uid, session_id = %session, "an operator restarts a session");
     let reason = reason.into_text();
     let restart = Restart { from_stage, reason };
-    let receipt = app.directory.restart(session, restart).await.map_err(in_english)?;
+    let receipt = app
+        .directory
+        .restart(session, restart)
+        .await
+        .map_err(in_english)?;
     Ok(Json(done(&app, session, &receipt).await?))
 }
 

@@ -397,7 +397,10 @@ impl LimitSettings {
             sessions: count(number("limits.sessions", LimitName::Sessions), 20_000),
             uploads: count(number("limits.uploads", LimitName::Uploads), 16),
             voice_lines: count(number("limits.voice_lines", LimitName::VoiceLines), 10_000),
-            requests_per_minute: rate(number("limits.requests_per_minute", LimitName::RequestsPerMinute), 1_200),
+            requests_per_minute: rate(
+                number("limits.requests_per_minute", LimitName::RequestsPerMinute),
+                1_200,
+            ),
             turns_per_minute: rate(number("limits.turns_per_minute", LimitName::TurnsPerMinute), 300),
         }
     }
@@ -407,7 +410,9 @@ impl RetentionSettings {
     fn read(reader: &mut Reader) -> Self {
         /// A century.
         const DAYS_MAX: u64 = 36_525;
-        let days = reader.number("retention.sessions_days", 0..=DAYS_MAX).unwrap_or(0);
+        let days = reader
+            .number("retention.sessions_days", 0..=DAYS_MAX)
+            .unwrap_or(0);
         Self {
             sessions: (days > 0).then(|| Duration::from_hours(24 * days)),
         }

@@ -75,7 +75,10 @@ fn jobs_are_tried_as_often_as_is_said() {
     let of = |text: &str| Given::file(text).load().unwrap().jobs;
     assert_eq!(of(""), greenroom_session::JobLimits::default());
     let jobs = of("[jobs]\nrunning_minutes = 2\nqueued_minutes = 3\ntries = 1");
-    assert_eq!((jobs.running.0, jobs.queued.0, jobs.tries_max), (120_000, 180_000, 1));
+    assert_eq!(
+        (jobs.running.0, jobs.queued.0, jobs.tries_max),
+        (120_000, 180_000, 1)
+    );
     check_fault(
         Given::file("[jobs]\ntries = 0"),
         "jobs.tries: expected a whole number from 1 to 100, found 0 (greenroom.toml:2)",
