@@ -11,6 +11,6 @@ mod sqlite;
 pub use blobs::LocalBlobs;
 pub use operator::{Act, AuditEntry, Operator, OperatorStore, OperatorStoreError, SetLimit};
 pub use sqlite::{
-    CopyError, DataDirState, Finding, FindingKind, Refold, SessionEnd, SqliteStore, StoreConfig, StoreOpenError, Verified,
-    VerifiedAsset, Verifier, copy_database, inspect,
+    CopyError, DataDirState, Finding, FindingKind, Refold, SessionEnd, SqliteStore, StoreConfig,
+    StoreOpenError, Verified, VerifiedAsset, Verifier, copy_database, inspect,
 };

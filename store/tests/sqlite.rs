@@ -806,10 +806,17 @@ async fn an_erased_session_leaves_nothing_but_a_tombstone_and_an_entry_without_c
     let session = session.ulid().to_bytes().to_vec();
     assert_eq!(
         audit,
-        (facts::START, "client".to_owned(), "session.erased".to_owned(), session)
+        (
+            facts::START,
+            "client".to_owned(),
+            "session.erased".to_owned(),
+            session
+        )
     );
     database.close().await.unwrap();
     let bytes = std::fs::read(data_dir.path().join("greenroom.sqlite")).unwrap();
-    let found = bytes.windows(SECRET.len()).any(|window| window == SECRET.as_bytes());
+    let found = bytes
+        .windows(SECRET.len())
+        .any(|window| window == SECRET.as_bytes());
     assert!(!found, "what was said is overwritten, not only given free");
 }

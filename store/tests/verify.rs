@@ -158,10 +158,7 @@ async fn what_was_stored_agrees_with_itself_beside_a_server_and_without_one() {
         assert_eq!(verifier.database().await.unwrap(), []);
         let looked = looked_at(data_dir.path(), &author).await;
         assert_eq!(looked.findings, []);
-        assert_eq!(
-            (looked.events, looked.end),
-            (author.head.0, SessionEnd::Present)
-        );
+        assert_eq!((looked.events, looked.end), (author.head.0, SessionEnd::Present));
         assert_eq!(looked.assets.len(), 1);
         assert_eq!(looked_at(data_dir.path(), &other).await.findings, []);
         assert_eq!(looked_at(data_dir.path(), &empty).await.findings, []);
@@ -385,10 +382,7 @@ async fn what_an_erased_session_has_left_is_found() {
         .await
         .unwrap();
     let looked = looked_at(data_dir.path(), &author).await;
-    assert_eq!(
-        (looked.end, looked.findings),
-        (SessionEnd::Erased, Vec::new())
-    );
+    assert_eq!((looked.end, looked.findings), (SessionEnd::Erased, Vec::new()));
     store.close().await;
 
     tamper(
@@ -399,10 +393,7 @@ async fn what_an_erased_session_has_left_is_found() {
     let looked = looked_at(data_dir.path(), &author).await;
     assert_eq!(looked.findings.len(), 1);
     assert_eq!(looked.findings[0].kind, FindingKind::Tombstone);
-    assert!(
-        looked.findings[0].detail.contains("rows in events"),
-        "{looked:?}"
-    );
+    assert!(looked.findings[0].detail.contains("rows in events"), "{looked:?}");
 }
 
 #[tokio::test]

@@ -99,7 +99,9 @@ impl Journal for Database {
         let unavailable = |reason: &str| Err(OpenError::Unavailable(reason.to_owned()));
         match self.ask(Work::Open(session, mode), since).await {
             Ok(Some(Verdict::Opened(opened))) => opened,
-            Ok(Some(Verdict::Appended(_) | Verdict::Erased(_) | Verdict::Purged(_)) | None) => unavailable("the journal's writer failed"),
+            Ok(Some(Verdict::Appended(_) | Verdict::Erased(_) | Verdict::Purged(_)) | None) => {
+                unavailable("the journal's writer failed")
+            }
             Err(reason) => unavailable(reason),
         }
     }

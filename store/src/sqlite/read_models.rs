@@ -236,7 +236,8 @@ impl ReadModels for Database {
         selection.id("j.run_id = ", filter.run_id.map(RunId::ulid));
         selection.text("j.status = ", filter.status.map(status_word), "");
         if let Some(StuckSince { running, queued }) = filter.stuck {
-            let running_before = "j.status IN ('running', 'queued') AND (j.status <> 'running' OR j.updated_at <= ";
+            let running_before =
+                "j.status IN ('running', 'queued') AND (j.status <> 'running' OR j.updated_at <= ";
             selection.time(running_before, running, ")");
             selection.time("(j.status <> 'queued' OR j.updated_at <= ", queued, ")");
         }

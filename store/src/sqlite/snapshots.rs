@@ -7,8 +7,8 @@ use bytes::Bytes;
 use greenroom_protocol::{Seq, SessionId};
 use greenroom_session::ports::{Epoch, ReadError, Snapshot};
 use metrics::Counter;
-use sqlx::{Row as _, SqliteExecutor};
 use sqlx::sqlite::SqliteConnection;
+use sqlx::{Row as _, SqliteExecutor};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -180,7 +180,10 @@ pub async fn keep(connection: &mut SqliteConnection, lot: &[PreparedSnapshot]) -
 }
 
 /// The snapshot of a session.
-pub async fn read(readers: impl SqliteExecutor<'_>, session: SessionId) -> Result<Option<Snapshot>, ReadError> {
+pub async fn read(
+    readers: impl SqliteExecutor<'_>,
+    session: SessionId,
+) -> Result<Option<Snapshot>, ReadError> {
     let row = sqlx::query(READ)
         .bind(Key::new(session.ulid()).blob())
         .fetch_optional(readers)

@@ -370,10 +370,18 @@ mod tests {
         let (mut authors, mut connection) = sessions(&data_dir, 2).await;
         let first = prepared(&mut authors[0], vec![facts::gate_changed(0.1)]);
         let second = prepared(&mut authors[1], vec![facts::gate_changed(0.1)]);
-        assert!(!was_committed(&mut connection, [&first, &second], []).await.unwrap());
+        assert!(
+            !was_committed(&mut connection, [&first, &second], [])
+                .await
+                .unwrap()
+        );
         write(&mut connection, &[Ask::Append(&first)]).await.unwrap();
         assert!(was_committed(&mut connection, [&first], []).await.unwrap());
-        assert!(!was_committed(&mut connection, [&first, &second], []).await.unwrap());
+        assert!(
+            !was_committed(&mut connection, [&first, &second], [])
+                .await
+                .unwrap()
+        );
         write(
             &mut connection,
             &[Ask::Open(authors[0].session_id, OpenMode::Existing)],
