@@ -9,7 +9,7 @@ mod restore;
 mod rotation;
 
 use std::fs::{DirBuilder, File};
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -92,21 +92,27 @@ pub async fn run(args: &BackupArgs) -> Result<(), BackupError> {
     let manifest = fill(&args.data_dir, &partial, previous).await?;
     std::fs::rename(&partial, &backup).map_err(BackupError::at(&backup))?;
     sync_folder(&args.to).map_err(BackupError::at(&args.to))?;
-    println!(
+    tell(&format!(
         "{}: {} files, {:.1} MB, in {:.1} s",
         backup.display(),
         manifest.files.len(),
         megabytes(manifest.files.iter().map(|file| file.size_bytes).sum()),
         began.elapsed().as_secs_f64()
-    );
+    ));
     let mut all = existing;
     all.push(name);
     for name in outdated(&all, args.keep_hourly, args.keep_daily) {
         let folder = args.to.join(name.to_string());
         std::fs::remove_dir_all(&folder).map_err(BackupError::at(&folder))?;
-        println!("{}: removed, as newer ones are kept", folder.display());
+        tell(&format!("{}: removed, as newer ones are kept", folder.display()));
     }
     Ok(())
+}
+
+/// Prints a line. That nobody reads on keeps no backup from being made, and no old one.
+fn tell(line: &str) {
+    // A closed pipe is the reader's choice.
+    let _closed = writeln!(io::stdout(), "{line}");
 }
 
 /// Makes a data directory of a backup.

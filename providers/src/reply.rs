@@ -41,6 +41,8 @@ pub(crate) struct Reply {
     sources: HashMap<String, SearchSource>,
     outcome: Option<Outcome>,
     told: Told,
+    /// Whether it was said that the provider goes on by itself.
+    has_begun: bool,
 }
 
 impl Reply {
@@ -89,9 +91,10 @@ impl Reply {
         told.model = told.model.take().or_else(|| identifier(model?));
     }
 
-    /// The provider goes on with the response, whoever waits for it. Says nothing without an id.
+    /// The provider goes on with the response, whoever waits for it. Said once, and not without an id.
     pub(crate) fn begun(&mut self) {
-        let response_id = self.told.response_id.clone();
+        let response_id = self.told.response_id.clone().filter(|_| !self.has_begun);
+        self.has_begun |= response_id.is_some();
         self.events
             .extend(response_id.map(|response_id| ModelEvent::Begun { response_id }));
     }
@@ -235,6 +238,20 @@ mod tests {
         let fault = reply.outcome().unwrap().clone().unwrap_err();
         assert_eq!((fault.failing, fault.retryable), (Failing::Overlong, true));
         assert_eq!(drain(&mut reply).len(), 1);
+    }
+
+    #[test]
+    fn that_the_provider_goes_on_is_said_once_and_not_without_an_id() {
+        let mut reply = Reply::default();
+        reply.begun();
+        reply.identify(Some("resp_1"), None);
+        for _ in 0..1_000 {
+            reply.begun();
+        }
+        let begun = ModelEvent::Begun {
+            response_id: "resp_1".to_owned(),
+        };
+        assert_eq!(drain(&mut reply), [begun]);
     }
 
     #[test]

@@ -310,12 +310,15 @@ fn reader_options(database_file: &Path) -> SqliteConnectOptions {
 }
 
 /// How a database is looked at by who does not own it. One that nobody writes to, and that no log lies beside, is read as
-/// it is, so that SQLite makes no file.
+/// it is, so that SQLite makes no file. A log, of either kind, holds what is yet to be done or undone.
 fn looking_options(database_file: &Path, hold: &DataDirHold) -> SqliteConnectOptions {
-    let mut log = database_file.as_os_str().to_owned();
-    log.push("-wal");
+    let has_log = ["-wal", "-journal"].iter().any(|suffix| {
+        let mut log = database_file.as_os_str().to_owned();
+        log.push(suffix);
+        Path::new(&log).exists()
+    });
     let is_still = match hold {
-        DataDirHold::Held { .. } => !Path::new(&log).exists(),
+        DataDirHold::Held { .. } => !has_log,
         DataDirHold::Owned => false,
     };
     reader_options(database_file)
