@@ -106,7 +106,8 @@ fn blob_entry(found: &ObjectMeta) -> BlobEntry {
     }
 }
 
-/// Removes files that were being written: those have the name of the blob, `#` and a number.
+/// Removes what a process left that was killed: files that were being written, which have the name of the blob, `#` and a
+/// number, and empty folders.
 fn remove_unfinished(folder: &Path) -> io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
@@ -117,12 +118,21 @@ fn remove_unfinished(folder: &Path) -> io::Result<()> {
             .is_some_and(|(_, number)| number.bytes().all(|byte| byte.is_ascii_digit()));
         if entry.file_type()?.is_dir() {
             remove_unfinished(&entry.path())?;
+            remove_if_empty(&entry.path())?;
         } else if is_unfinished {
             tracing::info!("removed a blob that was not written to its end");
             std::fs::remove_file(entry.path())?;
         }
     }
     Ok(())
+}
+
+/// A folder goes with its last blob, unless the process ended in between.
+fn remove_if_empty(folder: &Path) -> io::Result<()> {
+    match std::fs::remove_dir(folder) {
+        Err(error) if error.kind() != io::ErrorKind::DirectoryNotEmpty => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 fn blob_path(name: &str) -> Result<BlobPath, BlobError> {

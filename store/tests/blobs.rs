@@ -117,8 +117,12 @@ async fn what_was_not_written_to_its_end_is_removed_at_the_next_start() {
         .unwrap();
     let unfinished = folder.path().join("data/blobs/speech/a/2.json#1");
     std::fs::write(&unfinished, "half of").unwrap();
+    // Its blobs were removed, and then the process was killed.
+    let emptied = folder.path().join("data/blobs/speech/b/c");
+    std::fs::create_dir_all(&emptied).unwrap();
     let blobs = open(&folder).await;
     assert!(!unfinished.exists());
+    assert!(!folder.path().join("data/blobs/speech/b").exists());
     assert_eq!(names(&blobs, "").await, ["speech/a/1.json"]);
 }
 
