@@ -48,12 +48,15 @@ async fn what_is_no_route_is_an_error_of_the_same_form() -> Result<()> {
         let client = stage.client()?;
         let session = new_session(&client).await?;
         let path = format!("/api/chat/session/{session}");
-        send(&wire, "DELETE", &path, &[])
-            .await?
-            .refused(405, "INPUT_INVALID")?;
+        for (method, path) in [("PUT", path.clone()), ("DELETE", format!("{path}/message"))] {
+            let refused = send(&wire, method, &path, &[]).await?;
+            refused
+                .refused(405, "INPUT_INVALID")
+                .with_context(|| format!("{method} {path}"))?;
+        }
         ensure!(
             client.session(session).await?.session_id == session,
-            "what is not taken deletes nothing"
+            "what is not taken changes and deletes nothing"
         );
         let plain = get(&wire, &format!("/api/chat/session/{session}/ws"), &[]).await?;
         ensure!(
