@@ -206,7 +206,9 @@ async fn fold(
     };
     let mut state =
         State::begin(session, &first.fact).map_err(|error| LoadFailure::Damaged(error.to_string()))?;
-    evolve(shared, &mut state, rest)?;
+    #[cfg(debug_assertions)]
+    panic_if_poisoned(shared, rest);
+    evolve(&mut state, rest)?;
     fold_rest(shared, &mut state, head).await?;
     Ok((state, Seq::ZERO))
 }
@@ -238,7 +240,9 @@ async fn fold_rest(shared: &Shared, state: &mut State, head: Seq) -> Result<(), 
                 state.head
             )));
         }
-        evolve(shared, state, &page)?;
+        #[cfg(debug_assertions)]
+        panic_if_poisoned(shared, &page);
+        evolve(state, &page)?;
     }
     Ok(())
 }
@@ -256,9 +260,7 @@ fn panic_if_poisoned(shared: &Shared, page: &[StoredFact]) {
     assert!(!page.iter().any(is_poison), "a fault was asked for");
 }
 
-fn evolve(shared: &Shared, state: &mut State, page: &[StoredFact]) -> Result<(), LoadFailure> {
-    #[cfg(debug_assertions)]
-    panic_if_poisoned(shared, page);
+fn evolve(state: &mut State, page: &[StoredFact]) -> Result<(), LoadFailure> {
     for stored in page {
         if stored.frame.seq != state.head.next() {
             let reason = format!("event {} follows event {}", stored.frame.seq, state.head);
