@@ -5,7 +5,8 @@
 
 #![allow(missing_docs, reason = "a benchmark has no callers")]
 
-use std::collections::BTreeMap;
+mod stage;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,10 +14,10 @@ use std::time::{Duration, Instant};
 use greenroom_actors::{ActorsConfig, Greenroom, PlaybookLibrary, Ports};
 use greenroom_protocol::{Frame, Locale, Mode, Seq, SessionId, Timestamp};
 use greenroom_providers::Unconfigured;
-use greenroom_session::playbook::{Bundle, Playbook};
+use greenroom_session::playbook::Playbook;
 use greenroom_session::ports::{
-    Append, AppendOutcome, Blobs, CallReceipt, Capabilities, Clock, Entry, Epoch, IdSource, Journal,
-    LlmIdentity, OpenMode, Snapshot, TenantId,
+    Append, AppendOutcome, Blobs, CallReceipt, Capabilities, Entry, Epoch, IdSource, Journal, LlmIdentity,
+    OpenMode, Snapshot, TenantId,
 };
 use greenroom_session::{
     AgentOutput, AgentReport, AgentTask, CallCost, Caller, Command, CommandKind, Context, Fact, Input,
@@ -24,6 +25,8 @@ use greenroom_session::{
 };
 use greenroom_store::{LocalBlobs, SqliteStore, StoreConfig};
 use ulid::Ulid;
+
+use stage::{SystemClock, launch};
 
 const EVENTS: usize = 100_000;
 /// For `cargo test --benches`, which only wants to know that it runs.
@@ -293,35 +296,6 @@ fn context<'a>(playbook: &'a Playbook, ids: &'a mut Ids, now: Timestamp) -> Cont
         jobs: JobLimits::default(),
         now,
         ids,
-    }
-}
-
-fn launch() -> Arc<Playbook> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("playbooks/launch");
-    let mut files = BTreeMap::new();
-    read_folder(&folder, "", &mut files);
-    Arc::new(Playbook::from_bundle(&Bundle { files }).expect("a sound playbook"))
-}
-
-fn read_folder(folder: &Path, prefix: &str, files: &mut BTreeMap<String, String>) {
-    for entry in std::fs::read_dir(folder).expect("a folder") {
-        let path = entry.expect("an entry").path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if path.is_dir() {
-            read_folder(&path, &format!("{prefix}{name}/"), files);
-        } else {
-            let text = std::fs::read_to_string(&path).expect("a text");
-            files.insert(format!("{prefix}{name}"), text);
-        }
-    }
-}
-
-struct SystemClock;
-
-impl Clock for SystemClock {
-    fn now(&self) -> Timestamp {
-        let since_1970 = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
-        Timestamp::from_unix_ms(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
     }
 }
 

@@ -5,8 +5,8 @@
 
 #![allow(missing_docs, reason = "a benchmark has no callers")]
 
-use std::collections::BTreeMap;
-use std::path::Path;
+mod stage;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use greenroom_actors::{ActorsConfig, CreateSession, Directory, Greenroom, PlaybookLibrary, Ports};
 use greenroom_protocol::{Frame, Locale, Mode, Seq, SessionId, Timestamp};
 use greenroom_providers::Unconfigured;
-use greenroom_session::playbook::{Bundle, Playbook};
+use greenroom_session::playbook::Playbook;
 use greenroom_session::ports::{
     Append, AppendOutcome, Blobs, Capabilities, Clock, Epoch, IdSource, Journal, OpenError, OpenMode, Opened,
     ReadError, SessionRow, Snapshot, StoredFact, TenantId,
@@ -25,6 +25,8 @@ use greenroom_session::{
 use greenroom_store::{LocalBlobs, SqliteStore, StoreConfig};
 use tokio::task::JoinSet;
 use ulid::Ulid;
+
+use stage::{SystemClock, launch};
 
 const TURNS: usize = 6_000;
 /// Sessions that talk at once.
@@ -187,35 +189,6 @@ fn context<'a>(playbook: &'a Playbook, ids: &'a mut Ids) -> Context<'a> {
         jobs: JobLimits::default(),
         now: SystemClock.now(),
         ids,
-    }
-}
-
-fn launch() -> Arc<Playbook> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("playbooks/launch");
-    let mut files = BTreeMap::new();
-    read_folder(&folder, "", &mut files);
-    Arc::new(Playbook::from_bundle(&Bundle { files }).expect("a sound playbook"))
-}
-
-fn read_folder(folder: &Path, prefix: &str, files: &mut BTreeMap<String, String>) {
-    for entry in std::fs::read_dir(folder).expect("a folder") {
-        let path = entry.expect("an entry").path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if path.is_dir() {
-            read_folder(&path, &format!("{prefix}{name}/"), files);
-        } else {
-            let text = std::fs::read_to_string(&path).expect("a text");
-            files.insert(format!("{prefix}{name}"), text);
-        }
-    }
-}
-
-struct SystemClock;
-
-impl Clock for SystemClock {
-    fn now(&self) -> Timestamp {
-        let since_1970 = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
-        Timestamp::from_unix_ms(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
     }
 }
 
