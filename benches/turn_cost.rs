@@ -31,8 +31,8 @@ use stage::{SystemClock, launch};
 const TURNS: usize = 6_000;
 /// Sessions that talk at once.
 const AT_ONCE: [usize; 2] = [1, 100];
-/// For `cargo test --benches`, which only wants to know that it runs.
-const TURNS_IN_TEST: usize = 60;
+/// For `cargo test --benches`, which only wants to know that it runs: a conversation for each session.
+const TURNS_IN_TEST: usize = 600;
 /// What users say; each fills, corrects or leaves a slot.
 const UTTERANCES: [&str; 6] = [
     "제품명은 루미세럼이에요",
