@@ -1,0 +1,148 @@
+// The one model of the page, and how it changes: replaced in parts, never written into, drawn at most once a frame.
+// Views read it; nobody but `actions.js` changes it.
+
+/**
+ * @typedef {import("../client/src/state.js").SessionState} SessionState
+ * @typedef {import("../client/src/connection.js").ConnectionState} ConnectionState
+ * @typedef {import("./actions.js").Actions} Actions
+ * @typedef {import("./texts/translate.js").Translate} Translate
+ * @typedef {"ko" | "en"} Language
+ * @typedef {"system" | "light" | "dark"} Theme
+ * @typedef {"talk" | "brief" | "stage"} Pane
+ */
+
+/**
+ * The server's error as it came, or one of the page's own kinds.
+ *
+ * @typedef {object} Notice
+ * @property {string} id
+ * @property {string} kind                `error`, or one that `view/notices.js` knows
+ * @property {import("../client/src/state.js").ServerError} [error]
+ * @property {string} [key]               a key of the texts, where there is no error of the server
+ * @property {Record<string, string | number>} [parameters]
+ * @property {number} atMs
+ */
+
+/**
+ * What `call.state` of the client says, as the last change told it.
+ *
+ * @typedef {import("../client/src/audio/call.js").CallState} CallState
+ */
+
+/**
+ * How somebody wants to talk, kept over a reload.
+ *
+ * @typedef {object} VoiceSettings
+ * @property {"hands_free" | "push_to_talk"} mode
+ * @property {string} inputDeviceId     empty: the system's
+ * @property {string} outputDeviceId    empty: the system's
+ * @property {string} voicePreset       empty: the playbook's first
+ * @property {boolean} record
+ */
+
+/**
+ * @typedef {object} SessionRow
+ * @property {string} session_id
+ * @property {string} state
+ * @property {string} [title]
+ * @property {string} created_at
+ * @property {string} updated_at
+ */
+
+/**
+ * The caller's own sessions, as far as they were asked for.
+ *
+ * @typedef {object} SessionsList
+ * @property {"idle" | "loading" | "loaded" | "failed"} status
+ * @property {SessionRow[]} items
+ * @property {number} total
+ * @property {string} query
+ * @property {{sessionId: string, title: string, deadlineMs: number} | null} deleting  can still be undone
+ */
+
+/**
+ * What the page alone knows: which pane, which dialog, what is typed. Owners of views add their own fields.
+ *
+ * @typedef {object} Ui
+ * @property {Language} language
+ * @property {Theme} theme
+ * @property {Pane} pane                       of the tab bar; wider screens show more than one
+ * @property {"sessions" | "settings" | "credentials" | null} dialog
+ * @property {boolean} tokenRefused            a token was given, and it is not the server's
+ * @property {"starting" | "ready" | "failed"} boot
+ * @property {string} composerText
+ * @property {number} timelineShown            how many of the newest entries are drawn
+ * @property {boolean} muted
+ * @property {VoiceSettings} voice
+ * @property {{inputs: Device[], outputs: Device[]}} devices
+ * @property {Record<string, unknown>} local   small things of one view, under that view's own names
+ *
+ * @typedef {{deviceId: string, label: string}} Device
+ */
+
+/**
+ * @typedef {object} Model
+ * @property {string | null} sessionId
+ * @property {SessionState | null} session
+ * @property {ConnectionState} connection
+ * @property {CallState | null} call             null while there is no call
+ * @property {import("./server_answers.js").Playbook | null} playbook
+ * @property {import("./server_answers.js").Health | null} health
+ * @property {{text: string, status: "hearing" | "settling"} | null} hearing  words as they are recognised; no turn yet
+ * @property {boolean} speechElsewhere           somebody speaks into another device of this session
+ * @property {SessionsList} sessionsList
+ * @property {Notice[]} notices                  oldest first
+ * @property {Ui} ui
+ * @property {number} nowMs                      moves once a second while somebody shows a time that runs
+ */
+
+/**
+ * @typedef {object} Store
+ * @property {() => Model} model
+ * @property {(patch: Partial<Model>) => void} set
+ * @property {(patch: Partial<Ui>) => void} setUi
+ * @property {(listener: (model: Model) => void) => () => void} subscribe  called at most once an animation frame
+ */
+
+/**
+ * A store whose listeners hear of any number of changes once, with the next animation frame.
+ *
+ * @param {Model} initial
+ * @param {(draw: () => void) => void} [schedule]  how to wait for the next frame
+ * @returns {Store}
+ */
+export function createStore(initial, schedule = nextFrame) {
+  let model = initial;
+  let isScheduled = false;
+  /** @type {Set<(model: Model) => void>} */
+  const listeners = new Set();
+
+  const tell = () => {
+    isScheduled = false;
+    for (const listener of listeners) listener(model);
+  };
+  /** @type {Store["set"]} */
+  const set = (patch) => {
+    model = { ...model, ...patch };
+    if (isScheduled) return;
+    isScheduled = true;
+    schedule(tell);
+  };
+
+  return {
+    model: () => model,
+    set,
+    setUi: (patch) => set({ ui: { ...model.ui, ...patch } }),
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+}
+
+/** @param {() => void} draw */
+function nextFrame(draw) {
+  // A page in the background gets no frames, but its title and its live regions are read all the same.
+  if (document.visibilityState === "hidden") setTimeout(draw, 250);
+  else requestAnimationFrame(draw);
+}
