@@ -20,6 +20,7 @@ use ulid::Ulid;
 use super::asker::{Asker, preferred_locale, user_key};
 use super::failure::{Failure, render, tell_when_to_return};
 use super::listen::Peer;
+use super::pages::PARTS_PATH;
 use crate::app::App;
 use crate::rate::Client;
 use crate::system::RandomIds;
@@ -28,7 +29,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Bytes of a request id that a client chooses.
 const REQUEST_ID_BYTES_MAX: usize = 128;
 
-/// Open without a token: what answers probes of machines, the page that asks the user for the token, and what its media
+/// Open without a token: what answers probes of machines, the pages that ask the user for the token, and what their media
 /// elements fetch, which can send none.
 const OPEN_PATHS: &[&str] = &[
     "/health",
@@ -37,10 +38,23 @@ const OPEN_PATHS: &[&str] = &[
     "/app.js",
     "/app.css",
     "/favicon.svg",
+    PARTS_PATH,
+    "/docs",
+    "/docs/protocol",
+    "/docs/errors",
     "/static/assets/{name}",
 ];
-/// Counted against no rate: probes and scrapes come from one address, often.
-const UNMETERED_PATHS: &[&str] = &["/health", "/ready", "/health/detailed", "/metrics"];
+/// Counted against no rate: probes and scrapes come from one address, often, and a page is made of many parts. Nothing is
+/// done for any of them, and the page is what tells people of a rate.
+const UNMETERED_PATHS: &[&str] = &[
+    "/health",
+    "/ready",
+    "/health/detailed",
+    "/metrics",
+    "/",
+    "/favicon.svg",
+    PARTS_PATH,
+];
 
 /// Said of every answer. Scripts and styles come from files of our own, so that an injected one is not run.
 static SECURITY_HEADERS: [(HeaderName, HeaderValue); 6] = [
@@ -48,7 +62,7 @@ static SECURITY_HEADERS: [(HeaderName, HeaderValue); 6] = [
         header::CONTENT_SECURITY_POLICY,
         HeaderValue::from_static(
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' \
-             blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+             blob:; connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
         ),
     ),
     (

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
+use axum::routing::get;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate as _, SizeAbove};
 use utoipa_axum::router::OpenApiRouter;
@@ -53,10 +54,15 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(health::metrics))
         .routes(routes!(documents::openapi))
         .routes(routes!(documents::docs))
+        .routes(routes!(documents::protocol))
+        .routes(routes!(documents::errors))
+        .routes(routes!(documents::schema))
         .routes(routes!(pages::index))
         .routes(routes!(pages::script))
         .routes(routes!(pages::style))
         .routes(routes!(pages::icon))
+        // Not described: no part of the API.
+        .route(pages::PARTS_PATH, get(pages::part))
 }
 
 /// The server as one service.
