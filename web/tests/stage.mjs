@@ -28,6 +28,7 @@ import { startWorld, targetFolder } from "./world.mjs";
  * @property {ContextOptions} [context]   viewport, touch, reduced motion
  * @property {boolean} [mayListen]        whether the page was allowed the microphone
  * @property {Page} [beside]              a page of the same person: another tab of the same browser
+ * @property {Record<string, string>} [remembered]   what this browser keeps from an earlier visit (localStorage)
  * @property {string} [path]              where to go, `/` unless said otherwise
  *
  * @typedef {object} Stage
@@ -136,7 +137,8 @@ async function startSite(world) {
  * @param {string} baseURL
  * @param {Visitor} visitor
  */
-async function newContext(browser, baseURL, { language = "en", theme = "light", context: options, mayListen = true }) {
+async function newContext(browser, baseURL, visitor) {
+  const { language = "en", theme = "light", context: options, mayListen = true, remembered = {} } = visitor;
   const context = await browser.newContext({
     baseURL,
     viewport: DESK,
@@ -144,6 +146,9 @@ async function newContext(browser, baseURL, { language = "en", theme = "light", 
     colorScheme: theme,
     ...options,
   });
+  await context.addInitScript((entries) => {
+    for (const [name, value] of entries) localStorage.setItem(name, value);
+  }, Object.entries(remembered));
   if (mayListen) await context.grantPermissions(["microphone", "clipboard-read", "clipboard-write"]);
   return context;
 }

@@ -1,0 +1,247 @@
+// @ts-check
+// Every main state of the page, on a phone and a desk, light and dark: nobody is kept out of it (axe-core), and a picture
+// of each is taken for people to look at.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { DESK, graveViolations, PHONE } from "./browser.mjs";
+import { begin, comeIn, ENGLISH_BRIEF, fillBrief, inPhase, KOREAN_BRIEF, listen, part, say } from "./room.mjs";
+import { play, sessionIdOf, takePicture } from "./stage.mjs";
+
+/** @typedef {import("playwright-core").Page} Page */
+
+/** Slow enough to be looked at while it runs. */
+const UNHURRIED = { simulator: ["--first-token-ms", "100", "--tokens-per-second", "600"] };
+const LOST_LINE = [/WebSocket connection to .* failed/, /net::ERR_[A-Z_]+/];
+/** So many presses of Tab reach anything on the page. */
+const TABS_MAX = 120;
+
+const PHONE_CONTEXT = { viewport: PHONE, hasTouch: true, isMobile: true };
+const VIEWS = /** @type {const} */ ([
+  ["desk-light", "light", { viewport: DESK }],
+  ["desk-dark", "dark", { viewport: DESK }],
+  ["phone-light", "light", PHONE_CONTEXT],
+  ["phone-dark", "dark", PHONE_CONTEXT],
+]);
+
+for (const [language, brief] of /** @type {const} */ ([["en", ENGLISH_BRIEF], ["ko", KOREAN_BRIEF]])) {
+  test(`nobody is kept out of any main state (${language})`, () =>
+    play({ world: UNHURRIED, tolerated: LOST_LINE }, async ({ visit, world, line }) => {
+      const views = await openViews(visit, language);
+      /** @type {string[]} */
+      const violations = [];
+      const look = async (/** @type {string} */ state, /** @type {"talk" | "brief" | "stage"} */ pane) => {
+        for (const { name, page } of views) {
+          await page.bringToFront();
+          await toPane(page, pane);
+          await takePicture(page, `${language}-${state}-${name}`);
+          violations.push(...(await graveViolations(page)).map((violation) => `${state}, ${name}: ${violation}`));
+        }
+      };
+      const desk = views[0]?.page;
+      assert.ok(desk);
+
+      await look("1-welcome", "talk");
+      await say(desk, language === "ko" ? "루미세럼" : "Morning Glow");
+      await listen(desk);
+      await look("2-conversation", "talk");
+      await look("3-brief-begun", "brief");
+      await fillBrief(desk, brief);
+      await everywhere(views, part("gate", { ready: "true" }));
+      await look("4-brief-complete", "brief");
+      await look("5-gate-open", "stage");
+      await begin(desk);
+      await everywhere(views, part("lamp", { status: "running" }));
+      await look("6-running", "stage");
+      await everywhere(views, '[data-phase="DONE"]');
+      for (const stage of ["research", "strategy", "creative", "voice"]) {
+        for (const { page } of views) {
+          await page.bringToFront();
+          await toPane(page, "stage");
+          await page.locator(part("result-tab", { stage })).click();
+        }
+        await look(`7-done-${stage}`, "stage");
+      }
+      await desk.locator(part("sessions")).click();
+      await desk.getByRole("dialog").waitFor();
+      await takePicture(desk, `${language}-8-sessions-desk-light`);
+      violations.push(...(await graveViolations(desk)).map((violation) => `sessions: ${violation}`));
+      await desk.keyboard.press("Escape");
+
+      line.cut();
+      await world.kill();
+      await everywhere(views, part("banner", { kind: "reconnecting" }));
+      await look("9-reconnecting", "talk");
+      assert.deepEqual([...new Set(violations)], []);
+    }));
+}
+
+test("a failed run is no dead end for anybody", () =>
+  play({}, async ({ visit, world }) => {
+    await world.fault([{ match: { purpose: "creative" }, fault: { kind: "refusal" }, times: "forever" }]);
+    const views = await openViews(visit, "en");
+    const desk = views[0]?.page;
+    assert.ok(desk);
+    await fillBrief(desk, ENGLISH_BRIEF);
+    await begin(desk);
+    /** @type {string[]} */
+    const violations = [];
+    for (const { name, page } of views) {
+      await page.locator('[data-phase="FAILED"]').first().waitFor({ state: "attached" });
+      await toPane(page, "stage");
+      await takePicture(page, `en-10-failed-${name}`);
+      violations.push(...(await graveViolations(page)).map((violation) => `${name}: ${violation}`));
+    }
+    assert.deepEqual(violations, []);
+  }));
+
+test("the keyboard alone leads from the first word to the results", () =>
+  play({}, async ({ visit }) => {
+    const page = await visit();
+    await comeIn(page);
+    await tabTo(page, `${part("composer")} textarea`);
+    await page.keyboard.type(ENGLISH_BRIEF);
+    await page.keyboard.press("Enter");
+    await page.locator(part("gate", { ready: "true" })).waitFor();
+    await tabTo(page, part("generate"));
+    await page.keyboard.press("Enter");
+    await inPhase(page, "DONE");
+    await tabTo(page, part("result-tab"));
+    await page.keyboard.press("Home");
+    await page.keyboard.press("ArrowRight");
+    await page.locator(part("result-panel", { stage: "strategy" })).waitFor();
+    await tabTo(page, part("sessions"));
+    await page.keyboard.press("Enter");
+    await page.getByRole("dialog").waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "hidden" });
+    assert.ok(await page.locator(part("sessions")).evaluate((button) => button === document.activeElement), "focus comes back");
+  }));
+
+test("whoever wants no motion gets none", () =>
+  play({ world: UNHURRIED }, async ({ visit }) => {
+    const page = await visit({ context: { reducedMotion: "reduce" } });
+    await comeIn(page);
+    await fillBrief(page, ENGLISH_BRIEF);
+    const atTheGate = await movements(page);
+    await begin(page);
+    await page.locator(part("lamp", { status: "running" })).first().waitFor();
+    assert.deepEqual([...atTheGate, ...(await movements(page))], []);
+    await inPhase(page, "DONE");
+  }));
+
+test("a screen reader is told whole messages and every stage, once", () =>
+  play({ world: UNHURRIED }, async ({ visit, eventsOf }) => {
+    const page = await visit();
+    await comeIn(page);
+    const heard = await announcements(page);
+    await fillBrief(page, ENGLISH_BRIEF);
+    await listen(page);
+    await begin(page);
+    await inPhase(page, "DONE");
+    const events = await eventsOf(page);
+    const replies = events.filter(({ type, data }) => type === "message.added" && data.role === "assistant" && data.turn_id);
+    const said = await heard();
+    for (const { data } of replies) {
+      assert.equal(said.filter((text) => text.includes(data.text)).length, 1, `said once: ${data.text}`);
+    }
+    assert.ok(said.length <= replies.length + 16, `it does not babble: ${JSON.stringify(said)}`);
+  }));
+
+/**
+ * The same session in every view, as the same person.
+ * @param {import("./stage.mjs").Stage["visit"]} visit
+ * @param {"ko" | "en"} language
+ */
+async function openViews(visit, language) {
+  /** @type {{ name: string, page: Page }[]} */
+  const views = [];
+  /** @type {Record<string, string>} */
+  let person = {};
+  let path = "/";
+  for (const [name, theme, context] of VIEWS) {
+    const page = await visit({ language, theme, context, path, remembered: person });
+    await comeIn(page);
+    views.push({ name, page });
+    path = `/#/s/${sessionIdOf(page)}`;
+    person = { "greenroom.user": await page.evaluate(() => localStorage.getItem("greenroom.user") ?? "") };
+  }
+  return views;
+}
+
+/**
+ * @param {{ page: Page }[]} views
+ * @param {string} selector
+ */
+async function everywhere(views, selector) {
+  for (const { page } of views) await page.locator(selector).first().waitFor({ state: "attached" });
+}
+
+/**
+ * @param {Page} page
+ * @param {"talk" | "brief" | "stage"} pane
+ */
+async function toPane(page, pane) {
+  const tab = page.locator(part("pane-tab", { pane }));
+  if (await tab.isVisible()) await tab.click();
+}
+
+/**
+ * Presses Tab until the focus is there, and is visible there.
+ * @param {Page} page
+ * @param {string} selector
+ */
+async function tabTo(page, selector) {
+  for (let presses = 0; presses < TABS_MAX; presses += 1) {
+    const focus = await page.evaluate((wanted) => {
+      const element = document.activeElement;
+      if (!element?.matches(wanted)) return null;
+      const { outlineStyle, outlineWidth, boxShadow } = getComputedStyle(element);
+      return (outlineStyle !== "none" && Number.parseFloat(outlineWidth) >= 2) || boxShadow !== "none" ? "visible" : "invisible";
+    }, selector);
+    if (focus !== null) {
+      assert.equal(focus, "visible", `one sees that the focus is on ${selector}`);
+      return;
+    }
+    await page.keyboard.press("Tab");
+  }
+  assert.fail(`${selector} is not reached by Tab`);
+}
+
+/**
+ * What moves on the page now: animations of anything but opacity and colour.
+ * @param {Page} page
+ */
+async function movements(page) {
+  return page.evaluate(() =>
+    document.getAnimations().flatMap((animation) => {
+      const effect = animation.effect instanceof KeyframeEffect ? animation.effect : null;
+      const moving = ["transform", "translate", "scale", "rotate", "left", "top", "width", "height", "backgroundPosition"];
+      const properties = effect?.getKeyframes().flatMap((frame) => Object.keys(frame)) ?? [];
+      return properties.some((property) => moving.includes(property)) ? [`${effect?.target?.className}: ${properties}`] : [];
+    }),
+  );
+}
+
+/**
+ * Listens to the polite live region; answers with what it has said since.
+ * @param {Page} page
+ * @returns {Promise<() => Promise<string[]>>}
+ */
+async function announcements(page) {
+  await page.evaluate(() => {
+    const region = document.querySelector('[data-part="announcer"]');
+    /** @type {string[]} */
+    const said = [];
+    Reflect.set(window, "announced", said);
+    if (!region) return;
+    new MutationObserver((changes) => {
+      for (const { addedNodes, target, type } of changes) {
+        const nodes = type === "characterData" ? [target] : [...addedNodes];
+        said.push(...nodes.map((node) => node.textContent?.trim() ?? "").filter((text) => text !== ""));
+      }
+    }).observe(region, { childList: true, subtree: true, characterData: true });
+  });
+  return () => page.evaluate(() => Reflect.get(window, "announced"));
+}
