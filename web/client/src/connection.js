@@ -1,0 +1,442 @@
+// The life of a session's socket: it is opened, watched, and opened again after the last event that was had.
+//
+// One socket is listened to at a time. Whatever ends it (a close code, silence, a gap in the events, the machine's
+// sleep) leads to `lose` or `end`; what comes from it afterwards is heard by nobody.
+
+import { backoffMs, meaningOfClose } from "./close_codes.js";
+import { ApiError, clientError } from "./errors.js";
+import { isEvent } from "./log.js";
+
+/** Until a socket has opened. */
+const CONNECT_WITHIN_MS = 10_000;
+/** How often the socket and the clock are looked at. */
+const CHECK_EVERY_MS = 5_000;
+/** If a check comes later than this, the machine slept: background pages are checked once a minute, which is no sleep
+ * but looks like it, and costs them a ping. */
+const SLEPT_AFTER_MS = 15_000;
+/** The server pings every 20 s, which pages cannot see; so a silence of this length is asked about. */
+const PING_AFTER_MS = 15_000;
+/** Whoever does not answer for so long is gone. */
+const PONG_WITHIN_MS = 10_000;
+/** The same after a wake-up, when it is likely. */
+const PROBE_WITHIN_MS = 4_000;
+/** A timer that fires later than this was held up, and what came meanwhile is still to be read. */
+const TIMER_LATE_MS = 1_000;
+/** A connection that lived so long was a good one, even if nothing happened on it. */
+const PROVEN_AFTER_MS = 5_000;
+/** However often the browser tells of a change of the network, it is not tried more often. */
+const WAKE_SPACING_MS = 1_000;
+
+/**
+ * @typedef {import("./protocol.js").Signal} Signal
+ * @typedef {import("./protocol.js").ErrorBody} ErrorBody
+ * @typedef {import("./state.js").SessionEvent} SessionEvent
+ * @typedef {import("./close_codes.js").ConnectionReason} ConnectionReason
+ */
+
+/**
+ * How the connection stands.
+ *
+ * @typedef {object} ConnectionState
+ * @property {"connecting" | "open" | "waiting" | "offline" | "closed"} status `offline`: as `waiting`, and the browser
+ *   says that there is no network
+ * @property {number} attempt how many attempts in a row failed
+ * @property {number} [retryAt] when the next one is made, in milliseconds since 1970
+ * @property {ConnectionReason} [reason] why it is not open; `draining` of an open one: the server will close it soon
+ * @property {ApiError} [error] what the server said of it
+ */
+
+/**
+ * What the server says when a socket could not even be opened: browsers do not tell.
+ *
+ * @typedef {{ isFinal: boolean, reason: ConnectionReason, error: ApiError }} Diagnosis
+ */
+
+/**
+ * @typedef {object} ConnectionOptions
+ * @property {() => { url: string, protocols: string[] }} address where the next socket goes: the last event id is in it
+ * @property {typeof globalThis.WebSocket} WebSocket
+ * @property {import("./clock.js").Clock} clock
+ * @property {() => number} random
+ * @property {import("./network.js").Network} network
+ * @property {() => Promise<Diagnosis | null>} diagnose asks why a socket did not open
+ * @property {() => void} onOpen the server has answered on a new socket
+ * @property {() => void} onLost that socket is gone
+ * @property {(event: SessionEvent) => "next" | "duplicate" | "gap"} onEvent after a gap, what is missing is asked for
+ *   again
+ * @property {(signal: Signal) => void} onSignal
+ * @property {(bytes: ArrayBuffer) => void} onBinary
+ * @property {() => void} onStartAnew the server knows less than we do: forget everything
+ * @property {(state: ConnectionState) => void} onState
+ */
+
+/**
+ * @typedef {object} Connection
+ * @property {ConnectionState} state
+ * @property {boolean} isOpen
+ * @property {number} bufferedBytes
+ * @property {(frame: string | ArrayBuffer | ArrayBufferView<ArrayBuffer>) => boolean} send false if it is not open
+ * @property {() => void} retryNow connects at once, also if it was refused for good before
+ * @property {() => void} close for ever
+ */
+
+/**
+ * A socket that is listened to, and what is known of it.
+ *
+ * @typedef {object} Line
+ * @property {WebSocket} socket
+ * @property {boolean} hasOpened the upgrade succeeded
+ * @property {boolean} isUp the server has answered on it
+ * @property {boolean} hasAdvanced an event came that was not had before
+ * @property {number} openedAt
+ * @property {number} heardAt when anything last came
+ * @property {unknown} deadline the timer that gives it up unless it is heard
+ * @property {number | null} reconnectAfterMs what the server asked for when it began to drain
+ * @property {ErrorBody | null} notice the last one: it tells why a close follows
+ */
+
+/**
+ * @param {ConnectionOptions} options
+ * @returns {Connection}
+ */
+export function connect(options) {
+  const { clock, network } = options;
+  /** @type {ConnectionState} */
+  let state = { status: "connecting", attempt: 0 };
+  /** @type {Line | null} */
+  let line = null;
+  let failures = 0;
+  let triedAt = 0;
+  let hasStartedAnew = false;
+  let isClosed = false;
+  /** @type {unknown} */
+  let retryTimer;
+  /** @type {unknown} */
+  let checkTimer;
+  let checkedAt = clock.now();
+
+  /** @param {ConnectionState} next */
+  function publish(next) {
+    state = next;
+    options.onState(state);
+  }
+
+  function open() {
+    clock.clearTimer(retryTimer);
+    triedAt = clock.now();
+    const { reason, error } = state;
+    publish({
+      status: network.isOnline() ? "connecting" : "offline",
+      attempt: failures,
+      ...(reason === undefined ? {} : { reason }),
+      ...(error === undefined ? {} : { error }),
+    });
+    const { url, protocols } = options.address();
+    /** @type {WebSocket} */
+    let socket;
+    try {
+      socket = new options.WebSocket(url, protocols);
+    } catch (cause) {
+      end("refused", clientError("CLIENT_CREDENTIALS", "The address, the token or the user key cannot be sent.", { cause }));
+      return;
+    }
+    const opened = lineOf(socket, clock.now());
+    line = opened;
+    socket.binaryType = "arraybuffer";
+    socket.onopen = () => {
+      opened.hasOpened = true;
+      opened.openedAt = clock.now();
+      heard(opened);
+    };
+    socket.onmessage = ({ data }) => receive(opened, data);
+    // An error is always followed by a close.
+    socket.onclose = ({ code }) => closed(opened, code);
+    giveUpUnlessHeard(opened, CONNECT_WITHIN_MS);
+  }
+
+  /** @param {Line} from */
+  function heard(from) {
+    from.heardAt = clock.now();
+    clock.clearTimer(from.deadline);
+    from.deadline = null;
+  }
+
+  /**
+   * @param {Line} from
+   * @param {number} withinMs
+   */
+  function giveUpUnlessHeard(from, withinMs) {
+    clock.clearTimer(from.deadline);
+    const dueAt = clock.now() + withinMs;
+    from.deadline = clock.setTimer(() => {
+      if (clock.now() - dueAt > TIMER_LATE_MS) giveUpUnlessHeard(from, withinMs);
+      else lose("network");
+    }, withinMs);
+  }
+
+  /**
+   * @param {Line} from
+   * @param {unknown} data
+   */
+  function receive(from, data) {
+    heard(from);
+    if (data instanceof ArrayBuffer) {
+      options.onBinary(data);
+      return;
+    }
+    const frame = parsed(data);
+    if (frame === null) {
+      lose("network");
+    } else if (isEvent(frame)) {
+      receiveEvent(from, frame);
+    } else {
+      receiveSignal(from, /** @type {Signal} */ (frame));
+    }
+  }
+
+  /**
+   * @param {Line} from
+   * @param {SessionEvent} event
+   */
+  function receiveEvent(from, event) {
+    up(from);
+    const place = options.onEvent(event);
+    if (place === "next") from.hasAdvanced = true;
+    else if (place === "gap" && from === line) lose("network");
+  }
+
+  /**
+   * @param {Line} from
+   * @param {Signal} signal
+   */
+  function receiveSignal(from, signal) {
+    switch (signal.type) {
+      case "replay.done":
+        up(from);
+        break;
+      case "notice":
+        from.notice = signal.error;
+        break;
+      case "server.draining":
+        from.reconnectAfterMs = signal.reconnect_after_ms;
+        if (from.isUp) publish({ status: "open", attempt: 0, reason: "draining" });
+        break;
+    }
+    options.onSignal(signal);
+  }
+
+  /**
+   * The server has answered with what it tells to those alone that it lets in.
+   *
+   * @param {Line} from
+   */
+  function up(from) {
+    if (from.isUp) return;
+    from.isUp = true;
+    hasStartedAnew = false;
+    publish({ status: "open", attempt: 0, ...(from.reconnectAfterMs === null ? {} : { reason: "draining" }) });
+    options.onOpen();
+  }
+
+  /**
+   * @param {Line} from
+   * @param {number} code
+   */
+  function closed(from, code) {
+    const { reason, isFinal } = meaningOfClose(code);
+    const error = from.notice === null ? undefined : new ApiError(from.notice);
+    if (error?.code === "SESSION_EVENT_AHEAD" && isFinal && !hasStartedAnew) {
+      hasStartedAnew = true;
+      letGo();
+      options.onStartAnew();
+      open();
+    } else if (isFinal) {
+      end(reason, error);
+    } else {
+      // Only what was said as the last thing before a refusal tells why; later on a notice is about something else.
+      lose(reason, from.isUp ? undefined : error);
+    }
+  }
+
+  /**
+   * Gives the socket up and waits for the next attempt.
+   *
+   * @param {ConnectionReason} reason
+   * @param {ApiError} [error]
+   */
+  function lose(reason, error) {
+    const lost = letGo();
+    if (lost === null || isClosed) return;
+    const wasGood = lost.hasAdvanced || (lost.isUp && clock.now() - lost.openedAt >= PROVEN_AFTER_MS);
+    failures = wasGood ? 1 : failures + 1;
+    if (lost.reconnectAfterMs !== null) wait("draining", lost.reconnectAfterMs, error);
+    else wait(reason, retryDelayMs(reason, error), error);
+    if (!lost.hasOpened) void learnWhy(triedAt);
+  }
+
+  /**
+   * @param {ConnectionReason} reason
+   * @param {ApiError} [error]
+   */
+  function retryDelayMs(reason, error) {
+    const delayMs = backoffMs(reason, failures, options.random);
+    return Math.max(delayMs, (error?.retryAfter ?? 0) * 1_000);
+  }
+
+  /**
+   * @param {ConnectionReason} reason
+   * @param {number} delayMs
+   * @param {ApiError} [error]
+   */
+  function wait(reason, delayMs, error) {
+    clock.clearTimer(retryTimer);
+    retryTimer = clock.setTimer(open, delayMs);
+    publish({
+      status: network.isOnline() ? "waiting" : "offline",
+      attempt: failures,
+      retryAt: clock.now() + delayMs,
+      reason,
+      ...(error === undefined ? {} : { error }),
+    });
+  }
+
+  /**
+   * Browsers do not say why a socket did not open; a request does.
+   *
+   * @param {number} ofAttempt when it was made
+   */
+  async function learnWhy(ofAttempt) {
+    const diagnosis = await options.diagnose();
+    if (diagnosis === null || isClosed || ofAttempt !== triedAt || line !== null) return;
+    if (diagnosis.isFinal) end(diagnosis.reason, diagnosis.error);
+    else wait(diagnosis.reason, retryDelayMs(diagnosis.reason, diagnosis.error), diagnosis.error);
+  }
+
+  /**
+   * Gives up until somebody asks to try again.
+   *
+   * @param {ConnectionReason} reason
+   * @param {ApiError} [error]
+   */
+  function end(reason, error) {
+    letGo();
+    clock.clearTimer(retryTimer);
+    publish({ status: "closed", attempt: failures, reason, ...(error === undefined ? {} : { error }) });
+  }
+
+  /** @returns {Line | null} the one that was let go, if there was one */
+  function letGo() {
+    const left = line;
+    if (left === null) return null;
+    line = null;
+    clock.clearTimer(left.deadline);
+    const { socket } = left;
+    socket.onopen = null;
+    socket.onmessage = null;
+    socket.onclose = null;
+    socket.close();
+    if (left.isUp) options.onLost();
+    return left;
+  }
+
+  /** Looks at the clock and at the socket, every few seconds. */
+  function check() {
+    const now = clock.now();
+    const hasSlept = now - checkedAt > SLEPT_AFTER_MS;
+    checkedAt = now;
+    checkTimer = clock.setTimer(check, CHECK_EVERY_MS);
+    if (hasSlept) wake();
+    else if (line?.hasOpened && now - line.heardAt >= PING_AFTER_MS) ping(line, PONG_WITHIN_MS);
+  }
+
+  /**
+   * @param {Line} to
+   * @param {number} withinMs
+   */
+  function ping(to, withinMs) {
+    if (to.deadline !== null) return;
+    to.socket.send(JSON.stringify({ type: "ping" }));
+    giveUpUnlessHeard(to, withinMs);
+  }
+
+  /** The connection may have died unnoticed, or may work again. */
+  function wake() {
+    if (line?.hasOpened) {
+      ping(line, PROBE_WITHIN_MS);
+      return;
+    }
+    const now = clock.now();
+    const isWaiting = line === null && state.retryAt !== undefined;
+    // A server that said when to come back meant it.
+    const isAsked = (state.reason === "draining" || state.reason === "overloaded") && now < (state.retryAt ?? 0);
+    if (!isWaiting || isAsked || now - triedAt < WAKE_SPACING_MS) return;
+    failures = 0;
+    open();
+  }
+
+  const stopWaking = network.onWake(wake);
+  checkTimer = clock.setTimer(check, CHECK_EVERY_MS);
+  open();
+
+  return {
+    get state() {
+      return state;
+    },
+    get isOpen() {
+      return line?.isUp ?? false;
+    },
+    get bufferedBytes() {
+      return line?.socket.bufferedAmount ?? 0;
+    },
+    send(frame) {
+      if (!line?.isUp) return false;
+      line.socket.send(frame);
+      return true;
+    },
+    retryNow() {
+      if (!isClosed && line === null) open();
+    },
+    close() {
+      if (isClosed) return;
+      isClosed = true;
+      stopWaking();
+      clock.clearTimer(retryTimer);
+      clock.clearTimer(checkTimer);
+      letGo();
+      publish({ status: "closed", attempt: 0 });
+    },
+  };
+}
+
+/**
+ * @param {WebSocket} socket
+ * @param {number} now
+ * @returns {Line}
+ */
+function lineOf(socket, now) {
+  return {
+    socket,
+    hasOpened: false,
+    isUp: false,
+    hasAdvanced: false,
+    openedAt: now,
+    heardAt: now,
+    deadline: null,
+    reconnectAfterMs: null,
+    notice: null,
+  };
+}
+
+/**
+ * @param {unknown} data
+ * @returns {object | null}
+ */
+function parsed(data) {
+  if (typeof data !== "string") return null;
+  try {
+    const frame = JSON.parse(data);
+    return typeof frame === "object" && frame !== null ? frame : null;
+  } catch {
+    return null;
+  }
+}
