@@ -69,7 +69,7 @@ export async function play(options, journey) {
     closings.push(world.close);
     const site = await startSite(world);
     closings.push(site.close);
-    const line = await openLine(site.port);
+    const line = await openLine(Number(new URL(site.url).port));
     closings.push(line.close);
     const browser = await launchBrowser({
       ...(options.microphone ? { microphoneFile } : {}),
@@ -126,10 +126,9 @@ export async function takePicture(page, name) {
  * What serves the page: the server itself, or with GREENROOM_PAGE=disk the files beside it.
  * @param {import("./world.mjs").World} world
  */
-async function startSite(world) {
-  if (process.env.GREENROOM_PAGE !== "disk") return { port: world.port, close: async () => {} };
-  const site = await startDevServer({ upstream: world.url });
-  return { port: Number(new URL(site.url).port), close: site.close };
+export async function startSite(world) {
+  if (process.env.GREENROOM_PAGE !== "disk") return { url: world.url, close: async () => {} };
+  return startDevServer({ upstream: world.url });
 }
 
 /**
