@@ -14,32 +14,19 @@ const EXPORT_WITHIN_MS = 60_000;
 const HEALTH_WITHIN_MS = 10_000;
 
 /**
- * @typedef {import("./protocol.js").Gate} Gate
  * @typedef {import("./protocol.js").Locale} Locale
  * @typedef {import("./protocol.js").Mode} Mode
+ * @typedef {import("./answers.js").SessionView} SessionView
+ * @typedef {import("./answers.js").CreatedSession} CreatedSession
+ * @typedef {import("./answers.js").SessionList} SessionList
+ * @typedef {import("./answers.js").Speech} Speech
+ * @typedef {import("./answers.js").Playbook} Playbook
+ * @typedef {import("./answers.js").Health} Health
  * @typedef {import("./session.js").GreenroomSession} GreenroomSession
  * @typedef {import("./connection.js").Diagnosis} Diagnosis
  */
 
 /** @typedef {{ signal?: AbortSignal }} RequestOptions `signal` ends the waiting, not what the server has begun */
-
-/**
- * @typedef {object} SessionView
- * @property {string} session_id
- * @property {string} state
- * @property {Mode} mode
- * @property {Locale} locale
- * @property {Record<string, Record<string, unknown>>} brief_slots all slots, by the two parts of their path
- * @property {Gate} gate
- * @property {string} created_at
- * @property {string} updated_at
- */
-
-/** @typedef {Omit<SessionView, "created_at" | "updated_at"> & { assistant_message: string }} CreatedSession */
-
-/** @typedef {{ items: Array<Record<string, unknown>>, total: number, limit: number, offset: number }} SessionList */
-
-/** @typedef {{ audio_url: string, format: string, bytes_size: number, duration_ms: number }} Speech */
 
 /**
  * Where the server is and who asks.
@@ -75,6 +62,7 @@ export class GreenroomClient {
     this.userKey = userKey;
     /** May be set later, after an `AUTH_REQUIRED`: it counts from the next request or connection on. */
     this.token = token;
+    /** May be set later too. */
     this.locale = locale;
     this.#ports = {
       fetch: (input, init) => globalThis.fetch(input, init),
@@ -157,7 +145,7 @@ export class GreenroomClient {
    *
    * @param {string} sessionId
    * @param {{ locale?: Locale } & RequestOptions} [options]
-   * @returns {Promise<Record<string, unknown>>}
+   * @returns {Promise<Playbook>}
    */
   playbook(sessionId, { locale, ...options } = {}) {
     return requestJson(this, { path: `${sessionPath(sessionId)}/playbook`, query: { locale }, ...options });
@@ -200,7 +188,7 @@ export class GreenroomClient {
    * How the server and everything that it depends on are.
    *
    * @param {RequestOptions} [options]
-   * @returns {Promise<Record<string, unknown>>}
+   * @returns {Promise<Health>}
    */
   health(options = {}) {
     return requestJson(this, { path: "/health/detailed", answerWithinMs: HEALTH_WITHIN_MS, ...options });

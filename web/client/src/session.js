@@ -23,14 +23,14 @@ import { emptyState } from "./state.js";
 /**
  * What happened, one thing at a time.
  *
- * @typedef {object} Change
+ * @typedef {object} SessionChange
  * @property {SessionEvent} [event] it was applied
  * @property {Signal} [signal]
  * @property {ConnectionState} [connection]
  * @property {ReadonlyArray<PendingCommand>} [pending] the commands that the server has not answered yet
  */
 
-/** @typedef {(state: SessionState, change: Change) => void} SessionListener */
+/** @typedef {(state: SessionState, change: SessionChange) => void} SessionListener */
 
 /**
  * A session that is open. It stays so, over as many connections as it takes, until `close`.
@@ -75,7 +75,7 @@ export function openSession(options) {
   /** @type {import("./connection.js").Connection | null} */
   let connection = null;
 
-  /** @type {Listeners<[SessionState, Change]>} */
+  /** @type {Listeners<[SessionState, SessionChange]>} */
   const changes = createListeners();
   /** @type {Listeners<[Signal]>} */
   const signals = createListeners();
