@@ -1,11 +1,22 @@
-//! The API's description: OpenAPI 3.1 for machines, a page of it for people. Both are made once, at the start.
+//! The API's description: OpenAPI 3.1 and the protocol's JSON Schema for machines, pages of both for people. Each is made
+//! once: what machines read at the start, the pages when the first of them is asked for.
 
-use std::fmt::Write as _;
-use std::sync::Arc;
+mod errors;
+mod examples;
+mod layout;
+mod messages;
+mod prose;
+mod reference;
+mod shapes;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, OnceLock};
 
 use axum::extract::State;
 use axum::http::header::{CONTENT_TYPE, HeaderName};
 use bytes::Bytes;
+use greenroom_protocol::{ErrorCode, protocol_schema};
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
@@ -39,19 +50,68 @@ struct Description;
 #[derive(Debug, Clone)]
 pub struct Documents {
     openapi: Bytes,
-    docs: Bytes,
+    protocol_schema: Bytes,
+    pages: OnceLock<Pages>,
 }
 
+/// The pages as HTML.
+#[derive(Debug, Clone)]
+struct Pages {
+    reference: Bytes,
+    protocol: Bytes,
+    errors: Bytes,
+}
+
+/// A document and its media type.
+type Document = ([(HeaderName, &'static str); 1], Bytes);
+
 impl Documents {
-    /// Describes the routes as they are.
+    /// Describes the routes as they are, and the protocol.
     pub fn make() -> Self {
-        let openapi = describe();
-        let docs = page(&openapi);
         Self {
-            openapi: Bytes::from(openapi.to_string()),
-            docs: Bytes::from(docs),
+            openapi: Bytes::from(describe().to_string()),
+            protocol_schema: Bytes::from(protocol_schema().to_string()),
+            pages: OnceLock::new(),
         }
     }
+
+    fn pages(&self) -> &Pages {
+        self.pages.get_or_init(|| {
+            let pages = pages(&describe(), &protocol_schema());
+            let [reference, protocol, errors] = pages.map(|page| Bytes::from(page.render()));
+            Pages {
+                reference,
+                protocol,
+                errors,
+            }
+        })
+    }
+}
+
+/// The pages: the REST reference, the protocol, the errors. What is named in one leads to the other.
+fn pages(openapi: &Value, schema: &Value) -> [layout::Page; 3] {
+    let known = messages::targets(schema);
+    let target = |code: &str| {
+        if let Some(error) = ErrorCode::ALL.iter().find(|error| error.as_str() == code) {
+            return Some(format!("/docs/errors#{}", error.as_str()));
+        }
+        // Messages are often named together with their fields: `accepted {id, seq}`.
+        let name = code.split(' ').next().unwrap_or(code);
+        known.get(name).cloned()
+    };
+    [
+        reference::page(openapi, &target),
+        messages::page(schema, &target),
+        errors::page(schema, &target),
+    ]
+}
+
+fn html(page: &Bytes) -> Document {
+    ([(CONTENT_TYPE, "text/html; charset=utf-8")], page.clone())
+}
+
+fn json_document(document: &Bytes) -> Document {
+    ([(CONTENT_TYPE, "application/json")], document.clone())
 }
 
 /// The API's description as OpenAPI 3.1.
@@ -59,23 +119,44 @@ impl Documents {
     get, path = "/openapi.json", tag = "pages",
     responses((status = 200, description = "The description", body = Object)),
 )]
-pub(super) async fn openapi(State(app): State<Arc<App>>) -> ([(HeaderName, &'static str); 1], Bytes) {
-    (
-        [(CONTENT_TYPE, "application/json")],
-        app.documents.openapi.clone(),
-    )
+pub(super) async fn openapi(State(app): State<Arc<App>>) -> Document {
+    json_document(&app.documents.openapi)
 }
 
-/// The API's description as a page.
+/// The shapes of the protocol's messages as JSON Schema.
 #[utoipa::path(
-    get, path = "/docs", tag = "pages",
+    get, path = "/docs/protocol.schema.json", tag = "pages",
+    responses((status = 200, description = "The schema", body = Object)),
+)]
+pub(super) async fn schema(State(app): State<Arc<App>>) -> Document {
+    json_document(&app.documents.protocol_schema)
+}
+
+/// The API's description as a page, where it can be tried out.
+#[utoipa::path(
+    get, path = "/docs", tag = "pages", security(()),
     responses((status = 200, description = "The page", body = String, content_type = "text/html")),
 )]
-pub(super) async fn docs(State(app): State<Arc<App>>) -> ([(HeaderName, &'static str); 1], Bytes) {
-    (
-        [(CONTENT_TYPE, "text/html; charset=utf-8")],
-        app.documents.docs.clone(),
-    )
+pub(super) async fn docs(State(app): State<Arc<App>>) -> Document {
+    html(&app.documents.pages().reference)
+}
+
+/// The protocol as a page, with a console for the WebSocket.
+#[utoipa::path(
+    get, path = "/docs/protocol", tag = "pages", security(()),
+    responses((status = 200, description = "The page", body = String, content_type = "text/html")),
+)]
+pub(super) async fn protocol(State(app): State<Arc<App>>) -> Document {
+    html(&app.documents.pages().protocol)
+}
+
+/// The table of errors as a page.
+#[utoipa::path(
+    get, path = "/docs/errors", tag = "pages", security(()),
+    responses((status = 200, description = "The page", body = String, content_type = "text/html")),
+)]
+pub(super) async fn errors(State(app): State<Arc<App>>) -> Document {
+    html(&app.documents.pages().errors)
 }
 
 /// The description: the routes' own, the protocol's types, and what is true of every operation.
@@ -130,227 +211,4 @@ fn operations_mut(document: &mut Value) -> impl Iterator<Item = &mut Value> {
     fields
         .filter(|(method, _)| METHODS.contains(&method.as_str()))
         .map(|(_, operation)| operation)
-}
-
-fn page(document: &Value) -> String {
-    let mut html = String::from(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Greenroom API</title>\
-         <link rel=\"stylesheet\" href=\"/app.css\"></head><body class=\"docs\"><main><h1>Greenroom API</h1>\
-         <p>Machines read <a href=\"/openapi.json\">/openapi.json</a>.</p>",
-    );
-    for tag in document["tags"].as_array().into_iter().flatten() {
-        let name = tag["name"].as_str().unwrap_or_default();
-        let _ = write!(
-            html,
-            "<h2>{}</h2><p>{}</p>",
-            escaped(name),
-            text(&tag["description"])
-        );
-        for (path, item) in document["paths"].as_object().into_iter().flatten() {
-            for method in METHODS {
-                if let Some(operation) = item.get(method).filter(|operation| operation["tags"][0] == name) {
-                    write_operation(&mut html, method, path, operation);
-                }
-            }
-        }
-    }
-    html.push_str("<h2>Schemas</h2>");
-    for (name, schema) in document["components"]["schemas"]
-        .as_object()
-        .into_iter()
-        .flatten()
-    {
-        let json = serde_json::to_string_pretty(schema).unwrap_or_default();
-        let (name, json) = (escaped(name), escaped(&json));
-        let _ = write!(
-            html,
-            "<details id=\"{name}\"><summary>{name}</summary><pre>{json}</pre></details>"
-        );
-    }
-    html.push_str("</main></body></html>");
-    html
-}
-
-fn write_operation(html: &mut String, method: &str, path: &str, operation: &Value) {
-    let method = method.to_ascii_uppercase();
-    let _ = write!(html, "<section><h3><code>{method} {}</code></h3>", escaped(path));
-    let _ = write!(
-        html,
-        "<p>{} {}</p><ul>",
-        text(&operation["summary"]),
-        text(&operation["description"])
-    );
-    for parameter in operation["parameters"].as_array().into_iter().flatten() {
-        if let Some(name) = parameter["name"].as_str() {
-            let place = text(&parameter["in"]);
-            let _ = write!(
-                html,
-                "<li><code>{}</code> ({place}): {}</li>",
-                escaped(name),
-                text(&parameter["description"])
-            );
-        }
-    }
-    let body = &operation["requestBody"];
-    if body.is_object() {
-        let _ = write!(
-            html,
-            "<li>Body: {} {}</li>",
-            schema_links(&body["content"]),
-            text(&body["description"])
-        );
-    }
-    for (status, answer) in operation["responses"].as_object().into_iter().flatten() {
-        let links = schema_links(&answer["content"]);
-        let _ = write!(
-            html,
-            "<li>{}: {} {links}</li>",
-            escaped(status),
-            text(&answer["description"])
-        );
-    }
-    html.push_str("</ul></section>");
-}
-
-/// Links to the schemas of a body, one for each media type.
-fn schema_links(content: &Value) -> String {
-    let link = |(media_type, body): (&String, &Value)| {
-        let reference = body["schema"]["$ref"]
-            .as_str()
-            .or_else(|| body["schema"]["items"]["$ref"].as_str());
-        let media_type = escaped(media_type);
-        match reference
-            .and_then(|reference| reference.rsplit('/').next())
-            .map(escaped)
-        {
-            Some(name) => format!("<a href=\"#{name}\">{name}</a> ({media_type})"),
-            None => media_type,
-        }
-    };
-    content
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(link)
-        .collect::<Vec<_>>()
-        .join(", ")
-}
-
-fn text(value: &Value) -> String {
-    escaped(value.as_str().unwrap_or_default())
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    /// The routes of the contract that this release has, and the page's own files.
-    const ROUTES: &[&str] = &[
-        "delete /api/chat/session/{session_id}",
-        "get /",
-        "get /api/chat/session/{session_id}",
-        "get /api/chat/session/{session_id}/assets/{asset_id}",
-        "get /api/chat/session/{session_id}/events",
-        "get /api/chat/session/{session_id}/ws",
-        "get /api/chat/sessions",
-        "get /api/jobs",
-        "get /api/jobs/{job_id}",
-        "get /api/runs",
-        "get /api/runs/{run_id}",
-        "get /api/runs/{run_id}/export",
-        "get /app.css",
-        "get /app.js",
-        "get /docs",
-        "get /favicon.svg",
-        "get /health",
-        "get /health/detailed",
-        "get /metrics",
-        "get /openapi.json",
-        "get /ready",
-        "get /static/assets/{name}",
-        "patch /api/chat/session/{session_id}/slots",
-        "post /api/chat/session",
-        "post /api/chat/session/{session_id}/assistant-voice",
-        "post /api/chat/session/{session_id}/message",
-        "post /api/chat/session/{session_id}/message/stream",
-        "post /api/chat/session/{session_id}/voice-turn",
-        "post /api/chat/session/{session_id}/voice-turn/stream",
-        "post /api/runs/{run_id}/cancel",
-        "post /api/runs/{run_id}/export",
-        "post /api/runs/{run_id}/retry",
-        "post /api/runs/{session_id}/generate",
-        "post /api/runs/{session_id}/generate/async",
-    ];
-
-    fn described(document: &Value) -> BTreeSet<String> {
-        let paths = document["paths"].as_object().unwrap();
-        let operations = paths.iter().flat_map(|(path, item)| {
-            let methods = item.as_object().unwrap().keys();
-            methods
-                .filter(|key| METHODS.contains(&key.as_str()))
-                .map(move |method| format!("{method} {path}"))
-        });
-        operations.collect()
-    }
-
-    #[test]
-    fn exactly_the_contracts_routes_are_described() {
-        let expected: BTreeSet<String> = ROUTES.iter().map(|route| (*route).to_owned()).collect();
-        assert_eq!(described(&describe()), expected);
-    }
-
-    #[test]
-    fn every_reference_leads_somewhere() {
-        fn check(value: &Value, document: &Value) {
-            match value {
-                Value::Object(fields) => {
-                    if let Some(reference) = fields.get("$ref").and_then(Value::as_str) {
-                        let pointer = reference.strip_prefix('#').unwrap();
-                        assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
-                    }
-                    fields.values().for_each(|field| check(field, document));
-                }
-                Value::Array(items) => items.iter().for_each(|item| check(item, document)),
-                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-            }
-        }
-        let document = describe();
-        assert_eq!(document["openapi"], "3.1.0");
-        check(&document, &document);
-    }
-
-    #[test]
-    fn what_takes_an_idempotency_key_says_so() {
-        let mut document = describe();
-        let takes = |operation: &&mut Value| {
-            let parameters = operation["parameters"].as_array();
-            parameters.is_some_and(|parameters| parameters.iter().any(|one| one["name"] == "Idempotency-Key"))
-        };
-        assert_eq!(operations_mut(&mut document).filter(takes).count(), 9);
-        let required = document["components"]["schemas"]["Package"]["required"].to_string();
-        assert!(
-            !required.contains("waiver") && required.contains("locale"),
-            "{required}"
-        );
-    }
-
-    #[test]
-    fn the_page_shows_every_operation() {
-        let document = describe();
-        let html = page(&document);
-        for route in described(&document) {
-            let (method, path) = route.split_once(' ').unwrap();
-            let heading = format!("<code>{} {path}</code>", method.to_ascii_uppercase());
-            assert!(html.contains(&heading), "{heading}");
-        }
-    }
 }

@@ -14,6 +14,7 @@ use super::schemas;
 
 /// Begins a session. Everything may be left out.
 #[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(examples(json!({ "locale": "ko" })))]
 pub struct CreateSessionBody {
     /// The language to begin with; by default the first of `Accept-Language` that is known, else Korean.
     #[schema(schema_with = schemas::locale)]
@@ -29,7 +30,11 @@ pub struct CreateSessionBody {
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct MessageBody {
     /// 1 to 3000 characters, not blank.
-    #[schema(min_length = 1, max_length = 3000)]
+    #[schema(
+        min_length = 1,
+        max_length = 3000,
+        examples("제품명은 루미세럼, 카테고리는 스킨케어, 가격은 29000원")
+    )]
     pub message: String,
 }
 
@@ -51,7 +56,11 @@ pub struct VoiceTurnForm {
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct AssistantVoiceBody {
     /// 1 to 2000 characters, of which one is a letter or a digit.
-    #[schema(min_length = 1, max_length = 2000)]
+    #[schema(
+        min_length = 1,
+        max_length = 2000,
+        examples("안녕하세요, 루미세럼을 소개합니다.")
+    )]
     pub text: String,
     /// A voice of the playbook; its first if left out.
     pub voice_preset: Option<String>,
@@ -78,6 +87,7 @@ pub struct GenerateBody {
 
 /// One edit of a slot.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(examples(json!({ "path": "product.name", "value": "루미세럼" })))]
 pub struct SlotEditBody {
     /// Which slot, such as `product.name`.
     #[schema(value_type = String)]
