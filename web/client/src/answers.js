@@ -70,6 +70,7 @@
  * @property {{ min_confidence: number }} gate
  * @property {PlaybookStage[]} stages
  * @property {Record<string, string>} fields names of the fields of outputs
+ * @property {Record<string, string>} values names of the values that their schemas enumerate
  * @property {Array<{ id: string, label?: string }>} voices
  * @property {number} run_budget_ms
  */
