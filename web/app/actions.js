@@ -1,11 +1,17 @@
 // What a person can do on the page. Every view gets these and calls nothing else.
 
+import { createCallLife } from "./call_life.js";
+import { keep } from "./kept.js";
+import { createMessages } from "./messages.js";
+import { askForToken, createSessionLife } from "./session_life.js";
+import { createOwnSessions } from "./sessions_list.js";
+
 /**
  * @typedef {object} Actions
  * @property {() => Promise<void>} newSession              begins another session and goes to it
  * @property {(sessionId: string) => void} openSession     goes to a session of one's own
- * @property {(sessionId: string, title: string) => void} deleteSession   erases it when nobody undoes it in time
- * @property {() => void} undoDelete
+ * @property {(sessionId: string | null) => void} confirmDelete  asks whether it is meant; null: it is not
+ * @property {(sessionId: string) => Promise<void>} deleteSession  erases it, for good
  * @property {(query: string) => void} searchSessions      asks the server once typing rests
  * @property {() => void} showMoreSessions
  * @property {(dialog: import("./store.js").Ui["dialog"]) => void} showDialog   null closes it
@@ -17,7 +23,7 @@
  * @property {(options?: {draft?: boolean}) => Promise<void>} generate
  * @property {() => Promise<void>} cancelRun
  * @property {() => Promise<void>} retryRun
- * @property {(runId: string) => Promise<void>} exportRun  saves the archive as a file
+ * @property {(runId: string) => Promise<void>} exportRun  saves the archive as a file; refused: throws ApiError
  * @property {(text: string, voicePreset?: string) => Promise<{audio_url: string}>} speak
  * @property {() => Promise<void>} startCall
  * @property {() => void} stopCall
@@ -27,14 +33,169 @@
  * @property {(settings: Partial<import("./store.js").VoiceSettings>) => void} setVoice
  * @property {() => Promise<void>} listDevices
  * @property {() => void} retryConnection
+ * @property {() => void} loadAnew                         forgets what was folded, and replays the session
+ * @property {() => void} typeInstead                      goes to the composer
  * @property {(notice: {kind: string, key?: string, error?: unknown, parameters?: Record<string, string | number>}) => void} notify
  * @property {(noticeId: string) => void} dismissNotice
+ * @property {(troubleId: string) => void} dismissTrouble  of what goes on: it is not shown again
+ * @property {(areOn: boolean) => void} setShortcuts       keys that are characters
  * @property {(language: import("./store.js").Language) => void} setLanguage
  * @property {(theme: import("./store.js").Theme) => void} setTheme
  * @property {(pane: import("./store.js").Pane) => void} setPane
  * @property {() => void} showEarlier                      draws more of a long conversation
+ * @property {(timelineAtEnd: boolean) => void} setTimelineAtEnd   whether the newest entry is in view
  * @property {(patch: Record<string, unknown>) => void} setLocal   small things of one view, in `model.ui.local`
  * @property {() => Promise<void>} refreshHealth
  */
 
-export {};
+/** Newest notices are kept; a storm of errors must not grow the page. */
+const NOTICES_MAX = 20;
+/** Old runs and warnings that were put away never come again. */
+const DISMISSED_MAX = 32;
+const TIMELINE_STEP = 120;
+
+/**
+ * @param {object} parts
+ * @param {import("./store.js").Store} parts.store
+ * @param {import("../client/src/index.js").GreenroomClient} parts.client
+ * @param {() => Promise<import("./store.js").Ui["devices"]>} parts.devices
+ * @param {() => void} parts.focusComposer
+ * @returns {{actions: Actions, life: import("./session_life.js").SessionLife, call: import("./call_life.js").CallLife}}
+ */
+export function createActions({ store, client, devices, focusComposer }) {
+  /** @type {Actions["notify"]} */
+  const notify = (notice) => {
+    const afterSeq = store.model().session?.lastSeq ?? 0;
+    const told = { ...notice, id: `notice-${++noticesEver}`, atMs: Date.now(), afterSeq };
+    store.set({ notices: [...store.model().notices, told].slice(-NOTICES_MAX) });
+  };
+  let noticesEver = 0;
+  /** @param {unknown} error */
+  const report = (error) => {
+    if (askForToken(store, error)) return;
+    notify({ kind: isMicrophoneError(error) ? "microphone" : "error", error });
+  };
+  const life = createSessionLife({ store, client, leaveCall: () => call.stop(), report });
+  const call = createCallLife({ store, session: life.current, devices, report });
+  const own = createOwnSessions({ store, client, forget: life.forget, report });
+  const messages = createMessages({ store, session: life.current, report });
+
+  /** @param {(session: import("../client/src/index.js").GreenroomSession) => Promise<unknown>} make */
+  const command = async (make) => {
+    const session = life.current();
+    if (!session) return;
+    try {
+      await make(session);
+    } catch (error) {
+      report(error);
+    }
+  };
+
+  /** @type {Actions["setPane"]} */
+  const goToPane = (pane) => {
+    store.setUi({ pane });
+    // Where brief and stage share a column, going there is scrolling there.
+    requestAnimationFrame(() => document.getElementById(`${pane}-place`)?.scrollIntoView({ block: "nearest" }));
+  };
+
+  /** @type {Actions} */
+  const actions = {
+    newSession: async () => {
+      store.setUi({ dialog: null, pane: "talk" });
+      await life.begin();
+    },
+    openSession: (sessionId) => {
+      store.setUi({ dialog: null, pane: "talk" });
+      life.open(sessionId);
+    },
+    confirmDelete: own.confirm,
+    deleteSession: own.erase,
+    searchSessions: own.search,
+    showMoreSessions: own.more,
+    showDialog: (dialog) => store.setUi({ dialog }),
+    enterToken: async (token) => {
+      keep("token", token);
+      client.token = token;
+      store.setUi({ dialog: null });
+      const shown = life.current();
+      if (shown) life.loadAnew();
+      else await life.boot();
+    },
+    send: messages.send,
+    compose: messages.compose,
+    stopReply: () => command((session) => session.cancelResponse()),
+    setSlot: async (path, value) => {
+      await life.current()?.setSlot(path, value);
+    },
+    generate: (options = {}) =>
+      command(async (session) => {
+        await session.generate(options);
+        goToPane("stage");
+      }),
+    cancelRun: () => command((session) => session.cancelRun()),
+    retryRun: () => command((session) => session.retryRun()),
+    exportRun: async (runId) => saveFile(await client.exportRun(runId)),
+    speak: (text, voicePreset) => {
+      const sessionId = life.current()?.state.sessionId ?? "";
+      return client.speak(sessionId, { text, ...(voicePreset && { voice_preset: voicePreset }) });
+    },
+    startCall: call.start,
+    stopCall: call.stop,
+    hold: call.hold,
+    release: call.release,
+    setMuted: call.setMuted,
+    setVoice: call.configure,
+    listDevices: call.listDevices,
+    retryConnection: () => life.current()?.retryNow(),
+    loadAnew: life.loadAnew,
+    typeInstead: () => {
+      store.setUi({ pane: "talk" });
+      requestAnimationFrame(focusComposer);
+    },
+    notify,
+    dismissNotice: (noticeId) => {
+      store.set({ notices: store.model().notices.filter((notice) => notice.id !== noticeId) });
+    },
+    dismissTrouble: (troubleId) => {
+      const dismissedTroubles = [...store.model().ui.dismissedTroubles, troubleId].slice(-DISMISSED_MAX);
+      store.setUi({ dismissedTroubles });
+    },
+    setShortcuts: (areShortcutsOn) => {
+      keep("shortcuts", areShortcutsOn ? "on" : "off");
+      store.setUi({ areShortcutsOn });
+    },
+    setLanguage: (language) => {
+      keep("language", language);
+      client.locale = language;
+      store.setUi({ language });
+      void life.refreshPlaybook();
+    },
+    setTheme: (theme) => {
+      keep("theme", theme);
+      store.setUi({ theme });
+    },
+    setPane: goToPane,
+    showEarlier: () => store.setUi({ timelineShown: store.model().ui.timelineShown + TIMELINE_STEP }),
+    setTimelineAtEnd: (timelineAtEnd) => {
+      if (store.model().ui.timelineAtEnd !== timelineAtEnd) store.setUi({ timelineAtEnd });
+    },
+    setLocal: (patch) => store.setUi({ local: { ...store.model().ui.local, ...patch } }),
+    refreshHealth: life.refreshHealth,
+  };
+  return { actions, life, call };
+}
+
+/** @param {unknown} error */
+function isMicrophoneError(error) {
+  return error instanceof Error && error.name === "MicrophoneError";
+}
+
+/** @param {{blob: Blob, fileName: string}} file */
+function saveFile({ blob, fileName }) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = fileName;
+  link.click();
+  // The browser reads the address when it gets to it; a minute is long enough for the slowest.
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}

@@ -17,16 +17,32 @@
  * @typedef {object} Notice
  * @property {string} id
  * @property {string} kind                `error`, or one that `view/notices.js` knows
- * @property {import("../client/src/state.js").ServerError} [error]
- * @property {string} [key]               a key of the texts, where there is no error of the server
+ * @property {unknown} [error]            the client's ApiError or MicrophoneError, as it was thrown
+ * @property {string} [key]               a key of the texts, where there is no error
  * @property {Record<string, string | number>} [parameters]
  * @property {number} atMs
+ * @property {number} afterSeq            the session's last event by then: what comes later may have settled it
  */
 
 /**
  * What `call.state` of the client says, as the last change told it.
  *
- * @typedef {import("../client/src/audio/call.js").CallState} CallState
+ * @typedef {import("../client/src/audio/transport.js").CallState} CallState
+ */
+
+/**
+ * Typed, and not yet an event of the session: on its way, or waiting for a connection.
+ *
+ * @typedef {object} PendingMessage
+ * @property {string} key
+ * @property {string} text
+ * @property {string | null} turnId  once the server took it; it goes when its message has come
+ */
+
+/**
+ * @typedef {object} Turn
+ * @property {import("../client/src/protocol.js").TurnOutcome} outcome
+ * @property {import("../client/src/protocol.js").TurnLatency} latency
  */
 
 /**
@@ -40,24 +56,17 @@
  * @property {boolean} record
  */
 
-/**
- * @typedef {object} SessionRow
- * @property {string} session_id
- * @property {string} state
- * @property {string} [title]
- * @property {string} created_at
- * @property {string} updated_at
- */
+/** @typedef {import("../client/src/answers.js").SessionItem} SessionRow */
 
 /**
  * The caller's own sessions, as far as they were asked for.
  *
  * @typedef {object} SessionsList
  * @property {"idle" | "loading" | "loaded" | "failed"} status
- * @property {SessionRow[]} items
+ * @property {readonly SessionRow[]} items
  * @property {number} total
  * @property {string} query
- * @property {{sessionId: string, title: string, deadlineMs: number} | null} deleting  can still be undone
+ * @property {string | null} confirming  the session whose deletion has to be confirmed
  */
 
 /**
@@ -67,14 +76,18 @@
  * @property {Language} language
  * @property {Theme} theme
  * @property {Pane} pane                       of the tab bar; wider screens show more than one
- * @property {"sessions" | "settings" | "credentials" | null} dialog
+ * @property {"sessions" | "settings" | "credentials" | "shortcuts" | null} dialog
  * @property {boolean} tokenRefused            a token was given, and it is not the server's
+ * @property {boolean} timelineAtEnd           the newest entry is in view
  * @property {"starting" | "ready" | "failed"} boot
  * @property {string} composerText
  * @property {number} timelineShown            how many of the newest entries are drawn
  * @property {boolean} muted
  * @property {VoiceSettings} voice
  * @property {{inputs: Device[], outputs: Device[]}} devices
+ * @property {readonly string[]} dismissedTroubles   ids of what was put away
+ * @property {readonly import("./spoken.js").NumberedLine[]} spoken   what screen readers were told last
+ * @property {boolean} areShortcutsOn          keys that are characters do something
  * @property {Record<string, unknown>} local   small things of one view, under that view's own names
  *
  * @typedef {{deviceId: string, label: string}} Device
@@ -86,9 +99,10 @@
  * @property {SessionState | null} session
  * @property {ConnectionState} connection
  * @property {CallState | null} call             null while there is no call
- * @property {import("./server_answers.js").Playbook | null} playbook
- * @property {import("./server_answers.js").Health | null} health
- * @property {{text: string, status: "hearing" | "settling"} | null} hearing  words as they are recognised; no turn yet
+ * @property {import("../client/src/answers.js").Playbook | null} playbook
+ * @property {import("../client/src/answers.js").Health | null} health
+ * @property {readonly PendingMessage[]} pending  oldest first
+ * @property {ReadonlyMap<string, Turn>} turns    how turns ended and what their time went to, by turn id
  * @property {boolean} speechElsewhere           somebody speaks into another device of this session
  * @property {SessionsList} sessionsList
  * @property {Notice[]} notices                  oldest first

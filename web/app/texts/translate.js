@@ -5,7 +5,7 @@ import { ko } from "./ko.js";
 
 /**
  * @callback TranslateKey
- * @param {string} key                                       section and name: `room.send`
+ * @param {string} key                                       section and names: `room.send`
  * @param {Record<string, string | number>} [parameters]
  * @returns {string}
  *
@@ -13,11 +13,14 @@ import { ko } from "./ko.js";
  *   language: "ko" | "en",
  *   has: (key: string) => boolean,
  *   number: (value: number, options?: Intl.NumberFormatOptions) => string,
- *   time: (iso: string | number, options?: Intl.DateTimeFormatOptions) => string,
+ *   time: (moment: string | number, options?: Intl.DateTimeFormatOptions) => string,
  * }} Translate
  */
 
 const TEXTS = { ko, en };
+
+/** @type {Intl.DateTimeFormatOptions} */
+const SHORT_TIME = { hour: "numeric", minute: "2-digit" };
 
 /** @type {Map<string, Translate>} */
 const translators = new Map();
@@ -42,44 +45,57 @@ export function translatorOf(language) {
  * @returns {Translate}
  */
 function createTranslator(language) {
-  /** @type {Record<string, Record<string, string>>} */
-  const sections = TEXTS[language];
-  /** @type {Map<string, Intl.NumberFormat | Intl.DateTimeFormat>} */
-  const formats = new Map();
-  /** @param {string} key */
-  const find = (key) => {
-    const [section, name] = split(key);
-    return sections[section]?.[name];
-  };
+  /** @type {Map<string, Intl.NumberFormat>} */
+  const numberFormats = new Map();
+  /** @type {Map<string, Intl.DateTimeFormat>} */
+  const timeFormats = new Map();
   /** @type {TranslateKey} */
   const translate = (key, parameters) => {
-    const text = find(key) ?? key;
+    const text = find(TEXTS[language], key) ?? key;
     if (!parameters) return text;
-    return text.replace(/\{(\w+)\}/g, (whole, name) => String(parameters[name] ?? whole));
+    return text.replace(/\{(\w+)\}/g, (/** @type {string} */ whole, /** @type {string} */ name) =>
+      String(parameters[name] ?? whole),
+    );
   };
   return Object.assign(translate, {
     language,
     /** @param {string} key */
-    has: (key) => find(key) !== undefined,
+    has: (key) => find(TEXTS[language], key) !== undefined,
     /** @type {Translate["number"]} */
-    number(value, options) {
-      const name = `number ${JSON.stringify(options)}`;
-      const format = formats.get(name) ?? new Intl.NumberFormat(language, options);
-      formats.set(name, format);
-      return /** @type {Intl.NumberFormat} */ (format).format(value);
-    },
+    number: (value, options = {}) =>
+      remembered(numberFormats, options, () => new Intl.NumberFormat(language, options)).format(value),
     /** @type {Translate["time"]} */
-    time(iso, options = { hour: "numeric", minute: "2-digit" }) {
-      const name = `time ${JSON.stringify(options)}`;
-      const format = formats.get(name) ?? new Intl.DateTimeFormat(language, options);
-      formats.set(name, format);
-      return /** @type {Intl.DateTimeFormat} */ (format).format(new Date(iso));
-    },
+    time: (moment, options = SHORT_TIME) =>
+      remembered(timeFormats, options, () => new Intl.DateTimeFormat(language, options)).format(new Date(moment)),
   });
 }
 
-/** @param {string} key */
-function split(key) {
-  const dot = key.indexOf(".");
-  return [key.slice(0, dot), key.slice(dot + 1)];
+/**
+ * @param {unknown} texts
+ * @param {string} key
+ * @returns {string | undefined}
+ */
+function find(texts, key) {
+  let found = texts;
+  for (const name of key.split(".")) {
+    if (typeof found !== "object" || found === null || !Object.hasOwn(found, name)) return undefined;
+    found = /** @type {Record<string, unknown>} */ (found)[name];
+  }
+  return typeof found === "string" ? found : undefined;
+}
+
+/**
+ * Formats are slow to make, and few.
+ *
+ * @template T
+ * @param {Map<string, T>} formats
+ * @param {object} options
+ * @param {() => T} make
+ * @returns {T}
+ */
+function remembered(formats, options, make) {
+  const name = JSON.stringify(options);
+  const format = formats.get(name) ?? make();
+  formats.set(name, format);
+  return format;
 }

@@ -4,28 +4,58 @@ import { html } from "../../vendor/lit-html/lit-html.js";
 import { announcer } from "./announcer.js";
 import { banners } from "./banners.js";
 import { brief } from "./brief.js";
+import { credentialsDialog } from "./credentials.js";
+import { dock } from "./dock.js";
 import { gate } from "./gate.js";
+import { header } from "./header.js";
+import { shortcuts } from "./keys.js";
 import { results } from "./results/index.js";
+import { sessionsDialog } from "./sessions.js";
+import { settingsDialog } from "./settings.js";
 import { stageLine } from "./stage_line.js";
+import { tabBar } from "./tab_bar.js";
+import { timeline } from "./timeline.js";
 
 /** @type {import("../view.js").View} */
 export const app = (model, actions, t) => html`
-  <a class="skip-link" href="#conversation">${t("page.skip_to_conversation")}</a>
-  <div class="page" data-pane=${model.ui.pane} ?data-has-run=${(model.session?.runs.length ?? 0) > 0}>
+  <a class="skip-link" href="#composer" @click=${skipToComposer}>${t("page.skip_to_conversation")}</a>
+  <div class="page" data-part="page" data-pane=${model.ui.pane} data-act=${actOf(model)} data-phase=${model.session?.phase ?? ""}>
+    ${header(model, actions, t)}
     <div class="banners">${banners(model, actions, t)}</div>
     <main class="places">
-      <section class="place room" id="conversation" tabindex="-1" aria-labelledby="conversation-title">
+      <section class="place room" id="talk-place" aria-labelledby="conversation-title">
         <h2 class="visually-hidden" id="conversation-title">${t("page.conversation")}</h2>
+        ${timeline(model, actions, t)} ${dock(model, actions, t)}
       </section>
-      <section class="place brief" id="brief" tabindex="-1" aria-labelledby="brief-title">
-        <h2 class="place-title" id="brief-title">${t("page.brief")}</h2>
-        ${brief(model, actions, t)}
-      </section>
-      <section class="place stage" id="stage" tabindex="-1" aria-labelledby="stage-title">
-        <h2 class="place-title" id="stage-title">${t("page.stage")}</h2>
-        ${gate(model, actions, t)} ${stageLine(model, actions, t)} ${results(model, actions, t)}
-      </section>
+      <div class="wings">
+        <section class="place brief" id="brief-place" aria-labelledby="brief-title">
+          <h2 class="place-title" id="brief-title">${t("page.brief")}</h2>
+          ${brief(model, actions, t)}
+        </section>
+        <section class="place stage" id="stage-place" aria-labelledby="stage-title">
+          <h2 class="place-title" id="stage-title">${t("page.stage")}</h2>
+          ${gate(model, actions, t)} ${stageLine(model, actions, t)} ${results(model, actions, t)}
+        </section>
+      </div>
     </main>
+    ${tabBar(model, actions, t)}
   </div>
+  ${sessionsDialog(model, actions, t)} ${settingsDialog(model, actions, t)} ${credentialsDialog(model, actions, t)}
+  ${shortcuts(model, actions, t)}
   ${announcer(model, actions, t)}
 `;
+
+/**
+ * Which part of the play it is, for the width of the places: `talking` before the first run, `playing` from then on.
+ *
+ * @param {import("../store.js").Model} model
+ */
+function actOf({ session }) {
+  return session && session.runs.length > 0 ? "playing" : "talking";
+}
+
+/** The address names the session, so a link within the page must not change it. @param {Event} event */
+function skipToComposer(event) {
+  event.preventDefault();
+  document.getElementById("composer")?.focus();
+}

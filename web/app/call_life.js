@@ -1,0 +1,144 @@
+// A conversation by voice: begun, held, muted, moved to another device, ended.
+
+import { keep } from "./kept.js";
+
+/**
+ * @typedef {import("../client/src/audio/transport.js").Call} Call
+ * @typedef {import("../client/src/audio/transport.js").CallState} CallState
+ * @typedef {import("./store.js").Ui["devices"]} Devices
+ *
+ * @typedef {object} CallLife
+ * @property {() => Promise<void>} start
+ * @property {() => void} stop
+ * @property {() => void} hold
+ * @property {() => void} release
+ * @property {(muted: boolean) => void} setMuted
+ * @property {(settings: Partial<import("./store.js").VoiceSettings>) => void} configure
+ * @property {() => Promise<void>} listDevices
+ * @property {() => Call | null} current
+ */
+
+/**
+ * @param {object} parts
+ * @param {import("./store.js").Store} parts.store
+ * @param {() => import("../client/src/index.js").GreenroomSession | null} parts.session
+ * @param {() => Promise<Devices>} parts.devices
+ * @param {(error: unknown) => void} parts.report
+ * @returns {CallLife}
+ */
+export function createCallLife({ store, session, devices, report }) {
+  /** @type {Call | null} */
+  let call = null;
+  /** Counts what was begun, so that a start which somebody gave up meanwhile is ended as soon as it is there. */
+  let generation = 0;
+  let isHeld = false;
+
+  const start = async () => {
+    const talkingTo = session();
+    if (call?.state.status === "taken") return call.takeBack();
+    if (!talkingTo || store.model().call) return;
+    const started = ++generation;
+    const { voice, muted } = store.model().ui;
+    store.set({ call: { ...STARTING, mode: voice.mode } });
+    try {
+      const begun = await talkingTo.startCall({
+        mode: voice.mode,
+        record: voice.record,
+        ...(voice.inputDeviceId && { deviceId: voice.inputDeviceId }),
+        ...(voice.outputDeviceId && { outputDeviceId: voice.outputDeviceId }),
+        ...(voice.voicePreset && { voicePreset: voice.voicePreset }),
+      });
+      if (started !== generation) {
+        void begun.stop();
+        return;
+      }
+      call = begun;
+      if (muted) begun.setMuted(true);
+      store.set({ call: begun.state });
+      begun.subscribe((state) => {
+        if (call === begun) follow(state);
+      });
+      if (isHeld) begun.hold();
+      void listDevices();
+    } catch (error) {
+      if (started !== generation) return;
+      store.set({ call: null });
+      report(error);
+    }
+  };
+
+  /** @param {CallState} state */
+  const follow = (state) => {
+    if (state.status !== "ended") {
+      store.set({ call: state });
+      return;
+    }
+    call = null;
+    store.set({ call: null });
+    if (state.error) report(state.error);
+  };
+
+  const stop = () => {
+    generation += 1;
+    isHeld = false;
+    const ended = call;
+    call = null;
+    store.set({ call: null });
+    void ended?.stop();
+  };
+
+  const listDevices = async () => {
+    store.setUi({ devices: await devices() });
+  };
+
+  return {
+    start,
+    stop,
+    hold() {
+      isHeld = true;
+      if (call) call.hold();
+      else void start();
+    },
+    release() {
+      isHeld = false;
+      call?.release();
+    },
+    setMuted(muted) {
+      store.setUi({ muted });
+      call?.setMuted(muted);
+    },
+    configure(settings) {
+      const before = store.model().ui.voice;
+      const voice = { ...before, ...settings };
+      keep("voice", JSON.stringify(voice));
+      store.setUi({ voice });
+      if (!call) return;
+      if (voice.inputDeviceId !== before.inputDeviceId) call.setDevice(voice.inputDeviceId).catch(report);
+      if (voice.outputDeviceId !== before.outputDeviceId) call.setOutputDevice(voice.outputDeviceId).catch(report);
+      // How a turn ends, the voice and the recording are agreed on when a call begins.
+      const isAgreedAnew =
+        voice.mode !== before.mode || voice.voicePreset !== before.voicePreset || voice.record !== before.record;
+      if (!isAgreedAnew) return;
+      stop();
+      void start();
+    },
+    listDevices,
+    current: () => call,
+  };
+}
+
+/** A call that was asked for, and that the client has not made yet. @type {CallState} */
+const STARTING = {
+  status: "starting",
+  partial: "",
+  deviceLabel: null,
+  muted: false,
+  codec: "pcm_s16le",
+  mode: "hands_free",
+  held: false,
+  suspended: false,
+  discarded: null,
+  lostDevice: null,
+  droppedMs: 0,
+  error: null,
+};

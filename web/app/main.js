@@ -1,0 +1,51 @@
+// Where the page begins: the store, the client of the server, and one drawing for each frame in which something changed.
+
+import { render } from "../vendor/lit-html/lit-html.js";
+import { GreenroomClient, listDevices } from "../client/src/index.js";
+import { createActions } from "./actions.js";
+import { createLevelRing, dressDocument, listenToSpaceBar, syncDialogs } from "./effects.js";
+import { canKeep, kept, userKey } from "./kept.js";
+import { initialModel } from "./model.js";
+import { keepSpoken } from "./spoken.js";
+import { createStore } from "./store.js";
+import { translatorOf } from "./texts/translate.js";
+import { keepTime } from "./ticking.js";
+import { app } from "./view/app.js";
+import { listenToKeys } from "./view/keys.js";
+
+const HEALTH_EVERY_MS = 60_000;
+
+const store = createStore(initialModel());
+const client = new GreenroomClient({
+  baseUrl: location.origin,
+  userKey: userKey(),
+  locale: store.model().ui.language,
+  ...(kept("token") && { token: /** @type {string} */ (kept("token")) }),
+});
+const { actions, life, call } = createActions({
+  store,
+  client,
+  devices: listDevices,
+  focusComposer: () => document.getElementById("composer")?.focus(),
+});
+
+const root = /** @type {HTMLElement} */ (document.getElementById("page"));
+const followLevel = createLevelRing(call.current);
+store.subscribe((model) => {
+  const t = translatorOf(model.ui.language);
+  dressDocument(model, t);
+  render(app(model, actions, t), root);
+  syncDialogs(model);
+  followLevel();
+});
+
+listenToSpaceBar(store.model, actions);
+listenToKeys(window, store.model, actions);
+keepSpoken(store, translatorOf);
+keepTime(store);
+if (!canKeep()) actions.notify({ kind: "storage" });
+setInterval(() => {
+  if (document.visibilityState === "visible") void actions.refreshHealth();
+}, HEALTH_EVERY_MS);
+store.set({});
+void life.boot();

@@ -1,0 +1,60 @@
+// Where one types: Enter sends, Shift and Enter begins a new line, and composing Hangul never sends half a syllable.
+
+import { html, nothing } from "../../vendor/lit-html/lit-html.js";
+import { live } from "../../vendor/lit-html/directives/live.js";
+import { sendIcon } from "./icons.js";
+
+/** What the server takes, counted as it counts: in characters, not in code units. */
+const CHARACTERS_MAX = 3000;
+/** From here on it is told how much room is left. */
+const COUNTED_FROM = 2700;
+/** What some browsers report while a syllable is still being composed. */
+const COMPOSING_KEY_CODE = 229;
+
+/** @type {import("../view.js").View} */
+export const composer = (model, actions, t) => {
+  const text = model.ui.composerText;
+  const count = text.length < COUNTED_FROM ? text.length : [...text].length;
+  const isTooLong = count > CHARACTERS_MAX;
+  const canSend = text.trim() !== "" && !isTooLong && model.session !== null && model.connection.status !== "closed";
+  const send = () => {
+    if (canSend) void actions.send(text.trim());
+  };
+  return html`
+    <form
+      class="composer"
+      @submit=${(/** @type {Event} */ event) => {
+        event.preventDefault();
+        send();
+      }}
+    >
+      <label class="visually-hidden" for="composer">${t("room.message")}</label>
+      <textarea
+        class="composer-field"
+        id="composer"
+        rows="1"
+        autocomplete="off"
+        enterkeyhint="send"
+        placeholder=${t("room.message_placeholder")}
+        aria-invalid=${isTooLong}
+        aria-describedby="composer-count"
+        .value=${live(text)}
+        @input=${(/** @type {Event} */ event) =>
+          actions.compose(/** @type {HTMLTextAreaElement} */ (event.target).value)}
+        @keydown=${(/** @type {KeyboardEvent} */ event) => {
+          if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === COMPOSING_KEY_CODE) return;
+          event.preventDefault();
+          send();
+        }}
+      ></textarea>
+      <button class="composer-send" type="submit" data-part="send" ?disabled=${!canSend} aria-label=${t("room.send")}>
+        ${sendIcon}
+      </button>
+      <p class="composer-count tabular" id="composer-count" data-over=${isTooLong}>
+        ${count >= COUNTED_FROM
+          ? t(isTooLong ? "room.too_long" : "room.counted", { count: t.number(count), max: t.number(CHARACTERS_MAX) })
+          : nothing}
+      </p>
+    </form>
+  `;
+};

@@ -1,0 +1,65 @@
+// The foot of the room: the talk button between what goes with it, and the composer.
+
+import { html } from "../../vendor/lit-html/lit-html.js";
+import { composer } from "./composer.js";
+import { holdIcon, microphoneIcon, microphoneOffIcon, stopIcon, wavesIcon } from "./icons.js";
+import { talk, talkLabel, talkState } from "./talk.js";
+
+/** @type {import("../view.js").View} */
+export const dock = (model, actions, t) => html`
+  <div class="dock">
+    <div class="dock-voice">
+      <div class="dock-side" data-side="start">${modeButton(model, actions, t)} ${muteButton(model, actions, t)}</div>
+      ${talk(model, actions, t)}
+      <div class="dock-side" data-side="end">${stopButton(model, actions, t)}</div>
+      ${talkLabel(model, actions, t)}
+    </div>
+    ${composer(model, actions, t)}
+  </div>
+`;
+
+/** @type {import("../view.js").View} */
+const modeButton = (model, actions, t) => {
+  const isHandsFree = model.ui.voice.mode === "hands_free";
+  return html`<button
+    class="dock-button"
+    type="button"
+    data-part="talk-mode"
+    aria-label=${t("room.mode_is", { mode: t(`room.mode_${model.ui.voice.mode}`) })}
+    title=${t("room.mode_is", { mode: t(`room.mode_${model.ui.voice.mode}`) })}
+    @click=${() => actions.setVoice({ mode: isHandsFree ? "push_to_talk" : "hands_free" })}
+  >
+    ${isHandsFree ? wavesIcon : holdIcon}<span class="dock-word">${t(`room.mode_${model.ui.voice.mode}`)}</span>
+  </button>`;
+};
+
+/** @type {import("../view.js").View} */
+const muteButton = (model, actions, t) => html`
+  <button
+    class="icon-button"
+    type="button"
+    data-part="mute"
+    aria-pressed=${model.ui.muted}
+    aria-label=${t("room.mute")}
+    title=${t("room.mute")}
+    data-hidden=${talkState(model) === "off"}
+    @click=${() => actions.setMuted(!model.ui.muted)}
+  >
+    ${model.ui.muted ? microphoneOffIcon : microphoneIcon}
+  </button>
+`;
+
+/** @type {import("../view.js").View} */
+const stopButton = (model, actions, t) => {
+  const state = talkState(model);
+  const isReplying = model.session?.turn != null || state === "speaking" || state === "paused";
+  return html`<button
+    class="dock-button"
+    type="button"
+    data-part="stop-reply"
+    data-hidden=${!isReplying}
+    @click=${actions.stopReply}
+  >
+    ${stopIcon}<span class="dock-word">${t("room.stop_reply")}</span>
+  </button>`;
+};

@@ -1,0 +1,33 @@
+// Before anybody said anything: what this is, and the two ways to begin. What the assistant says first stands below it,
+// in the server's words.
+
+import { html, nothing } from "../../vendor/lit-html/lit-html.js";
+
+/** @type {import("../view.js").View} */
+export const welcome = (model, actions, t) => {
+  const hasBegun = model.session?.timeline.some((item) => item.kind !== "message" || item.role === "user") ?? false;
+  if (hasBegun || model.pending.length > 0 || (model.session?.replaying && model.ui.boot === "starting")) return nothing;
+  return html`
+    <li class="welcome" data-part="welcome">
+      ${doorAjar}
+      <p class="welcome-title">${t("room.welcome_title")}</p>
+      <p class="welcome-how">${t("room.welcome_how")}</p>
+      ${model.ui.boot === "failed"
+        ? html`<button class="button" data-kind="primary" type="button" @click=${actions.newSession}>
+            ${t("room.begin_again")}
+          </button>`
+        : nothing}
+    </li>
+  `;
+};
+
+/** A door that stands ajar, and the light of the stage behind it. */
+const doorAjar = html`
+  <svg class="door" viewBox="0 0 120 96" aria-hidden="true">
+    <path class="door-light" d="M62 14h20v66l26 12H62z" />
+    <path class="door-frame" d="M36 82V12h48v70" />
+    <path class="door-leaf" d="M36 82V12l30 8v70z" />
+    <circle class="door-knob" cx="59" cy="54" r="2" />
+    <path class="door-floor" d="M10 82h26M92 82h18" />
+  </svg>
+`;
