@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { assertShowsAll, begin, comeIn, ENGLISH_BRIEF, fillBrief, inPhase, listen, part, say } from "./room.mjs";
+import { assertShowsAll, begin, comeIn, composerOf, ENGLISH_BRIEF, fillBrief, inPhase, listen, part, say } from "./room.mjs";
 import { play, sessionIdOf } from "./stage.mjs";
 
 /** A simulator that writes slowly enough for something to happen in mid-run. */
@@ -80,7 +80,7 @@ test("twenty seconds offline, with a countdown; the run has gone on, and what wa
     await page.context().setOffline(true);
     line.cut();
     await page.locator(part("banner", { kind: "offline" })).waitFor();
-    const box = page.locator(part("composer")).getByRole("textbox");
+    const box = composerOf(page);
     await box.fill("Thank you, I am still here.");
     await box.press("Enter");
     await new Promise((resolve) => setTimeout(resolve, OFFLINE_MS));

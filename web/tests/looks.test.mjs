@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { DESK, graveViolations, PHONE } from "./browser.mjs";
-import { begin, comeIn, ENGLISH_BRIEF, fillBrief, inPhase, KOREAN_BRIEF, listen, part, say } from "./room.mjs";
+import { begin, comeIn, COMPOSER, ENGLISH_BRIEF, fillBrief, inPhase, KOREAN_BRIEF, listen, part, say } from "./room.mjs";
 import { play, sessionIdOf, takePicture } from "./stage.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
@@ -54,7 +54,7 @@ for (const [language, brief] of /** @type {const} */ ([["en", ENGLISH_BRIEF], ["
       await begin(desk);
       await everywhere(views, part("lamp", { status: "running" }));
       await look("6-running", "stage");
-      await everywhere(views, '[data-phase="DONE"]');
+      await everywhere(views, part("page", { phase: "DONE" }));
       for (const stage of ["research", "strategy", "creative", "voice"]) {
         for (const { page } of views) {
           await page.bringToFront();
@@ -88,7 +88,7 @@ test("a failed run is no dead end for anybody", () =>
     /** @type {string[]} */
     const violations = [];
     for (const { name, page } of views) {
-      await page.locator('[data-phase="FAILED"]').first().waitFor({ state: "attached" });
+      await inPhase(page, "FAILED");
       await toPane(page, "stage");
       await takePicture(page, `en-10-failed-${name}`);
       violations.push(...(await graveViolations(page)).map((violation) => `${name}: ${violation}`));
@@ -100,7 +100,7 @@ test("the keyboard alone leads from the first word to the results", () =>
   play({}, async ({ visit }) => {
     const page = await visit();
     await comeIn(page);
-    await tabTo(page, `${part("composer")} textarea`);
+    await tabTo(page, COMPOSER);
     await page.keyboard.type(ENGLISH_BRIEF);
     await page.keyboard.press("Enter");
     await page.locator(part("gate", { ready: "true" })).waitFor();
@@ -183,7 +183,7 @@ async function everywhere(views, selector) {
  * @param {"talk" | "brief" | "stage"} pane
  */
 async function toPane(page, pane) {
-  const tab = page.locator(part("pane-tab", { pane }));
+  const tab = page.locator(part("tab", { tab: pane }));
   if (await tab.isVisible()) await tab.click();
 }
 

@@ -8,7 +8,7 @@ import { parseArgs } from "node:util";
 
 import { DESK, launchBrowser, PHONE } from "./browser.mjs";
 import { openFeed } from "./feed.mjs";
-import { ENGLISH_BRIEF } from "./room.mjs";
+import { ENGLISH_BRIEF, part } from "./room.mjs";
 import { startSite } from "./stage.mjs";
 import { startWorld } from "./world.mjs";
 
@@ -105,11 +105,11 @@ async function measureStreaming(url, sessionId, events, view) {
   await page.goto(`${feed.url}/#/s/${sessionId}`);
   await page.locator('[data-part="message"]').first().waitFor();
   // On a phone only one pane is seen; the results are the one that grows.
-  const stageTab = page.locator('[data-part="pane-tab"][data-pane="stage"]');
+  const stageTab = page.locator('[data-part="tab"][data-tab="stage"]');
   if (await stageTab.isVisible()) await stageTab.click();
   await forget(page);
   await feed.told();
-  await page.locator('[data-phase="DONE"]').first().waitFor({ state: "attached" });
+  await page.locator(part("page", { phase: "DONE" })).waitFor();
   const observed = await observations(page);
   const size = await page.evaluate(() => ({
     elements: document.querySelectorAll("*").length,

@@ -16,6 +16,8 @@ export const ENGLISH_BRIEF =
   "The product name is Morning Glow, the category is natural skincare, the features are gentle, vegan, works overnight, " +
   "the price is $25, the target is busy young parents, the reason is that they sleep too little, " +
   "the channels are Instagram and YouTube, the goal is purchase, the video is 15 seconds";
+/** Where one types. */
+export const COMPOSER = "#composer";
 export const STAGES = ["research", "strategy", "creative", "voice"];
 
 /** @param {string} name @param {Record<string, string>} [attributes] */
@@ -33,13 +35,18 @@ export async function comeIn(page) {
   await page.locator(part("connection", { status: "open" })).waitFor({ state: "attached" });
 }
 
+/** @param {Page} page */
+export function composerOf(page) {
+  return page.locator(COMPOSER);
+}
+
 /**
  * Types a message and sends it as people do.
  * @param {Page} page
  * @param {string} text
  */
 export async function say(page, text) {
-  const box = page.locator(part("composer")).getByRole("textbox");
+  const box = composerOf(page);
   await box.fill(text);
   await box.press("Enter");
   await page.locator(part("message", { role: "user" })).filter({ hasText: text }).last().waitFor();
@@ -75,7 +82,7 @@ export async function begin(page) {
  * @param {string} phase
  */
 export async function inPhase(page, phase) {
-  await page.locator(`[data-phase="${phase}"]`).first().waitFor({ state: "attached" });
+  await page.locator(part("page", { phase })).waitFor();
 }
 
 /**
@@ -86,10 +93,15 @@ export async function shown(page) {
   return page.evaluate(() => {
     const all = (/** @type {string} */ name) => [...document.querySelectorAll(`[data-part="${name}"]`)];
     const data = (/** @type {Element} */ element, /** @type {string} */ name) => element.getAttribute(`data-${name}`) ?? "";
+    const seenText = (/** @type {Element | null} */ element) => {
+      const seen = /** @type {Element | undefined} */ (element?.cloneNode(true));
+      for (const unseen of seen?.querySelectorAll(".visually-hidden") ?? []) unseen.remove();
+      return seen?.textContent?.replace(/\s+/g, " ").trim() ?? "";
+    };
     return {
       messages: all("message").map((message) => ({
         role: data(message, "role"),
-        text: message.querySelector('[data-part="words"]')?.textContent?.replace(/\s+/g, " ").trim() ?? "",
+        text: seenText(message.querySelector("p")),
       })),
       filledSlots: all("slot")
         .filter((slot) => data(slot, "state") !== "empty")

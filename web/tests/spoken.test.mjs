@@ -7,14 +7,18 @@ import { test } from "node:test";
 import { assertShowsAll, comeIn, inPhase, part, STAGES } from "./room.mjs";
 import { play } from "./stage.mjs";
 
-/** Long enough for the longest reply to be said, and a person's thought after it. */
-const HEARD_OUT_MS = 6_000;
-/** So far into a reply somebody talks into it: after its voice began, before its question is over. */
+/** Before anybody says a word. */
+const ROOM_MS = 2_000;
+/** Long enough for the longest reply (under 4 s) to be said, and a person's thought after it. */
+const HEARD_OUT_MS = 5_500;
+/** So long after a line somebody talks on: the reply has begun, and its question is not over. */
 const CUT_SHORT_MS = 2_500;
+/** The microphone stays open while the run goes on. */
+const SILENCE_MS = 60_000;
 
 /** The brief that ships with the project (loadtest/utterances), said as a person on the phone would. */
 const CALL = [
-  HEARD_OUT_MS,
+  ROOM_MS,
   ...["brief-02-name", "brief-03-category"].flatMap((line) => [line, HEARD_OUT_MS]),
   "brief-04-features",
   CUT_SHORT_MS,
@@ -22,7 +26,7 @@ const CALL = [
     line,
     HEARD_OUT_MS,
   ]),
-  60_000,
+  SILENCE_MS,
 ];
 
 test("a spoken session goes through a barge-in to DONE", () =>
@@ -32,12 +36,12 @@ test("a spoken session goes through a barge-in to DONE", () =>
     await comeIn(page);
     await page.locator(part("talk")).click();
     await page.locator(part("talk", { state: "hearing" })).waitFor();
-    await page.locator(part("hearing")).filter({ hasText: /\w/ }).waitFor();
+    await page.locator(part("partial")).filter({ hasText: /\w/ }).waitFor();
     await page.locator(part("talk", { state: "speaking" })).waitFor();
     await page.locator(part("unheard")).first().waitFor({ timeout: 60_000 });
-    await page.locator('[data-phase="DONE"]').first().waitFor({ state: "attached", timeout: 120_000 });
+    await page.locator(part("page", { phase: "DONE" })).waitFor({ timeout: 120_000 });
     await page.locator(part("talk")).click();
-    await page.locator(part("talk", { state: "idle" })).waitFor();
+    await page.locator(part("talk", { state: "off" })).waitFor();
 
     const events = await eventsOf(page);
     await assertShowsAll(page, events);
@@ -54,7 +58,7 @@ test("a spoken session goes through a barge-in to DONE", () =>
 
 test("push-to-talk with the space bar: heard while it is held, understood when it is let go", () =>
   play({ microphone: true }, async ({ visit, prepareMicrophone, eventsOf }) => {
-    await prepareMicrophone([300, "brief-02-name", 60_000]);
+    await prepareMicrophone([300, "brief-02-name", SILENCE_MS]);
     const page = await visit();
     await comeIn(page);
     await inPhase(page, "CHAT_COLLECTING");
@@ -64,7 +68,7 @@ test("push-to-talk with the space bar: heard while it is held, understood when i
     await page.locator(part("talk")).focus();
     await page.keyboard.down("Space");
     await page.locator(part("talk", { state: "hearing" })).waitFor();
-    await page.locator(part("hearing")).filter({ hasText: /Glow/ }).waitFor();
+    await page.locator(part("partial")).filter({ hasText: /Glow/ }).waitFor();
     await page.keyboard.up("Space");
     await page.locator(part("message", { role: "user" })).filter({ hasText: "It is called Morning Glow." }).waitFor();
     await page.locator(part("slot", { path: "product.name", state: "filled" })).waitFor();

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { assertShowsAll, begin, comeIn, ENGLISH_BRIEF, fillBrief, inPhase, listen, part, say } from "./room.mjs";
+import { assertShowsAll, begin, comeIn, composerOf, ENGLISH_BRIEF, fillBrief, inPhase, listen, part, say } from "./room.mjs";
 import { play, sessionIdOf } from "./stage.mjs";
 
 /** Chromium reports every answer that is an error, also those that the page has words for. */
@@ -24,7 +24,7 @@ for (const [name, microphone] of /** @type {const} */ ([["denied", true], ["miss
       const banner = page.locator(part("banner", { kind: "microphone" }));
       await banner.waitFor();
       await banner.getByRole("button", { name: /type/i }).click();
-      const box = page.locator(part("composer")).getByRole("textbox");
+      const box = composerOf(page);
       assert.ok(await box.evaluate((element) => element === document.activeElement), "one can type at once");
       await fillBrief(page, ENGLISH_BRIEF);
       await listen(page);
@@ -85,7 +85,7 @@ test("whoever is too quick learns when to come back, and keeps what was typed", 
       await say(page, text);
       await listen(page);
     }
-    const box = page.locator(part("composer")).getByRole("textbox");
+    const box = composerOf(page);
     await box.fill("It costs $25");
     await box.press("Enter");
     await page.locator(part("banner", { kind: "limit" })).filter({ hasText: /\d/ }).waitFor();

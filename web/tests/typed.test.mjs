@@ -60,7 +60,7 @@ test("on a phone, in Korean, from the first word to DONE", () =>
     await comeIn(page);
     assert.equal(await page.locator("html").getAttribute("lang"), "ko");
     await say(page, KOREAN_BRIEF);
-    await page.locator(part("pane-tab", { pane: "stage" })).tap();
+    await page.locator(part("tab", { tab: "stage" })).tap();
     await page.locator(part("gate", { ready: "true" })).waitFor();
     await page.locator(part("generate")).tap();
     await inPhase(page, "DONE");
