@@ -47,6 +47,7 @@ const HEALTH_WITHIN_MS = 10_000;
  * @property {import("./network.js").Network} network
  * @property {() => number} random 0 to 1
  * @property {() => string} newId
+ * @property {(error: unknown) => void} reportError told what a listener of a session fails with
  */
 
 export class GreenroomClient {
@@ -71,6 +72,7 @@ export class GreenroomClient {
       network: browserNetwork,
       random: Math.random,
       newId: randomId,
+      reportError: globalThis.reportError ?? console.error,
       ...ports,
     };
   }
@@ -88,14 +90,9 @@ export class GreenroomClient {
    * @returns {GreenroomSession}
    */
   openSession(sessionId) {
-    const { WebSocket, clock, network, random, newId } = this.#ports;
     return openSession({
+      ...this.#ports,
       sessionId,
-      WebSocket,
-      clock,
-      network,
-      random,
-      newId,
       address: (lastEventId) => this.#socketAddress(sessionId, lastEventId),
       diagnose: () => this.#whyNotOpen(sessionId),
     });

@@ -65,18 +65,22 @@ export function createOutbox({ send, newId, onChange }) {
   }
 
   function pump() {
-    if (!isReady) return;
     let onTheWire = 0;
     for (const entry of [...entries.values()]) {
-      // A listener that was told of another one may have had its way with this one.
+      // Whoever was told of another command may have had their way with this one, or with the socket.
+      if (!isReady) return;
       if (!entries.has(entry.frame.id)) continue;
       if (!entry.isOnTheWire) {
         if (!entry.isStillMeant()) {
           settle(entry, () => entry.reject(clientError("CLIENT_OUTDATED", "What this was meant for has ended.")));
           continue;
         }
-        if (onTheWire >= ON_THE_WIRE_MAX || !send(JSON.stringify(entry.frame))) return;
+        if (onTheWire >= ON_THE_WIRE_MAX) return;
         entry.isOnTheWire = true;
+        if (!send(JSON.stringify(entry.frame))) {
+          entry.isOnTheWire = false;
+          return;
+        }
       }
       onTheWire += 1;
     }

@@ -60,6 +60,7 @@ import { emptyState } from "./state.js";
  *   sessionId: string,
  *   address: (lastEventId: string) => { url: string, protocols: string[] },
  *   newId: () => string,
+ *   reportError: (error: unknown) => void,
  * }} SessionOptions
  */
 
@@ -76,19 +77,19 @@ export function openSession(options) {
   let connection = null;
 
   /** @type {Listeners<[SessionState, SessionChange]>} */
-  const changes = createListeners();
+  const changes = createListeners(options.reportError);
   /** @type {Listeners<[Signal]>} */
-  const signals = createListeners();
+  const signals = createListeners(options.reportError);
   /** @type {Listeners<[SessionEvent]>} */
-  const events = createListeners();
+  const events = createListeners(options.reportError);
   /** @type {Listeners<[ArrayBuffer]>} */
-  const sounds = createListeners();
+  const sounds = createListeners(options.reportError);
   /** @type {Listeners<[]>} */
-  const connects = createListeners();
+  const connects = createListeners(options.reportError);
   /** @type {Listeners<[]>} */
-  const disconnects = createListeners();
+  const disconnects = createListeners(options.reportError);
   /** @type {Listeners<[]>} */
-  const closes = createListeners();
+  const closes = createListeners(options.reportError);
 
   const outbox = createOutbox({
     send: (json) => connection?.send(json) ?? false,
@@ -225,9 +226,10 @@ function unlessReplaced(current) {
 
 /**
  * @template {unknown[]} Told
+ * @param {(error: unknown) => void} reportError told what a listener fails with
  * @returns {Listeners<Told>}
  */
-function createListeners() {
+function createListeners(reportError) {
   /** @type {Set<{ listener: (...told: Told) => void }>} */
   const entries = new Set();
   return {
@@ -241,10 +243,8 @@ function createListeners() {
         try {
           listener(...told);
         } catch (error) {
-          // A listener that fails is the page's concern: neither the log nor the other listeners stop for it.
-          queueMicrotask(() => {
-            throw error;
-          });
+          // It is the page's defect: neither the log nor the other listeners stop for it.
+          reportError(error);
         }
       }
     },
