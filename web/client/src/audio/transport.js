@@ -39,10 +39,12 @@
 /**
  * @typedef {object} CallOptions
  * @property {"auto" | "opus" | "pcm"} [codec] how the microphone is sent; `auto` takes Opus where the browser has it
- * @property {"hands_free" | "push_to_talk"} mode who decides that an utterance is over
+ * @property {"hands_free" | "push_to_talk" | "listen_only"} mode who decides that an utterance is over; `listen_only`:
+ *   replies are heard, without a microphone. It has to be taken for a moment all the same, so that another socket that
+ *   has it loses it
  * @property {boolean} [record] keep both sides as a recording
- * @property {string} [deviceId] the microphone
- * @property {string} [outputDeviceId] the loudspeaker
+ * @property {string} [deviceId] the microphone; the system's if it is not there any more
+ * @property {string} [outputDeviceId] the loudspeaker, likewise
  * @property {string} [voicePreset] one of the playbook's voices
  */
 
@@ -56,7 +58,14 @@
  * @property {string | null} deviceLabel the microphone's name, once the browser tells it
  * @property {boolean} muted
  * @property {"opus" | "pcm_s16le"} codec what is sent
- * @property {Error | null} error why it ended or what does not work
+ * @property {CallOptions["mode"]} mode
+ * @property {boolean} held push-to-talk: audio flows
+ * @property {boolean} suspended the browser lets nothing be heard, either way, until somebody touches the page, or the
+ *   phone is free again
+ * @property {import("../protocol.js").SpeechDiscardReason | null} discarded why no turn came of the last utterance
+ * @property {string | null} lostDevice the microphone that went away; the call goes on with `deviceLabel`, or with none
+ * @property {number} droppedMs how much of what was said did not leave, because the network did not take it
+ * @property {Error | null} error why it ended or what does not work: a `MicrophoneError`, an `ApiError` of the server
  */
 
 /**
@@ -67,6 +76,7 @@
  * @property {number} level the microphone's, 0 to 1; read it once per animation frame
  * @property {number} outputLevel the loudspeaker's, 0 to 1
  * @property {(listener: (state: CallState) => void) => Unsubscribe} subscribe
+ * @property {() => Promise<void>} takeBack takes the microphone again that another socket took
  * @property {() => void} hold push-to-talk: from now on audio flows
  * @property {() => void} release push-to-talk: the utterance is over
  * @property {(muted: boolean) => void} setMuted
