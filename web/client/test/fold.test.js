@@ -94,10 +94,30 @@ function assertRuns(state, server) {
   const newest = state.runs.find(({ runId }) => runId === run.run_id);
   assert.equal(newest?.status, status);
   for (const [id, stage] of Object.entries(run.stages ?? {})) {
-    const ours = newest?.stages.find((each) => each.id === id);
-    if (stage === "waiting") assert.equal(ours?.status, "waiting");
-    const done = stage.done ?? stage.completed;
-    if (done !== undefined) assert.equal(ours?.status, "completed");
+    assertStage(newest?.stages.find((each) => each.id === id), stage);
+  }
+}
+
+/**
+ * @param {import("../src/state.js").Stage | undefined} ours
+ * @param {any} server
+ */
+function assertStage(ours, server) {
+  if (server === "waiting") {
+    assert.equal(ours?.status, "waiting");
+  } else if (server.completed !== undefined) {
+    const { output, dropped, provenance } = server.completed.completed;
+    assert.deepEqual(
+      { output: ours?.output, dropped: ours?.dropped, provenance: ours?.provenance, status: ours?.status },
+      { output, dropped, provenance, status: "completed" },
+    );
+  } else if (server.failed !== undefined) {
+    const { attempt, error } = server.failed;
+    assert.deepEqual([ours?.status, ours?.attempt, ours?.error, ours?.output], ["failed", attempt, error, null]);
+  } else {
+    // Between two attempts, and while an output is checked, it is under way as far as anybody is told.
+    const attempt = server.running?.number ?? server.backoff?.failed_attempt ?? server.checking.attempt.number;
+    assert.deepEqual([ours?.status, ours?.attempt], ["running", attempt]);
   }
 }
 

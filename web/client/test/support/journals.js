@@ -4,13 +4,15 @@ import { readFileSync, readdirSync } from "node:fs";
 
 /**
  * @typedef {import("../../src/state.js").SessionEvent} SessionEvent
+ * @typedef {import("../../src/fold.js").EventByType} EventByType
+ * @typedef {import("../../src/fold.js").FixedType} FixedType
  */
 
 const REPOSITORY = new URL("../../../../", import.meta.url);
 const JOURNALS = new URL("session/tests/golden/0.1.0/", REPOSITORY);
 
 /** One event of each type, by type. */
-export const EXAMPLES = /** @type {Record<string, SessionEvent>} */ (
+export const EXAMPLES = /** @type {{ [Type in FixedType]: EventByType[Type] } & Record<string, SessionEvent>} */ (
   JSON.parse(readFileSync(new URL("protocol/tests/golden/events.json", REPOSITORY), "utf8"))
 );
 

@@ -74,7 +74,7 @@ function failed() {
   throw new Error("nobody connected");
 }
 
-/** @type {typeof globalThis.fetch} */
+/** @returns {Promise<never>} */
 async function unreachable() {
   throw new TypeError("fetch failed");
 }
