@@ -112,7 +112,11 @@ export function createActions({ store, client, devices, focusComposer }) {
     deleteSession: own.erase,
     searchSessions: own.search,
     showMoreSessions: own.more,
-    showDialog: (dialog) => store.setUi({ dialog }),
+    showDialog: (dialog) => {
+      store.setUi({ dialog });
+      if (dialog === "sessions") own.search("");
+      if (dialog === "settings") call.listDevices().catch(report);
+    },
     enterToken: async (token) => {
       keep("token", token);
       client.token = token;

@@ -54,7 +54,6 @@ export const en = {
     connection_offline: "Offline",
     connection_closed: "Disconnected",
     simulated: "Simulated AI",
-    simulated_why: "A simulator wrote this, no real AI. Nothing here is a real result.",
     welcome_title: "What are we putting on stage?",
     welcome_how: "Press the microphone and talk, or type below. You’ll be asked only for what’s still missing.",
     begin_again: "Try again",
