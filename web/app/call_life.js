@@ -54,11 +54,10 @@ export function createCallLife({ store, session, devices, report }) {
       }
       call = begun;
       if (muted) begun.setMuted(true);
-      store.set({ call: begun.state });
       begun.subscribe((state) => {
         if (call === begun) follow(state);
       });
-      if (isHeld) begun.hold();
+      follow(begun.state);
       void listDevices();
     } catch (error) {
       if (started !== generation) return;
@@ -71,10 +70,12 @@ export function createCallLife({ store, session, devices, report }) {
   const follow = (state) => {
     if (state.status !== "ended") {
       store.set({ call: state });
+      // The button went down before the server listened.
+      if (isHeld && state.status === "idle" && !state.held) call?.hold();
       return;
     }
     call = null;
-    store.set({ call: null });
+    store.set({ call: null, playing: null });
     if (state.error) report(state.error);
   };
 
@@ -83,7 +84,7 @@ export function createCallLife({ store, session, devices, report }) {
     isHeld = false;
     const ended = call;
     call = null;
-    store.set({ call: null });
+    store.set({ call: null, playing: null });
     void ended?.stop();
   };
 
@@ -126,6 +127,21 @@ export function createCallLife({ store, session, devices, report }) {
     current: () => call,
   };
 }
+
+/**
+ * Reads how far the reply that is spoken has come: it moves with every frame of sound, too often for the model.
+ *
+ * @param {import("./store.js").Store} store
+ * @param {Call} call
+ */
+export function notePlayed(store, { played }) {
+  const { playing } = store.model();
+  if (!playing || !played || playing.turnId !== played.turnId) return;
+  if (played.ms - playing.ms >= PLAYED_STEP_MS) store.set({ playing: { turnId: played.turnId, ms: played.ms } });
+}
+
+/** About as long as the shortest words take. */
+const PLAYED_STEP_MS = 150;
 
 /** A call that was asked for, and that the client has not made yet. @type {CallState} */
 const STARTING = {

@@ -40,9 +40,10 @@ export function syncDialogs(model) {
  * Sets `--level` of the talk button once an animation frame while there is a call: too often for the model.
  *
  * @param {() => import("../client/src/audio/transport.js").Call | null} currentCall
+ * @param {(call: import("../client/src/audio/transport.js").Call) => void} eachFrame  what else follows the sound
  * @returns {() => void} call it after each drawing
  */
-export function createLevelRing(currentCall) {
+export function createLevelRing(currentCall, eachFrame) {
   let isRunning = false;
   let shown = 0;
   const step = () => {
@@ -58,6 +59,7 @@ export function createLevelRing(currentCall) {
     // Rises at once and falls slowly, as an ear expects of a meter.
     shown = Math.max(level, shown * 0.88);
     ring.style.setProperty("--level", shown.toFixed(3));
+    eachFrame(call);
     requestAnimationFrame(step);
   };
   return () => {

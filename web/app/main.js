@@ -3,6 +3,7 @@
 import { render } from "../vendor/lit-html/lit-html.js";
 import { GreenroomClient, listDevices } from "../client/src/index.js";
 import { createActions } from "./actions.js";
+import { notePlayed } from "./call_life.js";
 import { createLevelRing, dressDocument, listenToSpaceBar, syncDialogs } from "./effects.js";
 import { canKeep, kept, userKey } from "./kept.js";
 import { initialModel } from "./model.js";
@@ -30,7 +31,7 @@ const { actions, life, call } = createActions({
 });
 
 const root = /** @type {HTMLElement} */ (document.getElementById("page"));
-const followLevel = createLevelRing(call.current);
+const followLevel = createLevelRing(call.current, (sounding) => notePlayed(store, sounding));
 store.subscribe((model) => {
   const t = translatorOf(model.ui.language);
   dressDocument(model, t);

@@ -28,6 +28,7 @@ export function initialModel() {
     health: null,
     pending: [],
     turns: new Map(),
+    playing: null,
     speechElsewhere: false,
     sessionsList: { status: "idle", items: [], total: 0, query: "", confirming: null },
     notices: [],

@@ -52,6 +52,7 @@ export function createSessionLife({ store, client, leaveCall, report }) {
       playbook: null,
       pending: [],
       turns: new Map(),
+      playing: null,
       speechElsewhere: false,
     });
     store.setUi({ boot: "ready", timelineShown: TIMELINE_SHOWN_FIRST, timelineAtEnd: true, local: {} });
@@ -192,6 +193,8 @@ function afterEvent(model, event) {
       const { turn_id: turnId, outcome, latency } = event.data;
       return { turns: new Map(model.turns).set(turnId, { outcome, latency }) };
     }
+    case "message.heard":
+      return { playing: null };
     case "turn.started":
       return model.speechElsewhere ? { speechElsewhere: false } : {};
     case "message.added": {
@@ -210,7 +213,9 @@ function afterEvent(model, event) {
  * @returns {Partial<import("./store.js").Model>}
  */
 function afterSignal(model, signal) {
-  if (model.call) return {};
+  if (model.call) {
+    return signal.type === "audio.begin" ? { playing: { turnId: signal.turn_id ?? null, ms: 0 } } : {};
+  }
   if (signal.type === "speech.started") return { speechElsewhere: true };
   if (signal.type === "speech.stopped" || signal.type === "speech.discarded") return { speechElsewhere: false };
   return {};

@@ -103,6 +103,7 @@
  * @property {import("../client/src/answers.js").Health | null} health
  * @property {readonly PendingMessage[]} pending  oldest first
  * @property {ReadonlyMap<string, Turn>} turns    how turns ended and what their time went to, by turn id
+ * @property {{turnId: string | null, ms: number} | null} playing  the reply that is spoken here, and how far it came
  * @property {boolean} speechElsewhere           somebody speaks into another device of this session
  * @property {SessionsList} sessionsList
  * @property {Notice[]} notices                  oldest first

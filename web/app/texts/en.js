@@ -247,6 +247,7 @@ export const en = {
     no_voice: "This server has no voice set up, so the script cannot be spoken here. It can be read and copied.",
     voice_failed: "The voice could not be played.",
     position: "Position in the script",
+    seconds: "{from}–{to} s",
     position_of: "{position} of {total}",
     take_home: "Take it with you",
     export: "Download everything",

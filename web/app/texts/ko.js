@@ -247,6 +247,7 @@ export const ko = {
     no_voice: "이 서버에는 목소리가 설정되어 있지 않아 여기서 들을 수 없어요. 읽고 복사할 수는 있어요.",
     voice_failed: "목소리를 재생하지 못했어요.",
     position: "대본에서의 위치",
+    seconds: "{from}–{to}초",
     position_of: "{total} 중 {position}",
     take_home: "가져가기",
     export: "모두 내려받기",

@@ -2,7 +2,8 @@
 
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { live } from "../../vendor/lit-html/directives/live.js";
-import { sendIcon } from "./icons.js";
+import { sendIcon, stopIcon } from "./icons.js";
+import { talkState } from "./talk.js";
 
 /** What the server takes, counted as it counts: in characters, not in code units. */
 const CHARACTERS_MAX = 3000;
@@ -47,6 +48,7 @@ export const composer = (model, actions, t) => {
           send();
         }}
       ></textarea>
+      ${stopButton(model, actions, t)}
       <button class="composer-send" type="submit" data-part="send" ?disabled=${!canSend} aria-label=${t("room.send")}>
         ${sendIcon}
       </button>
@@ -57,4 +59,21 @@ export const composer = (model, actions, t) => {
       </p>
     </form>
   `;
+};
+
+/** @type {import("../view.js").View} */
+const stopButton = (model, actions, t) => {
+  const state = talkState(model);
+  const isReplying = model.session?.turn != null || state === "speaking" || state === "paused";
+  return html`<button
+    class="composer-stop"
+    type="button"
+    data-part="stop-reply"
+    data-hidden=${!isReplying}
+    aria-label=${t("room.stop_reply")}
+    title=${t("room.stop_reply")}
+    @click=${actions.stopReply}
+  >
+    ${stopIcon}
+  </button>`;
 };

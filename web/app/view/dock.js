@@ -2,16 +2,16 @@
 
 import { html } from "../../vendor/lit-html/lit-html.js";
 import { composer } from "./composer.js";
-import { holdIcon, microphoneIcon, microphoneOffIcon, stopIcon, wavesIcon } from "./icons.js";
+import { holdIcon, microphoneIcon, microphoneOffIcon, slidersIcon, wavesIcon } from "./icons.js";
 import { talk, talkLabel, talkState } from "./talk.js";
 
 /** @type {import("../view.js").View} */
 export const dock = (model, actions, t) => html`
   <div class="dock">
     <div class="dock-voice">
-      <div class="dock-side" data-side="start">${modeButton(model, actions, t)} ${muteButton(model, actions, t)}</div>
+      <div class="dock-side" data-side="start">${modeButton(model, actions, t)}</div>
       ${talk(model, actions, t)}
-      <div class="dock-side" data-side="end">${stopButton(model, actions, t)}</div>
+      <div class="dock-side" data-side="end">${muteButton(model, actions, t)} ${settingsButton(model, actions, t)}</div>
       ${talkLabel(model, actions, t)}
     </div>
     ${composer(model, actions, t)}
@@ -50,16 +50,16 @@ const muteButton = (model, actions, t) => html`
 `;
 
 /** @type {import("../view.js").View} */
-const stopButton = (model, actions, t) => {
-  const state = talkState(model);
-  const isReplying = model.session?.turn != null || state === "speaking" || state === "paused";
-  return html`<button
-    class="dock-button"
+const settingsButton = (_model, actions, t) => html`
+  <button
+    class="icon-button"
     type="button"
-    data-part="stop-reply"
-    data-hidden=${!isReplying}
-    @click=${actions.stopReply}
+    data-part="settings"
+    aria-haspopup="dialog"
+    aria-label=${t("room.settings")}
+    title=${t("room.settings")}
+    @click=${() => actions.showDialog("settings")}
   >
-    ${stopIcon}<span class="dock-word">${t("room.stop_reply")}</span>
-  </button>`;
-};
+    ${slidersIcon}
+  </button>
+`;

@@ -1,15 +1,7 @@
 // The banner of the page: whose house it is, whether the line is up, one's sessions, language, theme, documents.
 
-import { html, nothing } from "../../vendor/lit-html/lit-html.js";
-import {
-  darkThemeIcon,
-  lightThemeIcon,
-  sessionsIcon,
-  slidersIcon,
-  systemThemeIcon,
-  warningIcon,
-  wordmark,
-} from "./icons.js";
+import { html } from "../../vendor/lit-html/lit-html.js";
+import { darkThemeIcon, lightThemeIcon, sessionsIcon, systemThemeIcon, wordmark } from "./icons.js";
 
 /** @typedef {import("../store.js").Theme} Theme */
 
@@ -21,8 +13,8 @@ const THEME_ICONS = { system: systemThemeIcon, light: lightThemeIcon, dark: dark
 export const header = (model, actions, t) => html`
   <header class="house">
     <h1 class="house-name">${wordmark}<span class="visually-hidden">${t("page.title")}</span></h1>
-    ${connectionDot(model, actions, t)} ${simulatedMark(model, actions, t)}
     <div class="house-tools">
+      ${connectionDot(model, actions, t)}
       <button
         class="tool"
         type="button"
@@ -34,17 +26,6 @@ export const header = (model, actions, t) => html`
       </button>
       ${languageButton(model, actions, t)} ${themeButton(model, actions, t)}
       <a class="tool wide-only" href="/docs">${t("room.docs")}</a>
-      <button
-        class="tool"
-        type="button"
-        data-part="settings"
-        aria-haspopup="dialog"
-        aria-label=${t("room.settings")}
-        title=${t("room.settings")}
-        @click=${() => actions.showDialog("settings")}
-      >
-        ${slidersIcon}
-      </button>
     </div>
   </header>
 `;
@@ -56,14 +37,6 @@ const connectionDot = (model, _actions, t) => html`
     <span class="connection-text">${t(`room.connection_${model.connection.status}`)}</span>
   </p>
 `;
-
-/** @type {import("../view.js").View} */
-const simulatedMark = (model, _actions, t) =>
-  isSimulated(model)
-    ? html`<p class="simulated-mark" data-part="simulated-mark" title=${t("room.simulated_why")}>
-        ${warningIcon}<strong>${t("room.simulated")}</strong>
-      </p>`
-    : nothing;
 
 /**
  * Whether a simulator wrote anything of this session, or would write what comes next.

@@ -2,6 +2,7 @@
 
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { microphoneIcon } from "./icons.js";
+import { messageElementId } from "./places.js";
 
 /**
  * @typedef {import("../../client/src/state.js").MessageItem} MessageItem
@@ -14,11 +15,19 @@ import { microphoneIcon } from "./icons.js";
  * @param {object} parts
  * @param {MessageItem} parts.item
  * @param {import("../store.js").Turn | undefined} parts.turn   how its turn ended, once it has
- * @param {number | undefined} parts.heardLength                characters of it that were heard
+ * @param {number} parts.heardLength                            characters of it that were heard
  * @param {Translate} parts.t
  */
-export const message = ({ item, turn, heardLength = item.text.length, t }) => html`
-  <li class="said" data-part="message" data-role=${item.role} data-modality=${item.modality} lang=${item.locale ?? nothing}>
+export const message = ({ item, turn, heardLength, t }) => html`
+  <li
+    class="said"
+    id=${messageElementId(item.messageId)}
+    tabindex="-1"
+    data-part="message"
+    data-role=${item.role}
+    data-modality=${item.modality}
+    lang=${item.locale ?? nothing}
+  >
     <p class="said-words"><span class="visually-hidden">${t(`room.by_${item.role}`)}</span>${words(item.text, heardLength, t)}</p>
     <div class="said-about">
       ${item.modality === "voice"
@@ -121,12 +130,13 @@ function durationOf(ms, t) {
  * The reply as it comes.
  *
  * @param {{text: string}} reply
+ * @param {number} heardLength
  * @param {Translate} t
  */
-export const growingReply = (reply, t) =>
+export const growingReply = (reply, heardLength, t) =>
   reply.text
     ? html`<li class="said" data-part="reply-growing" data-role="assistant">
-        <p class="said-words"><span class="visually-hidden">${t("room.by_assistant")}</span>${reply.text}<span class="caret" aria-hidden="true"></span></p>
+        <p class="said-words"><span class="visually-hidden">${t("room.by_assistant")}</span>${words(reply.text, heardLength, t)}<span class="caret" aria-hidden="true"></span></p>
         <div class="said-about"></div>
       </li>`
     : thinking(t);
@@ -151,12 +161,12 @@ export const thinking = (t) => html`
  */
 export const partialWords = (text, t) => html`
   <li class="said" data-part="partial" data-role="user" data-modality="voice">
-    <p class="said-words">
-      <span class="visually-hidden">${t("room.hearing")}</span>${text || html`<span class="dots"><i></i><i></i><i></i></span>`}
-    </p>
+    <p class="said-words"><span class="visually-hidden">${t("room.hearing")}</span>${text || listening}</p>
     <div class="said-about"><span class="said-mark">${microphoneIcon}</span></div>
   </li>
 `;
+
+const listening = html`<span class="dots"><i></i><i></i><i></i></span>`;
 
 /**
  * Typed, and on its way.

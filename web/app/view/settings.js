@@ -23,7 +23,7 @@ const body = (model, actions, t) => {
     <form class="settings" method="dialog">
       <fieldset class="settings-group">
         <legend>${t("room.settings_talk")}</legend>
-        ${chips("mode", voice.mode, talkModes(t), (mode) =>
+        ${picks("mode", voice.mode, talkModes(t), (mode) =>
           actions.setVoice({ mode: mode === "push_to_talk" ? mode : "hands_free" }),
         )}
         <p class="hint">${t(`room.mode_hint_${voice.mode}`)}</p>
@@ -50,8 +50,8 @@ const body = (model, actions, t) => {
       </fieldset>
       <fieldset class="settings-group">
         <legend>${t("room.settings_page")}</legend>
-        ${chips("language", language, LANGUAGES, (chosen) => actions.setLanguage(chosen === "ko" ? "ko" : "en"))}
-        ${chips("theme", theme, themes(t), (chosen) =>
+        ${picks("language", language, LANGUAGES, (chosen) => actions.setLanguage(chosen === "ko" ? "ko" : "en"))}
+        ${picks("theme", theme, themes(t), (chosen) =>
           actions.setTheme(chosen === "light" || chosen === "dark" ? chosen : "system"),
         )}
         <p><a href="/docs">${t("room.docs_long")}</a></p>
@@ -127,10 +127,10 @@ const choose = (label, chosen, choices, onChange) => html`
  * @param {readonly Choice[]} choices
  * @param {(value: string) => void} onChange
  */
-const chips = (name, chosen, choices, onChange) => html`
-  <div class="chips">
+const picks = (name, chosen, choices, onChange) => html`
+  <div class="picks">
     ${choices.map(
-      ({ value, label }) => html`<label class="chip">
+      ({ value, label }) => html`<label class="pick">
         <input
           class="visually-hidden"
           type="radio"

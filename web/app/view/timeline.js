@@ -7,6 +7,7 @@ import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { guard } from "../../vendor/lit-html/directives/guard.js";
 import { repeat } from "../../vendor/lit-html/directives/repeat.js";
 import { downIcon, upIcon } from "./icons.js";
+import { heardLength } from "./heard.js";
 import { growingReply, message, partialWords, pendingMessage, thinking } from "./message.js";
 import { stageDirection } from "./stage_direction.js";
 import { welcome } from "./welcome.js";
@@ -105,28 +106,16 @@ const replyKey = (turnId) => `reply:${turnId}`;
  */
 const drawn = ({ item, isPauseBefore }, model, actions, t) => {
   const turn = item.kind === "message" && item.turnId ? model.turns.get(item.turnId) : undefined;
-  const hearing = item.kind === "message" ? heardOf(item, model) : undefined;
+  const heard = item.kind === "message" ? heardLength(item, model) : 0;
   const run = item.kind === "run" ? model.session?.runs.find((candidate) => candidate.runId === item.runId) : undefined;
   return html`${isPauseBefore
     ? html`<li class="moment"><time datetime=${item.at}>${guard([item.at, t], () => momentOf(item.at, t))}</time></li>`
-    : nothing}${guard([item, turn, hearing, run, model.playbook, t], () =>
+    : nothing}${guard([item, turn, heard, run, model.playbook, t], () =>
     item.kind === "message"
-      ? message({ item, turn, heardLength: hearing, t })
+      ? message({ item, turn, heardLength: heard, t })
       : stageDirection({ item, run, model, actions, t }),
   )}`;
 };
-
-/**
- * How much of a text is known to have been heard, in characters; all of it where nobody spoke it.
- *
- * @param {import("../../client/src/state.js").MessageItem} item
- * @param {import("../store.js").Model} model
- */
-function heardOf(item, model) {
-  if (item.heard) return item.heard.text.length;
-  void model;
-  return item.text.length;
-}
 
 /** @type {(model: import("../store.js").Model, t: import("../texts/translate.js").Translate) => unknown} */
 const underWay = (model, t) => {
@@ -134,7 +123,7 @@ const underWay = (model, t) => {
   const isHeard = call?.status === "hearing" || (call?.partial ?? "") !== "";
   if (isHeard && call) return partialWords(call.partial, t);
   if (model.speechElsewhere) return partialWords("", t);
-  if (session?.reply) return growingReply(session.reply, t);
+  if (session?.reply) return growingReply(session.reply, heardLength(session.reply, model), t);
   if (session?.turn && !session.replaying && !isAnswered(session)) return thinking(t);
   return nothing;
 };

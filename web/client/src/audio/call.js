@@ -126,8 +126,13 @@ function connect({ transport, options, sound, codec, book }, track) {
     onDropped: (droppedMs) => book.tell({ type: "set", facts: { droppedMs } }),
     onError: (error) => void end(error),
   });
+  /** @type {Call["played"]} */
+  let played = null;
   const speaker = createSpeaker(context, {
-    onPlayed: (reply_id, played_ms) => transport.sendJson({ type: "playback.ack", reply_id, played_ms }),
+    onPlayed: (reply_id, played_ms) => {
+      if (played?.replyId === reply_id) played = { ...played, ms: played_ms };
+      transport.sendJson({ type: "playback.ack", reply_id, played_ms });
+    },
     onStarted: () => book.tell({ type: "output", output: "playing" }),
     onSilent: () => book.tell({ type: "output", output: "silent" }),
     onError: (error) => void end(error),
@@ -159,7 +164,10 @@ function connect({ transport, options, sound, codec, book }, track) {
   /** @param {import("../protocol.js").Signal} signal */
   function signalled(signal) {
     switch (signal.type) {
-      case "audio.begin": speaker.begin(signal); break;
+      case "audio.begin":
+        played = { replyId: signal.reply_id, turnId: signal.turn_id ?? null, ms: 0 };
+        speaker.begin(signal);
+        break;
       case "audio.end": void speaker.end(signal.reply_id); break;
       case "audio.pause": speaker.pause(signal.reply_id); break;
       case "audio.resume": speaker.resume(signal.reply_id); break;
@@ -240,6 +248,7 @@ function connect({ transport, options, sound, codec, book }, track) {
     get state() { return book.state; },
     get level() { return capture.readLevel(); },
     get outputLevel() { return speaker.readLevel(); },
+    get played() { return played; },
     subscribe: book.subscribe,
     hold,
     release,

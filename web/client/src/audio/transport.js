@@ -75,6 +75,8 @@
  * @property {CallState} state immutable; replaced when something changes
  * @property {number} level the microphone's, 0 to 1; read it once per animation frame
  * @property {number} outputLevel the loudspeaker's, 0 to 1
+ * @property {null | { replyId: string, turnId: string | null, ms: number }} played how much of the newest reply was
+ *   played so far
  * @property {(listener: (state: CallState) => void) => Unsubscribe} subscribe
  * @property {() => Promise<void>} takeBack takes the microphone again that another socket took
  * @property {() => void} hold push-to-talk: from now on audio flows
