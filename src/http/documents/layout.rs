@@ -55,6 +55,7 @@ impl Page {
                     link rel="stylesheet" href="/web/app/styles/tokens.css";
                     link rel="stylesheet" href="/web/app/styles/base.css";
                     link rel="stylesheet" href="/web/docs/docs.css";
+                    link rel="stylesheet" href="/web/docs/stage.css";
                     script src="/web/docs/theme.js" {}
                     script type="module" src="/web/docs/docs.js" {}
                 }

@@ -1,0 +1,10 @@
+// Runs before the first paint, so that nobody who chose the dark theme sees a flash of the light one. Not a module: those
+// wait for the whole document. The language stays the document's own: the reference is English.
+"use strict";
+
+try {
+  const theme = localStorage.getItem("greenroom.theme");
+  if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
+} catch {
+  // Storage is refused: the system's theme it is.
+}
