@@ -7,6 +7,8 @@ import { backoffMs, meaningOfClose } from "./close_codes.js";
 import { ApiError, clientError } from "./errors.js";
 import { isEvent } from "./log.js";
 
+/** What browsers say of a connection that broke without a word. */
+const NEVER_OPENED = 1006;
 /** Until a socket has opened. */
 const CONNECT_WITHIN_MS = 10_000;
 /** How often the socket and the clock are looked at. */
@@ -113,7 +115,7 @@ export function connect(options) {
   let retryTimer;
   /** @type {unknown} */
   let checkTimer;
-  let checkedAt = clock.now();
+  let checkedAt = 0;
 
   /** @param {ConnectionState} next */
   function publish(next) {
@@ -123,6 +125,7 @@ export function connect(options) {
 
   function open() {
     clock.clearTimer(retryTimer);
+    if (checkTimer === undefined) check();
     triedAt = clock.now();
     const { reason, error } = state;
     publish({
@@ -149,7 +152,10 @@ export function connect(options) {
       heard(opened);
     };
     socket.onmessage = ({ data }) => receive(opened, data);
-    // An error is always followed by a close.
+    // In a browser, a close follows; elsewhere, a socket that could not be opened may leave it at this.
+    socket.onerror = () => {
+      if (!opened.hasOpened) closed(opened, NEVER_OPENED);
+    };
     socket.onclose = ({ code }) => closed(opened, code);
     giveUpUnlessHeard(opened, CONNECT_WITHIN_MS);
   }
@@ -320,7 +326,7 @@ export function connect(options) {
    */
   function end(reason, error) {
     letGo();
-    clock.clearTimer(retryTimer);
+    stopTimers();
     publish({ status: "closed", attempt: failures, reason, ...(error === undefined ? {} : { error }) });
   }
 
@@ -333,16 +339,23 @@ export function connect(options) {
     const { socket } = left;
     socket.onopen = null;
     socket.onmessage = null;
+    socket.onerror = null;
     socket.onclose = null;
     socket.close();
     if (left.isUp) options.onLost();
     return left;
   }
 
+  function stopTimers() {
+    clock.clearTimer(retryTimer);
+    clock.clearTimer(checkTimer);
+    checkTimer = undefined;
+  }
+
   /** Looks at the clock and at the socket, every few seconds. */
   function check() {
     const now = clock.now();
-    const hasSlept = now - checkedAt > SLEPT_AFTER_MS;
+    const hasSlept = checkTimer !== undefined && now - checkedAt > SLEPT_AFTER_MS;
     checkedAt = now;
     checkTimer = clock.setTimer(check, CHECK_EVERY_MS);
     if (hasSlept) wake();
@@ -375,7 +388,6 @@ export function connect(options) {
   }
 
   const stopWaking = network.onWake(wake);
-  checkTimer = clock.setTimer(check, CHECK_EVERY_MS);
   open();
 
   return {
@@ -400,8 +412,7 @@ export function connect(options) {
       if (isClosed) return;
       isClosed = true;
       stopWaking();
-      clock.clearTimer(retryTimer);
-      clock.clearTimer(checkTimer);
+      stopTimers();
       letGo();
       publish({ status: "closed", attempt: 0 });
     },

@@ -315,6 +315,7 @@ test("a token that was wrong can be given again", async () => {
   assert.equal(bench.session.connection.error?.code, "AUTH_REQUIRED");
   await bench.clock.advance(60_000);
   assert.equal(bench.ends.length, 1);
+  assert.equal(bench.clock.timers(), 0, "whoever is refused keeps nothing busy");
   bench.client.token = "right";
   bench.session.retryNow();
   bench.letIn();
