@@ -136,7 +136,7 @@ function troublesToTell(known, model, t) {
   const textOf = (/** @type {import("./troubles.js").Trouble} */ trouble) => {
     const leftMs = (trouble.countdownTo ?? 0) - model.nowMs;
     const when = leftMs > 0 ? t(trouble.countdownKey, { time: remainingText(leftMs) }) : "";
-    return sentences([trouble.title, trouble.text, when]);
+    return sentences([trouble.title, trouble.reason, trouble.text, when]);
   };
   const [urgent, others] = [true, false].map((isProblem) =>
     fresh

@@ -31,6 +31,7 @@ import { isClientCode, treatmentOf } from "./treatments.js";
  * @property {TroubleKind} kind
  * @property {Severity} severity
  * @property {string} title              what happened
+ * @property {string} reason             why, in the server's words; may be empty
  * @property {string} text               what is kept, and the next step
  * @property {TroubleAction[]} actions   the one that is wanted most first
  * @property {number | null} countdownTo epoch ms when to try again, or when the page does by itself
@@ -148,11 +149,22 @@ export function browserOf(userAgent) {
 }
 
 /**
+ * The language of a text that the server wrote, which may not be the page's: `lang` of the element around it.
+ *
+ * @param {string} text
+ * @returns {"ko" | "en"}
+ */
+export function languageOf(text) {
+  return /\p{Script=Hangul}/u.test(text) ? "ko" : "en";
+}
+
+/**
  * @param {Pick<Trouble, "id" | "kind" | "severity" | "title" | "text"> & Partial<Trouble>} trouble
  * @returns {Trouble}
  */
 function troubleOf(trouble) {
   return {
+    reason: "",
     actions: [],
     countdownTo: null,
     countdownKey: "trouble.try_again_in",
@@ -240,7 +252,6 @@ function ofRun(model, t) {
   const next =
     treatment && ["set_key", "change_brief"].includes(treatment.next) ? treatment.next : "retry_run";
   const parts = [
-    stage?.error?.message,
     kept.length > 0 && t("trouble.failed_kept", { stages: kept.join(", ") }),
     t(`trouble.next.${next}`),
   ];
@@ -250,6 +261,7 @@ function ofRun(model, t) {
       kind: "failed",
       severity: "problem",
       title: stage ? t("trouble.failed", { stage: label(stage.id) }) : t("trouble.failed_run"),
+      reason: stage?.error?.message ?? "",
       text: parts.filter(Boolean).join(" "),
       actions: next === "change_brief" ? ["show_brief", "retry_run"] : ["retry_run", "show_stage"],
       commands: next === "set_key" ? KEY_COMMANDS : [],

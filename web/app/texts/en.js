@@ -272,8 +272,8 @@ export const en = {
     trying_now: "Trying now…",
     text_kept: "What you wrote is still in the box.",
 
-    simulated: "SIMULATED",
-    simulated_text: "The AI is a simulator: nothing here is a real result.",
+    simulated: "SIMULATED AI",
+    simulated_text: "Nothing here is a real result.",
 
     reconnecting: "The connection was lost",
     reconnecting_text: "Everything so far is kept. What you write now is sent once the connection is back.",

@@ -116,7 +116,8 @@ export const ko = {
     mode_hands_free: "핸즈프리",
     mode_push_to_talk: "눌러 말하기",
     mode_hint_hands_free: "말이 끝나면 알아서 알아차립니다. 언제든 끼어들 수 있습니다.",
-    mode_hint_push_to_talk: "버튼이나 스페이스 바를 누르는 동안만 듣습니다. 짧게 누르면 다시 누를 때까지 듣습니다.",
+    mode_hint_push_to_talk:
+      "버튼이나 스페이스 바를 누르는 동안만 듣습니다. 짧게 누르면 다시 누를 때까지 듣습니다.",
     mute: "음소거",
     stop_reply: "답변 멈추기",
     microphone: "마이크",
@@ -272,8 +273,8 @@ export const ko = {
     trying_now: "다시 시도하는 중…",
     text_kept: "쓰신 내용은 입력란에 그대로 있습니다.",
 
-    simulated: "모의 실행",
-    simulated_text: "AI 대신 시뮬레이터가 답합니다. 여기 나오는 것은 실제 결과가 아닙니다.",
+    simulated: "모의 AI",
+    simulated_text: "여기 나오는 것은 실제 결과가 아닙니다.",
 
     reconnecting: "연결이 끊겼습니다",
     reconnecting_text: "지금까지의 내용은 모두 보관되어 있습니다. 지금 쓰는 내용은 연결되면 보냅니다.",
@@ -323,7 +324,7 @@ export const ko = {
 
     storage: "이 브라우저는 아무것도 저장하지 않습니다",
     storage_text:
-      "모두 쓸 수 있지만, 닫고 나면 화면이 당신과 당신의 대화를 기억하지 못합니다. 이 대화의 주소를 적어 두세요.",
+      "모두 쓸 수 있지만, 닫고 나면 화면이 지난 대화를 기억하지 못합니다. 이 대화의 주소를 적어 두세요.",
 
     microphone: {
       denied: "마이크 사용이 허용되지 않았습니다",

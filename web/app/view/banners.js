@@ -3,7 +3,7 @@
 
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { repeat } from "../../vendor/lit-html/directives/repeat.js";
-import { browserOf, troubles } from "../troubles.js";
+import { browserOf, languageOf, troubles } from "../troubles.js";
 import { remainingText } from "./duration.js";
 import { isSimulated } from "./header.js";
 import { closeIcon, warningIcon } from "./icons.js";
@@ -107,10 +107,12 @@ const bannerOf = (trouble, model, actions, t) => {
       <span class="banner-mark" aria-hidden="true">${warningIcon}</span>
       <div class="banner-words">
         <h2 class="banner-title" id=${titleId}>
-          <span class="visually-hidden">${t(`trouble.severity.${trouble.severity}`)}: </span>${trouble.title}
+          <span class="visually-hidden">${t(`trouble.severity.${trouble.severity}`)}: </span>
+          <span lang=${languageOf(trouble.title)}>${trouble.title}</span>
         </h2>
-        ${trouble.text ? html`<p>${trouble.text}</p>` : nothing} ${howToSetUp(trouble, t)}
-        ${nextSteps(trouble, model, actions, t)}
+        ${trouble.reason ? html`<p lang=${languageOf(trouble.reason)}>${trouble.reason}</p>` : nothing}
+        ${trouble.text ? html`<p>${trouble.text}</p>` : nothing} ${nextSteps(trouble, model, actions, t)}
+        ${howToSetUp(trouble, t)}
       </div>
       ${
         trouble.isDismissible
