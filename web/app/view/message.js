@@ -1,7 +1,7 @@
 // One thing that was said: by whom, by voice or by hand, how much of it was heard, and where its words come from.
 
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
-import { microphoneIcon } from "./icons.js";
+import { microphoneIcon, moreIcon } from "./icons.js";
 import { messageElementId } from "./places.js";
 
 /**
@@ -37,7 +37,7 @@ export const message = ({ item, turn, heardLength, t }) => html`
         : nothing}
       ${item.truncated ? html`<span class="said-mark" data-part="truncated">${t("room.truncated")}</span>` : nothing}
       <details class="origin" data-part="origin">
-        <summary>${t("room.about")}</summary>
+        <summary title=${t("room.about")}>${moreIcon}<span class="visually-hidden">${t("room.about")}</span></summary>
         <dl class="origin-facts">
           <div><dt>${t("room.origin")}</dt><dd>${originOf(item.provenance, t)}</dd></div>
           <div><dt>${t("room.said_at")}</dt><dd><time datetime=${item.at}>${t.time(item.at, TO_THE_SECOND)}</time></dd></div>

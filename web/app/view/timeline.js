@@ -25,6 +25,7 @@ const AT_END_PX = 80;
 /** @type {import("../view.js").View} */
 export const timeline = (model, actions, t) => {
   const items = model.session?.timeline ?? [];
+  const isWelcome = !hasBegun(model);
   const first = Math.max(0, items.length - model.ui.timelineShown);
   return html`
     <div class="timeline-frame">
@@ -46,9 +47,9 @@ export const timeline = (model, actions, t) => {
                 </button>
               </li>`
             : nothing}
-          ${first === 0 ? welcome(model, actions, t) : nothing}
+          ${isWelcome ? welcome(model, actions, t) : nothing}
           ${repeat(
-            entriesFrom(items, first),
+            entriesFrom(items, first, isWelcome),
             (entry) => entry.key,
             (entry) => drawn(entry, model, actions, t),
           )}
@@ -74,18 +75,29 @@ export const timeline = (model, actions, t) => {
 };
 
 /**
+ * Whether anything happened but the server's greeting.
+ *
+ * @param {import("../store.js").Model} model
+ */
+function hasBegun({ session, pending }) {
+  const isGreeting = (/** @type {TimelineItem} */ item) => item.kind === "message" && item.role === "assistant";
+  return pending.length > 0 || (session?.timeline.some((item) => !isGreeting(item)) ?? false);
+}
+
+/**
  * The entries to draw. The reply of a turn keeps the key that it grew under, so that its place on the page stays the same.
  *
  * @param {readonly TimelineItem[]} items
  * @param {number} first
+ * @param {boolean} isWelcome   the welcome stands before them, in the place of a time
  * @returns {Entry[]}
  */
-function entriesFrom(items, first) {
+function entriesFrom(items, first, isWelcome) {
   /** @type {Set<string>} */
   const answered = new Set();
   return items.slice(first).map((item, index) => {
     const before = items[first + index - 1];
-    const isPauseBefore = !before || Date.parse(item.at) - Date.parse(before.at) > PAUSE_MS;
+    const isPauseBefore = before ? Date.parse(item.at) - Date.parse(before.at) > PAUSE_MS : !isWelcome;
     let key = item.key;
     if (item.kind === "message" && item.role === "assistant" && item.turnId && !answered.has(item.turnId)) {
       answered.add(item.turnId);

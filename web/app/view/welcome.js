@@ -5,8 +5,8 @@ import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 
 /** @type {import("../view.js").View} */
 export const welcome = (model, actions, t) => {
-  const hasBegun = model.session?.timeline.some((item) => item.kind !== "message" || item.role === "user") ?? false;
-  if (hasBegun || model.pending.length > 0 || (model.session?.replaying && model.ui.boot === "starting")) return nothing;
+  // What a session was about is known when its log has been replayed: until then it may not be new at all.
+  if (model.session ? model.session.replaying : model.ui.boot !== "failed") return nothing;
   return html`
     <li class="welcome" data-part="welcome">
       ${doorAjar}
