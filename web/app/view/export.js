@@ -3,7 +3,7 @@
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { localValue, runErrand } from "./local.js";
 import { copyButton } from "./results/copy_button.js";
-import { downloadIcon, printIcon } from "./stage_icons.js";
+import { downloadIcon, linkIcon, printIcon } from "./stage_icons.js";
 
 /**
  * @param {import("../store.js").Model} model
@@ -30,10 +30,16 @@ export function exportBar(model, actions, t, run) {
       </button>
       ${copyButton(
         { model, actions, t },
-        { id: "link", text: globalThis.location.href, label: t("results.copy_link"), words: t("results.copy_link") },
+        { id: "link", text: globalThis.location.href, label: t("results.copy_link"), icon: linkIcon },
       )}
-      <button type="button" class="button" data-kind="quiet" @click=${() => globalThis.print()}>
-        ${printIcon} ${t("results.print")}
+      <button
+        type="button"
+        class="icon-button"
+        aria-label=${t("results.print")}
+        title=${t("results.print")}
+        @click=${() => globalThis.print()}
+      >
+        ${printIcon}
       </button>
       <p class="export-state" data-status=${errand?.status ?? "idle"}>
         ${errand?.status === "failed" ? errand.message : errand?.status === "done" ? t("results.exported") : nothing}

@@ -1,5 +1,6 @@
 // The gate: a curtain before the stage. A slit of light at its foot widens with the brief; when the gate opens, the
-// curtain parts. Once there is a run, the stage is no longer covered, and what remains is a strip to begin another.
+// curtain parts. Once there is a run, the stage is no longer covered, and what remains is a strip to begin another,
+// which stands at the foot of the results.
 
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { cssProperties } from "./css_properties.js";
@@ -23,24 +24,32 @@ const START_KEY = "gate:start";
 
 /** @type {import("../view.js").View} */
 export const gate = (model, actions, t) => {
-  const runs = model.session?.runs ?? [];
-  const judged = model.session?.gate ?? null;
-  const isRunning = activeRun(runs) !== null;
-  const completeness = judged?.completeness ?? 0;
+  const { session } = model;
+  if (!session || session.runs.length > 0) return nothing;
+  const judged = session.gate;
   return html`
     <div
       class="gate"
       data-part="gate"
       data-ready=${judged?.ready ? "true" : "false"}
-      data-run=${isRunning ? "active" : runs.length > 0 ? "ended" : "none"}
-      ${cssProperties({ "--completeness": completeness })}
+      ${cssProperties({ "--completeness": judged?.completeness ?? 0 })}
     >
-      ${runs.length > 0 ? nothing : curtain()}
-      ${isRunning || !judged
-        ? nothing
-        : html`<div class="placard">
-            ${runs.length > 0 ? againStrip({ model, gate: judged, actions, t }) : placard({ model, gate: judged, actions, t })}
-          </div>`}
+      ${curtain()}
+      ${judged ? html`<div class="placard">${placard({ model, gate: judged, actions, t })}</div>` : nothing}
+    </div>
+  `;
+};
+
+/**
+ * The gate once there was a run: what another one takes. Nothing while one is under way.
+ * @type {import("../view.js").View}
+ */
+export const gateStrip = (model, actions, t) => {
+  const { session } = model;
+  if (!session?.gate || session.runs.length === 0 || activeRun(session.runs)) return nothing;
+  return html`
+    <div class="gate-strip" data-part="gate" data-ready=${session.gate.ready ? "true" : "false"}>
+      ${againStrip({ model, gate: session.gate, actions, t })}
     </div>
   `;
 };
@@ -180,7 +189,7 @@ function generateButton(view, words) {
   return html`<button
     type="button"
     class="button generate"
-    data-kind="primary"
+    data-kind=${(model.session?.runs.length ?? 0) > 0 ? "again" : "primary"}
     data-part="generate"
     ?disabled=${isWorking}
     @click=${() => start(view, false)}

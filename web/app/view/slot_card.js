@@ -40,6 +40,7 @@ export function slotCard(view) {
       data-part="slot"
       data-path=${path}
       data-state=${state}
+      ?data-optional=${spec !== undefined && !spec.required}
       aria-labelledby=${labelId}
     >
       ${slot && isFresh(slot.at) ? keyed(slot.seq, html`<span class="slot-glow" aria-hidden="true"></span>`) : nothing}
@@ -115,7 +116,9 @@ function cardTools(view, label, isSourceShown) {
 function slotValue({ card, model, t }) {
   const { spec, slot, state } = card;
   if (!slot || state === "empty") {
-    return html`<p class="slot-empty">${spec?.question || t("brief.empty")}</p>`;
+    const isOptional = spec !== undefined && !spec.required;
+    const words = spec?.question || t("brief.empty");
+    return html`<p class=${isOptional ? "visually-hidden" : "slot-empty"}>${words}</p>`;
   }
   if (Array.isArray(slot.value)) return listValue(card, t);
   if (typeof slot.value === "object") return html`<p class="slot-value">${JSON.stringify(slot.value)}</p>`;

@@ -4,6 +4,7 @@
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { repeat } from "../../vendor/lit-html/directives/repeat.js";
 import { clockText, elapsedMs } from "./duration.js";
+import { exportBar } from "./export.js";
 import { slotLabel, stageLabel } from "./labels.js";
 import { localValue, runErrand } from "./local.js";
 import { chooseRun, chooseStage, shownOf } from "./looked_at.js";
@@ -93,7 +94,6 @@ function runHead(view, runs) {
         <time class="run-clock tabular">${clockText(elapsed)}</time>
         ${isRunning ? html`<span class="run-budget tabular">${t("stage.of_budget", { budget: clockText(run.budgetMs) })}</span>` : nothing}
       </p>
-      <progress class="run-progress" max=${total || 1} value=${completed} aria-label=${t("stage.progress")}></progress>
       ${isRunning
         ? html`<button
             type="button"
@@ -104,6 +104,8 @@ function runHead(view, runs) {
             ${stopIcon} ${t("stage.cancel")}
           </button>`
         : nothing}
+      ${run.status === "completed" ? exportBar(model, actions, t, run) : nothing}
+      <progress class="run-progress" max=${total || 1} value=${completed} aria-label=${t("stage.progress")}></progress>
     </div>
   `;
 }

@@ -15,13 +15,14 @@ const SAID_MS = 2_000;
  * @property {string} text
  * @property {string} label   what the button is called, for those who cannot see what it stands beside
  * @property {string} [words] what stands on the button; without, it is the sign alone
+ * @property {unknown} [icon] the sign, where it is not the usual one
  */
 
 /**
  * @param {Pick<import("./panel_head.js").StageView, "model" | "actions" | "t">} view
  * @param {Copyable} copyable
  */
-export function copyButton({ model, actions, t }, { id, text, label, words }) {
+export function copyButton({ model, actions, t }, { id, text, label, words, icon = copyIcon }) {
   const last = localValue(model, COPIED_KEY, /** @type {{id: string, works: boolean} | null} */ (null));
   const said = last?.id === id ? t(last.works ? "results.copied" : "results.copy_failed") : "";
   return html`<button
@@ -34,7 +35,7 @@ export function copyButton({ model, actions, t }, { id, text, label, words }) {
     lang=${t.language}
     @click=${() => void copy(actions, id, text)}
   >
-    ${said && last?.works ? checkIcon : copyIcon} ${words ? html`<span>${said || words}</span>` : ""}
+    ${said && last?.works ? checkIcon : icon} ${words ? html`<span>${said || words}</span>` : ""}
   </button>`;
 }
 

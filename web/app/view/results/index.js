@@ -3,7 +3,7 @@
 import { html, nothing } from "../../../vendor/lit-html/lit-html.js";
 import { repeat } from "../../../vendor/lit-html/directives/repeat.js";
 import { chooseStage, shownOf } from "../looked_at.js";
-import { exportBar } from "../export.js";
+import { gateStrip } from "../gate.js";
 import { panelId, tabId } from "../stage_line.js";
 import { panelHead } from "./panel_head.js";
 import { sections } from "./sections.js";
@@ -14,7 +14,6 @@ export const results = (model, actions, t) => {
   if (!run) return nothing;
   return html`
     <div class="results">
-      ${run.status === "completed" ? exportBar(model, actions, t, run) : nothing}
       ${repeat(
         run.stages,
         (stage) => stage.id,
@@ -44,5 +43,6 @@ export const results = (model, actions, t) => {
         },
       )}
     </div>
+    ${gateStrip(model, actions, t)}
   `;
 };

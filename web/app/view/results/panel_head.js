@@ -19,7 +19,7 @@ export function panelHead(view) {
   const { model, t, stage } = view;
   return html`
     <header class="panel-head" lang=${t.language}>
-      <h3 class="visually-hidden">${stageLabel(model.playbook, stage.id)}</h3>
+      <h3 class="visually-hidden panel-title">${stageLabel(model.playbook, stage.id)}</h3>
       <p class="provenance" data-part="provenance">${provenance(view)}</p>
       ${toCheck(view)} ${stage.dropped > 0 ? html`<p class="dropped">${t("results.dropped", { count: stage.dropped })}</p>` : nothing}
     </header>
@@ -31,7 +31,7 @@ function provenance({ t, stage }) {
   const written = stage.provenance;
   if (written?.kind === "model") {
     return html`
-      ${written.simulated ? html`<strong class="simulated-mark">${t("results.simulated")}</strong>` : nothing}
+      ${written.simulated ? html`<strong class="written-simulated">${t("results.simulated")}</strong>` : nothing}
       ${t("results.written_by", { provider: written.provider, model: written.model })}
     `;
   }

@@ -28,9 +28,9 @@ export function script(view) {
   const words = textsOf(recordOf(output.delivery_profile).emphasis_words);
   return html`
     <div class="sheet script">
-      <p class="script-text">
-        ${emphasized(text, words).map((part) => (part.isStressed ? html`<em>${part.text}</em>` : part.text))}
-      </p>
+      <p class="script-text"
+        >${emphasized(text, words).map((part) => (part.isStressed ? html`<em>${part.text}</em>` : part.text))}</p
+      >
       <div class="section-tools">
         ${copyButton(view, {
           id: `${stage.id}-${field}`,
@@ -78,9 +78,21 @@ function player(view, text) {
           ? `${clockText(spoken.share * spoken.durationMs)} / ${clockText(spoken.durationMs)}`
           : " "}
       </p>
+      <p class="player-line" lang=${view.run.locale}>${lineNow(view, spoken)}</p>
       <p class="player-trouble">${spoken?.status === "failed" ? spoken.message || t("results.voice_failed") : ""}</p>
     </div>
   `;
+}
+
+/**
+ * The subtitle that is heard now.
+ * @param {FieldView} view
+ * @param {Player | null} spoken
+ */
+function lineNow({ output }, spoken) {
+  if (!spoken || spoken.status === "loading" || spoken.status === "failed") return "";
+  const timing = timingOf(output.timing_map, output.subtitle_lines);
+  return spanAt(timing, timing.lines, spoken.share)?.text ?? "";
 }
 
 /**
@@ -116,7 +128,7 @@ function timingBar(view, text, spoken) {
             @click=${() => seekTo(shareOf(timing, part.startSeconds))}
           >
             <span>${valueLabel(model.playbook, part.part)}</span>
-            <span class="timing-seconds tabular">${seconds(part.startSeconds, t)}–${seconds(part.endSeconds, t)}</span>
+            <span class="timing-seconds tabular" lang=${t.language}>${fromTo(part, t)}</span>
           </button>`,
         )}
       </div>
@@ -148,7 +160,6 @@ function timingBar(view, text, spoken) {
         @input=${(/** @type {Event} */ event) =>
           seekTo(Number(/** @type {HTMLInputElement} */ (event.currentTarget).value) / SLIDER_STEPS)}
       />
-      <p class="timing-subtitle">${line?.text ?? ""}</p>
     </div>
   `;
 }
@@ -170,7 +181,7 @@ export function subtitles(view) {
           ?disabled=${!canSpeak(view)}
           @click=${() => void play(actions, text, voiceOf(view), shareOf(timing, line.startSeconds))}
         >
-          <span class="subtitle-time tabular">${seconds(line.startSeconds, t)}–${seconds(line.endSeconds, t)}</span>
+          <span class="subtitle-time tabular" lang=${t.language}>${fromTo(line, t)}</span>
           <span>${line.text}</span>
         </button>
       </li>`,
@@ -230,9 +241,10 @@ function voiceOf({ model }) {
 }
 
 /**
- * @param {number} value
+ * @param {{startSeconds: number, endSeconds: number}} span
  * @param {import("../../texts/translate.js").Translate} t
  */
-function seconds(value, t) {
-  return t.number(value, { minimumFractionDigits: 0, maximumFractionDigits: 1 });
+function fromTo({ startSeconds, endSeconds }, t) {
+  const seconds = (/** @type {number} */ value) => t.number(value, { maximumFractionDigits: 1 });
+  return t("results.seconds", { from: seconds(startSeconds), to: seconds(endSeconds) });
 }
