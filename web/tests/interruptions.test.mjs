@@ -132,8 +132,8 @@ test("two tabs show one session, and the microphone goes from one to the other",
     await second.locator(part("talk")).click();
     await second.locator(part("talk", { state: "listening" })).waitFor();
     await first.bringToFront();
-    await first.locator(part("banner", { kind: "taken_over" })).waitFor();
-    await first.locator(part("talk", { state: "listening" })).waitFor({ state: "detached" });
+    await first.locator(part("talk", { state: "off" })).waitFor();
+    await first.locator(part("talk-state")).filter({ hasText: "Another window has the microphone" }).waitFor();
 
     const events = await eventsOf(first);
     for (const page of [first, second]) await assertShowsAll(page, events);

@@ -18,6 +18,9 @@ export const ENGLISH_BRIEF =
   "the channels are Instagram and YouTube, the goal is purchase, the video is 15 seconds";
 /** Where one types. */
 export const COMPOSER = "#composer";
+/** How long a note is waited for, and how often the notes are read meanwhile. */
+const NOTES_TIMEOUT_MS = 60_000;
+const NOTES_INTERVAL_MS = 100;
 export const STAGES = ["research", "strategy", "creative", "voice"];
 
 /** @param {string} name @param {Record<string, string>} [attributes] */
@@ -86,6 +89,56 @@ export async function inPhase(page, phase) {
 }
 
 /**
+ * From now on, what flits by on the page is noted down in its order: the talk button's states (`talk speaking`), words as
+ * they are recognised (`partial It is`), how many things the user has said (`said 2`).
+ * @param {Page} page
+ */
+export async function takeNotes(page) {
+  await page.evaluate(() => {
+    /** @type {string[]} */
+    const notes = [];
+    /** @type {Map<string, string>} */
+    const latest = new Map();
+    const note = (/** @type {string} */ what, /** @type {string | number | null | undefined} */ value) => {
+      const text = `${what} ${value ?? ""}`.replace(/\s+/g, " ").trim();
+      if (latest.get(what) === text) return;
+      latest.set(what, text);
+      notes.push(text);
+    };
+    const look = () => {
+      note("talk", document.querySelector('[data-part="talk"]')?.getAttribute("data-state"));
+      note("partial", document.querySelector('[data-part="partial"] p')?.textContent);
+      note("said", document.querySelectorAll('[data-part="message"][data-role="user"]').length);
+    };
+    Reflect.set(window, "notes", notes);
+    new MutationObserver(look).observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
+    look();
+  });
+}
+
+/**
+ * Waits until these are among the notes, in this order, after `from` notes.
+ * @param {Page} page
+ * @param {RegExp[]} wanted
+ * @param {number} [from]
+ * @returns {Promise<number>} how many notes there are up to the last of them
+ */
+export async function noted(page, wanted, from = 0) {
+  const deadlineMs = Date.now() + NOTES_TIMEOUT_MS;
+  for (;;) {
+    /** @type {string[]} */
+    const notes = await page.evaluate(() => Reflect.get(window, "notes"));
+    const end = wanted.reduce((at, pattern) => {
+      const found = at < 0 ? -1 : notes.slice(at).findIndex((text) => pattern.test(text));
+      return found < 0 ? -1 : at + found + 1;
+    }, from);
+    if (end >= 0) return end;
+    if (Date.now() > deadlineMs) assert.fail(`${wanted} are not among ${JSON.stringify(notes.slice(from))}`);
+    await new Promise((resolve) => setTimeout(resolve, NOTES_INTERVAL_MS));
+  }
+}
+
+/**
  * What the page shows of a session, in words that its log can be held against.
  * @param {Page} page
  */
@@ -107,7 +160,7 @@ export async function shown(page) {
         .filter((slot) => data(slot, "state") !== "empty")
         .map((slot) => data(slot, "path"))
         .sort(),
-      lamps: all("lamp").map((lamp) => `${data(lamp, "stage")} ${data(lamp, "status")}`),
+      lamps: [...document.querySelectorAll('[data-part="stage-line"]:not([data-status="none"]) [data-part="lamp"]')].map((lamp) => `${data(lamp, "stage")} ${data(lamp, "status")}`),
     };
   });
 }

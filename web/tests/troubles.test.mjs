@@ -153,5 +153,6 @@ test("one's own sessions are found by their words, opened, and deleted", () =>
 
     await page.locator(part("sessions")).click();
     await dialog.locator(part("session-row", { session: second })).getByRole("button", { name: /delete/i }).click();
+    await dialog.getByRole("button", { name: "Delete all of it" }).click();
     await dialog.locator(part("session-row", { session: second })).waitFor({ state: "detached" });
   }));

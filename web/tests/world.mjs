@@ -43,7 +43,7 @@ const FAST = ["--first-token-ms", "5", "--tokens-per-second", "20000"];
  * @property {() => Promise<void>} ended                ends when the server has
  * @property {() => Promise<void>} start                starts it again, on the same port and data
  * @property {(rules: object[]) => Promise<void>} fault replaces what goes wrong at the simulator (docs/simulator.md)
- * @property {() => Promise<string>} lastWords          the end of the server's log, for a report
+ * @property {() => Promise<string>} lastWords          the end of what the server complained of, for a report
  * @property {() => Promise<void>} close                ends everything and removes the folder
  */
 
@@ -94,7 +94,10 @@ export async function startWorld({ withModel = true, simulator = FAST, env = {} 
       log: serverLog,
     });
   let server = startServer();
-  const lastWords = async () => (await readFile(serverLog, "utf8")).split("\n").slice(-20).join("\n");
+  const lastWords = async () => {
+    const lines = (await readFile(serverLog, "utf8")).split("\n");
+    return lines.filter((line) => !line.includes('"level":"INFO"')).slice(-20).join("\n");
+  };
   const close = async () => {
     await Promise.all([end(server, "SIGKILL"), end(provider, "SIGKILL")]);
     await rm(folder, { recursive: true, force: true });
