@@ -237,15 +237,8 @@ impl Material<'_> {
     }
 
     fn slot_name(&self, slot: &SlotSpec) -> String {
-        if let Some(named) = self.named(slot.path.as_str()) {
-            return named;
-        }
-        let language = Wording::of(self.locale()).language_tag;
-        let labels = slot.labels.get(language);
-        match labels.and_then(|labels| labels.first()) {
-            Some(label) => capitalised(label),
-            None => self.field_name(slot.path.parts().1),
-        }
+        let named = self.playbook.slot_name(slot, self.locale());
+        named.map_or_else(|| humanised(slot.path.parts().1), capitalised)
     }
 
     fn field_name(&self, name: &str) -> String {

@@ -21,6 +21,7 @@ use archive::{Archive, ArchiveError};
 use document::{Material, is_simulated};
 
 pub use archive::attachment;
+pub use wording::capitalised;
 
 /// The field of a stage's output that becomes subtitles.
 const SUBTITLES_FIELD: &str = "subtitle_lines";

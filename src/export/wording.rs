@@ -99,7 +99,7 @@ pub(super) fn humanised(name: &str) -> String {
 }
 
 /// With a capital first letter.
-pub(super) fn capitalised(text: &str) -> String {
+pub fn capitalised(text: &str) -> String {
     let mut letters = text.chars();
     letters
         .next()

@@ -35,8 +35,6 @@ const OPEN_PATHS: &[&str] = &[
     "/health",
     "/ready",
     "/",
-    "/app.js",
-    "/app.css",
     "/favicon.svg",
     PARTS_PATH,
     "/docs",

@@ -15,6 +15,7 @@ mod listen;
 mod object;
 mod package;
 mod pages;
+mod playbook;
 mod recording_form;
 mod recording_refusals;
 mod recordings;

@@ -154,7 +154,8 @@ fn put_outputs(
 fn brief_summary(brief: &[FrozenSlot], locale: Locale, playbook: &Playbook) -> String {
     let line = |slot: &SlotSpec| {
         let frozen = brief.iter().find(|frozen| frozen.path == slot.path)?;
-        Some(format!("{}: {}", label(slot, locale), readable(&frozen.value)))
+        let label = slot.label(locale).unwrap_or(slot.path.as_str());
+        Some(format!("{label}: {}", readable(&frozen.value)))
     };
     playbook
         .slots
@@ -162,17 +163,6 @@ fn brief_summary(brief: &[FrozenSlot], locale: Locale, playbook: &Playbook) -> S
         .filter_map(line)
         .collect::<Vec<_>>()
         .join("\n")
-}
-
-fn label(slot: &SlotSpec, locale: Locale) -> &str {
-    let language = match locale {
-        Locale::Ko => "ko",
-        Locale::En => "en",
-    };
-    let labels = slot.labels.get(language);
-    labels
-        .and_then(|labels| labels.first())
-        .map_or(slot.path.as_str(), String::as_str)
 }
 
 fn readable(value: &Value) -> String {

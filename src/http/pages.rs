@@ -43,26 +43,6 @@ pub(super) async fn index(headers: HeaderMap) -> Result<Response, Failure> {
     page_file("/", &headers)
 }
 
-/// The web client's script.
-#[utoipa::path(
-    get, path = "/app.js", tag = "pages", security(()),
-    responses((status = 200, description = "The script", body = String, content_type = "text/javascript")),
-)]
-pub(super) async fn script() -> ([(HeaderName, &'static str); 1], &'static str) {
-    let media_type = [(header::CONTENT_TYPE, "text/javascript; charset=utf-8")];
-    (media_type, include_str!("../../web/app.js"))
-}
-
-/// The style of the pages.
-#[utoipa::path(
-    get, path = "/app.css", tag = "pages", security(()),
-    responses((status = 200, description = "The style", body = String, content_type = "text/css")),
-)]
-pub(super) async fn style() -> ([(HeaderName, &'static str); 1], &'static str) {
-    let media_type = [(header::CONTENT_TYPE, "text/css; charset=utf-8")];
-    (media_type, include_str!("../../web/app.css"))
-}
-
 /// The icon of the pages.
 #[utoipa::path(
     get, path = "/favicon.svg", tag = "pages", security(()),

@@ -14,8 +14,8 @@ use utoipa_axum::routes;
 
 use super::edge::edge;
 use super::{
-    Failure, assets, documents, events, export, health, jobs, pages, recordings, runs, sessions, slots,
-    turns, voice,
+    Failure, assets, documents, events, export, health, jobs, pages, playbook, recordings, runs, sessions,
+    slots, turns, voice,
 };
 use crate::app::App;
 use crate::ws;
@@ -29,6 +29,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(sessions::create))
         .routes(routes!(sessions::list))
         .routes(routes!(sessions::show, sessions::erase))
+        .routes(routes!(playbook::playbook))
         .routes(routes!(turns::message))
         .routes(routes!(turns::message_stream))
         .routes(routes!(voice::voice_turn))
@@ -58,8 +59,6 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(documents::errors))
         .routes(routes!(documents::schema))
         .routes(routes!(pages::index))
-        .routes(routes!(pages::script))
-        .routes(routes!(pages::style))
         .routes(routes!(pages::icon))
         // Not described: no part of the API.
         .route(pages::PARTS_PATH, get(pages::part))

@@ -1,6 +1,7 @@
 //! The routes and the edge, from request to answer, without a network.
 
 mod pages;
+mod playbook;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, header};
@@ -369,7 +370,15 @@ async fn a_foreign_page_drives_nothing_and_an_allowed_one_may() {
 #[tokio::test]
 async fn the_token_is_asked_for_everywhere_but_by_probes_and_the_page() {
     let server = TestServer::with(&[("GREENROOM_SERVER__TOKEN", "s3cret")]).await;
-    for open in ["/health", "/ready", "/", "/app.js", "/app.css", "/docs", "/docs/protocol", "/docs/errors"] {
+    for open in [
+        "/health",
+        "/ready",
+        "/",
+        "/web/app/main.js",
+        "/docs",
+        "/docs/protocol",
+        "/docs/errors",
+    ] {
         assert_eq!(status_of(&server, "GET", open, &[]).await, 200, "{open}");
     }
     for closed in [

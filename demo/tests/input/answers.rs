@@ -147,7 +147,7 @@ async fn every_answer_carries_its_request_id_and_the_security_headers() -> Resul
         let missing = "/api/chat/session/sess_00000000000000000000000001".to_owned();
         let paths = [
             "/",
-            "/app.js",
+            "/web/app/main.js",
             "/docs",
             "/openapi.json",
             "/health",

@@ -107,7 +107,7 @@ fn read_playbook(bundle: &Bundle, faults: &Faults) -> Option<Playbook> {
     };
     let stages = stages::read(&root, &surroundings, &mut uses);
     let voices = voices::read(&root);
-    let names_of_parts = phrases::display_names(&slots, &stages);
+    let names_of_parts = phrases::display_names(&slots, &stages, &voices);
     let phrases = phrases::read(bundle, &uses, &names_of_parts, faults);
     root.close();
     prompts::check(&reading, &slots);

@@ -248,6 +248,17 @@ impl AgentSpec {
     }
 }
 
+impl SlotSpec {
+    /// What users call it first.
+    pub fn label(&self, locale: Locale) -> Option<&str> {
+        let language = match locale {
+            Locale::Ko => "ko",
+            Locale::En => "en",
+        };
+        self.labels.get(language)?.first().map(String::as_str)
+    }
+}
+
 impl StageSpec {
     /// The schema of what a JSON pointer of an output leads to, if the schema allows such a part. Digits step into a
     /// list's elements, names into an object's properties.
@@ -295,10 +306,38 @@ impl Playbook {
         self.display_name(FIELD_PREFIX, field, locale)
     }
 
-    /// What readers call a value of a closed list, such as a slot's options or an `enum` of a schema, if the playbook
-    /// has a word for it (`value.<value>` of the phrases).
+    /// What readers call a value of a closed list, such as a slot's options, an `enum` of a schema or the voices, if the
+    /// playbook has a word for it (`value.<value>` of the phrases).
     pub fn value_name(&self, value: &str, locale: Locale) -> Option<&str> {
         self.display_name(VALUE_PREFIX, value, locale)
+    }
+
+    /// What readers call a slot, if the playbook has a word for it: a name for its whole path, what users call it first, or
+    /// a name for the last part of its path.
+    pub fn slot_name<'a>(&'a self, slot: &'a SlotSpec, locale: Locale) -> Option<&'a str> {
+        self.field_name(slot.path.as_str(), locale)
+            .or_else(|| slot.label(locale))
+            .or_else(|| self.field_name(slot.path.parts().1, locale))
+    }
+
+    /// Everything that readers have a word for ([`Playbook::field_name`]), each with that word.
+    pub fn field_names(&self, locale: Locale) -> impl Iterator<Item = (&str, &str)> {
+        self.display_names(FIELD_PREFIX, locale)
+    }
+
+    /// All values of closed lists that readers have a word for ([`Playbook::value_name`]), each with that word.
+    pub fn value_names(&self, locale: Locale) -> impl Iterator<Item = (&str, &str)> {
+        self.display_names(VALUE_PREFIX, locale)
+    }
+
+    fn display_names<'a>(
+        &'a self,
+        prefix: &'a str,
+        locale: Locale,
+    ) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.phrases
+            .iter()
+            .filter_map(move |(key, phrase)| Some((key.strip_prefix(prefix)?, phrase.text(locale))))
     }
 
     fn display_name(&self, prefix: &str, name: &str, locale: Locale) -> Option<&str> {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::document::{Document, Located, hint};
 use super::fault::{Faults, Place};
 use super::load::{PLAYBOOK_FILE, named_file};
-use super::{Bundle, SlotKind, SlotSpec, StageSpec};
+use super::{Bundle, SlotKind, SlotSpec, StageSpec, VoicePreset};
 
 /// The phrases that the core itself speaks; every playbook must have them, and one that is older than a phrase is lent it.
 /// `greeting` and `turn.noted` come before a question and hold none themselves.
@@ -65,10 +65,14 @@ pub(super) struct PhraseUse {
 }
 
 /// The keys of the phrases under which readers would find what a playbook's runs write: slots, parts of the package,
-/// fields of outputs, values of closed lists.
-pub(super) fn display_names(slots: &[Located<SlotSpec>], stages: &[StageSpec]) -> BTreeSet<String> {
+/// fields of outputs, values of closed lists, voices.
+pub(super) fn display_names(
+    slots: &[Located<SlotSpec>],
+    stages: &[StageSpec],
+    voices: &[VoicePreset],
+) -> BTreeSet<String> {
     let mut fields: BTreeSet<&str> = BTreeSet::from([PACKAGE_FIELD]);
-    let mut values: BTreeSet<&str> = BTreeSet::new();
+    let mut values: BTreeSet<&str> = voices.iter().map(|voice| voice.preset.as_str()).collect();
     for slot in slots.iter().map(|slot| &slot.value) {
         fields.extend([slot.path.as_str(), slot.path.parts().1]);
         match &slot.kind {
