@@ -6,15 +6,17 @@ import { createActions } from "./actions.js";
 import { notePlayed } from "./call_life.js";
 import { createLevelRing, dressDocument, listenToSpaceBar, syncDialogs } from "./effects.js";
 import { canKeep, kept, userKey } from "./kept.js";
+import { listenToKeys } from "./keys.js";
 import { initialModel } from "./model.js";
 import { keepSpoken } from "./spoken.js";
 import { createStore } from "./store.js";
 import { translatorOf } from "./texts/translate.js";
 import { keepTime } from "./ticking.js";
 import { app } from "./view/app.js";
-import { listenToKeys } from "./view/keys.js";
 
 const HEALTH_EVERY_MS = 60_000;
+/** The first drawing waits so long for what the server says of itself, so that its banners push nothing aside. */
+const HEALTH_WAITED_FOR_MS = 400;
 
 const store = createStore(initialModel());
 const client = new GreenroomClient({
@@ -32,14 +34,6 @@ const { actions, life, call } = createActions({
 
 const root = /** @type {HTMLElement} */ (document.getElementById("page"));
 const followLevel = createLevelRing(call.current, (sounding) => notePlayed(store, sounding));
-store.subscribe((model) => {
-  const t = translatorOf(model.ui.language);
-  dressDocument(model, t);
-  render(app(model, actions, t), root);
-  syncDialogs(model);
-  followLevel();
-});
-
 listenToSpaceBar(store.model, actions);
 listenToKeys(window, store.model, actions);
 keepSpoken(store, translatorOf);
@@ -48,5 +42,13 @@ if (!canKeep()) actions.notify({ kind: "storage" });
 setInterval(() => {
   if (document.visibilityState === "visible") void actions.refreshHealth();
 }, HEALTH_EVERY_MS);
-store.set({});
 void life.boot();
+await Promise.race([life.refreshHealth(), new Promise((waited) => setTimeout(waited, HEALTH_WAITED_FOR_MS))]);
+store.subscribe((model) => {
+  const t = translatorOf(model.ui.language);
+  dressDocument(model, t);
+  render(app(model, actions, t), root);
+  syncDialogs(model);
+  followLevel();
+});
+store.set({});
