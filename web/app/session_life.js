@@ -129,7 +129,6 @@ export function createSessionLife({ store, client, leaveCall, report }) {
 
   return {
     async boot() {
-      void refreshHealth();
       const asked = sessionInAddress();
       const last = kept("session");
       isReplaceable = asked === null;

@@ -21,7 +21,7 @@ export const app = (model, actions, t) => html`
   <a class="skip-link" href="#composer" @click=${skipToComposer}>${t("page.skip_to_conversation")}</a>
   <div class="page" data-part="page" data-pane=${model.ui.pane} data-act=${actOf(model)} data-phase=${model.session?.phase ?? ""}>
     ${header(model, actions, t)}
-    <div class="banners">${banners(model, actions, t)}</div>
+    <section class="banners" aria-label=${t("page.news")}>${banners(model, actions, t)}</section>
     <main class="places">
       <section class="place room" id="talk-place" aria-labelledby="conversation-title">
         <h2 class="visually-hidden" id="conversation-title">${t("page.conversation")}</h2>

@@ -66,7 +66,7 @@ const languageButton = (model, actions, t) => {
     type="button"
     lang=${other}
     data-part="language"
-    aria-label=${t("room.language_switch")}
+    title=${t("room.language_switch")}
     @click=${() => actions.setLanguage(other)}
   >
     ${t("room.language_other")}

@@ -2,6 +2,7 @@
 
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { live } from "../../vendor/lit-html/directives/live.js";
+import { ref } from "../../vendor/lit-html/directives/ref.js";
 import { repeat } from "../../vendor/lit-html/directives/repeat.js";
 import { dialog } from "./dialog.js";
 import { plusIcon, searchIcon, trashIcon } from "./icons.js";
@@ -102,14 +103,46 @@ const confirmation = (row, title, actions, t) => html`
         data-kind="danger"
         type="button"
         aria-describedby="question-${row.session_id}"
-        @click=${() => actions.deleteSession(row.session_id)}
+        @click=${() => eraseSession(row.session_id, actions)}
       >
         ${t("room.session_delete_yes")}
       </button>
-      <button class="button" type="button" @click=${() => actions.confirmDelete(null)}>${t("room.keep")}</button>
+      <button class="button" type="button" ${ref(focusWhenShown)} @click=${() => keepSession(row.session_id, actions)}>
+        ${t("room.keep")}
+      </button>
     </div>
   </li>
 `;
+
+/** The question comes where the button was that asked it; the safe answer is at hand. @param {Element} [button] */
+function focusWhenShown(button) {
+  // It is made before it is put into the page.
+  if (button instanceof HTMLElement) requestAnimationFrame(() => button.focus());
+}
+
+/**
+ * @param {string} sessionId
+ * @param {import("../actions.js").Actions} actions
+ */
+function keepSession(sessionId, actions) {
+  actions.confirmDelete(null);
+  requestAnimationFrame(() => focusIn(`[data-session="${sessionId}"] .session-open`));
+}
+
+/**
+ * @param {string} sessionId
+ * @param {import("../actions.js").Actions} actions
+ */
+async function eraseSession(sessionId, actions) {
+  await actions.deleteSession(sessionId);
+  requestAnimationFrame(() => focusIn(".search input"));
+}
+
+/** @param {string} selector of an element within the dialog that is open */
+function focusIn(selector) {
+  const element = document.querySelector(`dialog[open] ${selector}`);
+  if (element instanceof HTMLElement) element.focus();
+}
 
 /** @type {Intl.DateTimeFormatOptions} */
 const WHEN = { month: "short", day: "numeric", hour: "numeric", minute: "2-digit" };

@@ -1,7 +1,8 @@
 // The conversation: what was typed and what was said, in one line of time, from the newest back as far as is asked for.
 //
 // The scrolling element is laid out from its end (`column-reverse`), so a reader at the end stays there while words
-// come, without a script and without a shift; one who scrolled up stays where they are.
+// come, without a script; one who scrolled up stays where they are. As long as all of it fits, it stands at the top and
+// grows into free room: nothing that somebody reads moves.
 
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { guard } from "../../vendor/lit-html/directives/guard.js";
@@ -25,7 +26,6 @@ const AT_END_PX = 80;
 /** @type {import("../view.js").View} */
 export const timeline = (model, actions, t) => {
   const items = model.session?.timeline ?? [];
-  const isWelcome = !hasBegun(model);
   const first = Math.max(0, items.length - model.ui.timelineShown);
   return html`
     <div class="timeline-frame">
@@ -47,9 +47,9 @@ export const timeline = (model, actions, t) => {
                 </button>
               </li>`
             : nothing}
-          ${isWelcome ? welcome(model, actions, t) : nothing}
+          ${first === 0 ? welcome(model, actions, t) : nothing}
           ${repeat(
-            entriesFrom(items, first, isWelcome),
+            entriesFrom(items, first),
             (entry) => entry.key,
             (entry) => drawn(entry, model, actions, t),
           )}
@@ -75,29 +75,19 @@ export const timeline = (model, actions, t) => {
 };
 
 /**
- * Whether anything happened but the server's greeting.
- *
- * @param {import("../store.js").Model} model
- */
-function hasBegun({ session, pending }) {
-  const isGreeting = (/** @type {TimelineItem} */ item) => item.kind === "message" && item.role === "assistant";
-  return pending.length > 0 || (session?.timeline.some((item) => !isGreeting(item)) ?? false);
-}
-
-/**
  * The entries to draw. The reply of a turn keeps the key that it grew under, so that its place on the page stays the same.
  *
  * @param {readonly TimelineItem[]} items
  * @param {number} first
- * @param {boolean} isWelcome   the welcome stands before them, in the place of a time
  * @returns {Entry[]}
  */
-function entriesFrom(items, first, isWelcome) {
+function entriesFrom(items, first) {
   /** @type {Set<string>} */
   const answered = new Set();
   return items.slice(first).map((item, index) => {
     const before = items[first + index - 1];
-    const isPauseBefore = before ? Date.parse(item.at) - Date.parse(before.at) > PAUSE_MS : !isWelcome;
+    // The very first stands below the welcome, which needs no time.
+    const isPauseBefore = before !== undefined && Date.parse(item.at) - Date.parse(before.at) > PAUSE_MS;
     let key = item.key;
     if (item.kind === "message" && item.role === "assistant" && item.turnId && !answered.has(item.turnId)) {
       answered.add(item.turnId);

@@ -1,11 +1,11 @@
-// Before anybody said anything: what this is, and the two ways to begin. What the assistant says first stands below it,
-// in the server's words.
+// The head of every conversation: what this is, and the two ways to begin. It stays when the conversation has begun, so
+// that nothing below it jumps. What the assistant says first stands below it, in the server's words.
 
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 
 /** @type {import("../view.js").View} */
 export const welcome = (model, actions, t) => {
-  // What a session was about is known when its log has been replayed: until then it may not be new at all.
+  // Until its log has been replayed nobody knows how long the conversation is, and whether this is seen at all.
   if (model.session ? model.session.replaying : model.ui.boot !== "failed") return nothing;
   return html`
     <li class="welcome" data-part="welcome">
