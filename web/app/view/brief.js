@@ -5,6 +5,7 @@ import { guard } from "../../vendor/lit-html/directives/guard.js";
 import { repeat } from "../../vendor/lit-html/directives/repeat.js";
 import { cardGroups, requiredCount } from "./brief_model.js";
 import { editKey, sourceKey } from "./local.js";
+import { showStage } from "./places.js";
 import { activeRun } from "./run_model.js";
 import { slotCard } from "./slot_card.js";
 
@@ -23,6 +24,11 @@ export const brief = (model, actions, t) => {
           ? html`<progress max=${required} value=${filled} aria-label=${t("brief.completeness")}></progress>`
           : nothing}
       </p>
+      ${session.gate?.ready && session.runs.length === 0
+        ? html`<p class="brief-open">
+            <button type="button" class="text-button" @click=${() => showStage(actions)}>${t("brief.to_stage")}</button>
+          </p>`
+        : nothing}
       <p class="brief-frozen" id="brief-frozen" ?hidden=${!isFrozen}>${t("brief.frozen")}</p>
       ${repeat(
         groups,

@@ -7,7 +7,7 @@ import { cssProperties } from "./css_properties.js";
 import { requiredCount } from "./brief_model.js";
 import { slotLabel } from "./labels.js";
 import { localValue, runErrand } from "./local.js";
-import { focusWhenDrawn, showCard } from "./places.js";
+import { BEGIN_ID, focusWhenDrawn, showCard } from "./places.js";
 import { activeRun } from "./run_model.js";
 
 /** The keys of `model.ui.local` for whether a draft is being confirmed, and how the start of a run goes. */
@@ -189,6 +189,7 @@ function generateButton(view, words) {
   return html`<button
     type="button"
     class="button generate"
+    id=${BEGIN_ID}
     data-kind=${(model.session?.runs.length ?? 0) > 0 ? "again" : "primary"}
     data-part="generate"
     ?disabled=${isWorking}

@@ -42,7 +42,7 @@ export function stageLabel(playbook, stageId) {
  * @returns {string}
  */
 export function fieldLabel(playbook, key) {
-  return playbook?.fields?.[key] ?? spaced(key);
+  return named(playbook?.fields, key) ?? spaced(key);
 }
 
 /**
@@ -52,7 +52,7 @@ export function fieldLabel(playbook, key) {
  * @returns {string}
  */
 export function valueLabel(playbook, value) {
-  return playbook?.values?.[value] ?? value;
+  return named(playbook?.values, value) ?? value;
 }
 
 /**
@@ -64,6 +64,15 @@ export function valueLabel(playbook, value) {
 export function optionLabel(spec, value) {
   const option = spec?.options?.find((candidate) => candidate.value === value);
   return option?.label ?? String(value ?? "");
+}
+
+/**
+ * A name of the playbook's own: a key such as `constructor` has none.
+ * @param {Readonly<Record<string, string>> | undefined} names
+ * @param {string} key
+ */
+function named(names, key) {
+  return names && Object.hasOwn(names, key) ? names[key] : undefined;
 }
 
 /** @param {string} path */

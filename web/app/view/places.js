@@ -32,6 +32,15 @@ export function showMessage(actions, messageId) {
   focusWhenDrawn(messageElementId(messageId));
 }
 
+/** The id of what begins a run. */
+export const BEGIN_ID = "begin-run";
+
+/** @param {Actions} actions */
+export function showStage(actions) {
+  actions.setPane("stage");
+  focusWhenDrawn(BEGIN_ID);
+}
+
 /**
  * Focuses an element once the frame that draws it is over.
  * @param {string} id

@@ -49,7 +49,7 @@ function genericList(items, schema, playbook, depth) {
 function genericRecord(record, schema, playbook, depth) {
   return html`<dl class="facts">
     ${fieldsOf(schema, record)
-      .filter((key) => key in record)
+      .filter((key) => Object.hasOwn(record, key))
       .map(
         (key) => html`<div class="fact" ?data-plain=${isPlain(record[key])}>
           <dt>${fieldLabel(playbook, key)}</dt>

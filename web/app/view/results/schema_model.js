@@ -21,7 +21,8 @@ export function fieldsOf(schema, output) {
  * @returns {unknown}
  */
 export function fieldSchema(schema, key) {
-  return recordOf(recordOf(schema).properties)[key];
+  const properties = recordOf(recordOf(schema).properties);
+  return Object.hasOwn(properties, key) ? properties[key] : undefined;
 }
 
 /**

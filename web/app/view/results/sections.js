@@ -30,8 +30,8 @@ import { delivery, script, speechSettings, subtitles } from "./voice.js";
  * @property {readonly string[]} [locals]   keys of `model.ui.local`
  */
 
-/** @type {Readonly<Record<string, FieldForm>>} */
-const FORMS = Object.freeze({
+/** @type {ReadonlyMap<string, FieldForm>} */
+const FORMS = new Map(Object.entries({
   market_signals: { draw: marketSignals },
   competitor_notes: { draw: competitors },
   channel_observations: { draw: channelObservations },
@@ -54,7 +54,7 @@ const FORMS = Object.freeze({
   delivery_profile: { draw: delivery },
   subtitle_lines: { draw: subtitles, reads: ["timing_map"], locals: [PLAYER_KEY] },
   tts_config: { draw: speechSettings },
-});
+}));
 
 /** Fields that another one's form shows. */
 const SHOWN_ELSEWHERE = new Map([["timing_map", "voiceover_script_short"]]);
@@ -66,10 +66,10 @@ export function sections(view) {
   const schema = model.playbook?.stages.find((candidate) => candidate.id === stage.id)?.schema;
   const fields = fieldsOf(schema, output).filter((field) => {
     const host = SHOWN_ELSEWHERE.get(field);
-    return !host || !(host in output);
+    return !host || !Object.hasOwn(output, host);
   });
-  const arrived = fields.filter((field) => field in output);
-  const awaited = stage.status === "running" ? fields.find((field) => !(field in output)) : undefined;
+  const arrived = fields.filter((field) => Object.hasOwn(output, field));
+  const awaited = stage.status === "running" ? fields.find((field) => !Object.hasOwn(output, field)) : undefined;
   return html`
     ${repeat(
       arrived,
@@ -88,7 +88,7 @@ export function sections(view) {
  * @param {string} field
  */
 function readsOf({ model, t, run, stage }, output, field) {
-  const form = FORMS[field];
+  const form = FORMS.get(field);
   return [
     output[field],
     stage.status,
@@ -121,7 +121,7 @@ function section(view) {
  * @param {FieldView} view
  */
 function formOf(view) {
-  const form = FORMS[view.field];
+  const form = FORMS.get(view.field);
   if (!form || isBlank(view.value)) return null;
   return form.draw(view);
 }

@@ -132,34 +132,36 @@ function timingBar(view, text, spoken) {
           </button>`,
         )}
       </div>
-      <div class="timing-lines" aria-hidden="true">
-        ${timing.lines.map(
-          (subtitle) => html`<span
-            class="timing-line"
-            ?data-now=${line?.key === subtitle.key}
-            ${cssProperties({
-              "--from": shareOf(timing, subtitle.startSeconds),
-              "--to": shareOf(timing, subtitle.endSeconds),
-            })}
-          ></span>`,
-        )}
-        <span class="timing-head"></span>
+      <div class="timing-scrub">
+        <div class="timing-lines" aria-hidden="true">
+          ${timing.lines.map(
+            (subtitle) => html`<span
+              class="timing-line"
+              ?data-now=${line?.key === subtitle.key}
+              ${cssProperties({
+                "--from": shareOf(timing, subtitle.startSeconds),
+                "--to": shareOf(timing, subtitle.endSeconds),
+              })}
+            ></span>`,
+          )}
+          <span class="timing-head"></span>
+        </div>
+        <input
+          type="range"
+          class="timing-slider"
+          min="0"
+          max=${SLIDER_STEPS}
+          .value=${String(Math.round(share * SLIDER_STEPS))}
+          aria-label=${t("results.position")}
+          aria-valuetext=${t("results.position_of", {
+            position: clockText(share * timing.totalSeconds * 1000),
+            total: clockText(timing.totalSeconds * 1000),
+          })}
+          ?disabled=${!spoken || spoken.status === "loading"}
+          @input=${(/** @type {Event} */ event) =>
+            seekTo(Number(/** @type {HTMLInputElement} */ (event.currentTarget).value) / SLIDER_STEPS)}
+        />
       </div>
-      <input
-        type="range"
-        class="timing-slider"
-        min="0"
-        max=${SLIDER_STEPS}
-        .value=${String(Math.round(share * SLIDER_STEPS))}
-        aria-label=${t("results.position")}
-        aria-valuetext=${t("results.position_of", {
-          position: clockText(share * timing.totalSeconds * 1000),
-          total: clockText(timing.totalSeconds * 1000),
-        })}
-        ?disabled=${!spoken || spoken.status === "loading"}
-        @input=${(/** @type {Event} */ event) =>
-          seekTo(Number(/** @type {HTMLInputElement} */ (event.currentTarget).value) / SLIDER_STEPS)}
-      />
     </div>
   `;
 }
