@@ -80,14 +80,32 @@ describe("messages", () => {
     assert.deepEqual(texts(on), ["The microphone is on."]);
     assert.deepEqual(lines, []);
     const health = healthOf({ tts: "not_configured" });
-    const [, mute] = said({ ...talkOf(), health }, { ...talkOf(), health, call }, { ...talkOf(messageOf(1, {})), health, call });
+    const [, mute] = said(
+      { ...talkOf(), health },
+      { ...talkOf(), health, call },
+      { ...talkOf(messageOf(1, {})), health, call },
+    );
     assert.ok(texts(mute).includes("Greenroom: Text 1."));
   });
 
   test("that cannot come are told of by the reason", () => {
     const failed = /** @type {import("../../client/src/state.js").ErrorItem} */ ({
-      kind: "error", key: "e", seq: 2, at: "", turnId: "turn_1", runId: null, stage: null, attempt: 1, willRetry: false,
-      error: { code: "LLM_TIMEOUT", message: "The AI took too long.", details: null, retryable: true, retry_after: null },
+      kind: "error",
+      key: "e",
+      seq: 2,
+      at: "",
+      turnId: "turn_1",
+      runId: null,
+      stage: null,
+      attempt: 1,
+      willRetry: false,
+      error: {
+        code: "LLM_TIMEOUT",
+        message: "The AI took too long.",
+        details: null,
+        retryable: true,
+        retry_after: null,
+      },
     });
     const [lines] = said(talkOf(), talkOf(failed));
     assert.deepEqual(texts(lines), ["The AI took too long."]);
@@ -100,7 +118,11 @@ describe("the gate and the run", () => {
   const gate = { ready: true, missing_required: [], low_confidence: [], completeness: 1 };
 
   test("the gate is told of when it opens and when it closes", () => {
-    const [opened, closed] = said({}, { session: { gate } }, { session: { gate: { ...gate, ready: false } } });
+    const [opened, closed] = said(
+      {},
+      { session: { gate } },
+      { session: { gate: { ...gate, ready: false } } },
+    );
     assert.deepEqual(texts(opened), ["The gate is open: you can start."]);
     assert.match(texts(closed)[0] ?? "", /closed again/);
   });
@@ -120,7 +142,13 @@ describe("the gate and the run", () => {
   });
 
   test("a run that failed is urgent, and told once", () => {
-    const error = { code: "LLM_UPSTREAM", message: "The AI failed.", details: null, retryable: true, retry_after: null };
+    const error = {
+      code: "LLM_UPSTREAM",
+      message: "The AI failed.",
+      details: null,
+      retryable: true,
+      retry_after: null,
+    };
     const failed = runOf(
       { status: "failed", endedAt: "x" },
       { status: "failed", error: /** @type {import("../../client/src/state.js").ErrorBody} */ (error) },
@@ -130,7 +158,10 @@ describe("the gate and the run", () => {
       { session: { runs: [failed] } },
       { session: { runs: [failed] } },
     );
-    assert.deepEqual(lines?.map((line) => line.urgency), ["assertive"]);
+    assert.deepEqual(
+      lines?.map((line) => line.urgency),
+      ["assertive"],
+    );
     assert.match(texts(lines)[0] ?? "", /“strategy” failed\. The AI failed\. Kept: research\./);
     assert.deepEqual(again, []);
   });
@@ -138,7 +169,9 @@ describe("the gate and the run", () => {
 
 describe("the connection", () => {
   /** @type {(status: "waiting" | "connecting", attempt: number) => Patch} */
-  const lost = (status, attempt) => ({ connection: { status, attempt, reason: "network", retryAt: NOW_MS + 4000 } });
+  const lost = (status, attempt) => ({
+    connection: { status, attempt, reason: "network", retryAt: NOW_MS + 4000 },
+  });
 
   test("that is lost for a blink is not told of", () => {
     const lines = said({}, lost("waiting", 1), lost("connecting", 1), {});
@@ -146,23 +179,46 @@ describe("the connection", () => {
   });
 
   test("that stays away is told of once, and again when it is back", () => {
-    const lines = said({}, lost("waiting", 1), lost("waiting", 2), lost("connecting", 2), lost("waiting", 3), {});
-    assert.deepEqual(lines.map((each) => each.length), [0, 1, 0, 0, 1]);
+    const lines = said(
+      {},
+      lost("waiting", 1),
+      lost("waiting", 2),
+      lost("connecting", 2),
+      lost("waiting", 3),
+      {},
+    );
+    assert.deepEqual(
+      lines.map((each) => each.length),
+      [0, 1, 0, 0, 1],
+    );
     assert.match(texts(lines[1])[0] ?? "", /The connection was lost\. Everything so far is kept\./);
     assert.match(texts(lines[4])[0] ?? "", /is back/);
   });
 
   test("no second of a countdown is told", () => {
-    const moments = Array.from({ length: 30 }, (_, second) => ({ ...lost("waiting", 2), nowMs: NOW_MS + second * 1000 }));
+    const moments = Array.from({ length: 30 }, (_, second) => ({
+      ...lost("waiting", 2),
+      nowMs: NOW_MS + second * 1000,
+    }));
     assert.equal(said({}, ...moments).flat().length, 1);
   });
 });
 
 test("a limit is told with the time to come back, politely", () => {
-  const error = { code: "SYS_RATE_LIMIT", message: "Too many.", details: null, retryable: true, retryAfter: 42 };
+  const error = {
+    code: "SYS_RATE_LIMIT",
+    message: "Too many.",
+    details: null,
+    retryable: true,
+    retryAfter: 42,
+  };
   const [lines] = said({}, { notices: [noticeOf(error)] });
   assert.deepEqual(lines, [
-    { urgency: "polite", text: "Too many. Try again when the time is up. Worth trying again in 0:42.", lang: "en" },
+    {
+      urgency: "polite",
+      text: "Too many. Try again when the time is up. Worth trying again in 0:42.",
+      lang: "en",
+    },
   ]);
 });
 
@@ -208,7 +264,9 @@ describe("whatever a log brings", () => {
           assert.ok(told.lines.length <= LINES_MAX, JSON.stringify(told.lines));
           replies += told.lines.filter(({ text }) => text.includes("Greenroom:")).length;
         }
-        const messages = state.timeline.filter((item) => item.kind === "message" && item.role === "assistant");
+        const messages = state.timeline.filter(
+          (item) => item.kind === "message" && item.role === "assistant",
+        );
         assert.ok(replies <= messages.length);
       }),
     );
@@ -227,7 +285,10 @@ describe("the live regions", () => {
     store.set({});
     pass();
     for (let seq = 1; seq <= 100; seq += 1) {
-      store.set({ session: sceneOf(talkOf(...Array.from({ length: seq }, (_, index) => messageOf(index + 1, {})))).session });
+      store.set({
+        session: sceneOf(talkOf(...Array.from({ length: seq }, (_, index) => messageOf(index + 1, {}))))
+          .session,
+      });
       frames.splice(0).forEach((draw) => draw());
     }
     pass();
@@ -267,5 +328,7 @@ function stagesOf(runs) {
  * @param {Line[]} lines
  */
 function quiet(lines) {
-  return lines.filter(({ text, urgency }) => urgency === "polite" && /Greenroom:|new messages|Stage |run|gate/.test(text));
+  return lines.filter(
+    ({ text, urgency }) => urgency === "polite" && /Greenroom:|new messages|Stage |run|gate/.test(text),
+  );
 }

@@ -55,14 +55,26 @@ test("no text is empty, and each takes the same parameters in both languages", (
 });
 
 test("Korean is Korean, but for names", () => {
-  const names = new Set(["page.title", "room.language_other", "room.language_switch", "trouble.said.reply", "trouble.keys.escape"]);
-  const foreign = [...korean].filter(([, text]) => !/\p{Script=Hangul}/u.test(text.replaceAll(/\{\w+\}/g, "")));
-  const words = foreign.filter(([key, text]) => !names.has(key) && /\p{Letter}{2}/u.test(text.replaceAll(/\{\w+\}/g, "")));
+  const names = new Set([
+    "page.title",
+    "room.language_other",
+    "room.language_switch",
+    "trouble.said.reply",
+    "trouble.keys.escape",
+  ]);
+  const foreign = [...korean].filter(
+    ([, text]) => !/\p{Script=Hangul}/u.test(text.replaceAll(/\{\w+\}/g, "")),
+  );
+  const words = foreign.filter(
+    ([key, text]) => !names.has(key) && /\p{Letter}{2}/u.test(text.replaceAll(/\{\w+\}/g, "")),
+  );
   assert.deepEqual(words, []);
 });
 
 test("English is English, but for the name of the other language", () => {
-  const foreign = [...english].filter(([key, text]) => /\p{Script=Hangul}/u.test(text) && !key.startsWith("room.language_"));
+  const foreign = [...english].filter(
+    ([key, text]) => /\p{Script=Hangul}/u.test(text) && !key.startsWith("room.language_"),
+  );
   assert.deepEqual(foreign, []);
 });
 

@@ -35,7 +35,8 @@ for (const language of LANGUAGES) {
         connection: row.code === "AUTH_REQUIRED" ? closedBy(error) : { status: "open", attempt: 0 },
         ui: { language, composerText: "kept" },
       });
-      const told = row.code === "SESSION_EVENT_AHEAD" ? { ...model, notices: [], connection: closedBy(error) } : model;
+      const told =
+        row.code === "SESSION_EVENT_AHEAD" ? { ...model, notices: [], connection: closedBy(error) } : model;
       const [trouble, ...others] = troubles(told, t);
       assert.ok(trouble, row.code);
       assert.deepEqual(others, [], row.code);

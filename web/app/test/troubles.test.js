@@ -30,7 +30,14 @@ function only(patch) {
 }
 
 /** @param {string} code @param {object} [more] */
-const errorOf = (code, more) => ({ code, message: code, details: null, retryable: true, retryAfter: null, ...more });
+const errorOf = (code, more) => ({
+  code,
+  message: code,
+  details: null,
+  retryable: true,
+  retryAfter: null,
+  ...more,
+});
 
 test("where everything is well, nothing is told", () => {
   assert.deepEqual(told({}), []);
@@ -44,13 +51,22 @@ describe("the connection", () => {
       { status: "waiting", attempt: 3, reason: "network", retryAt: NOW_MS + 7000 },
       { kind: "reconnecting", countdownTo: NOW_MS + 7000, actions: ["retry_now"], isDismissible: false },
     ],
-    [{ status: "connecting", attempt: 3, reason: "network" }, { kind: "reconnecting", countdownTo: null, actions: [] }],
-    [{ status: "offline", attempt: 1, reason: "network", retryAt: NOW_MS }, { kind: "offline", countdownTo: null }],
+    [
+      { status: "connecting", attempt: 3, reason: "network" },
+      { kind: "reconnecting", countdownTo: null, actions: [] },
+    ],
+    [
+      { status: "offline", attempt: 1, reason: "network", retryAt: NOW_MS },
+      { kind: "offline", countdownTo: null },
+    ],
     [
       { status: "waiting", attempt: 1, reason: "draining", retryAt: NOW_MS + 5000 },
       { kind: "draining", countdownTo: NOW_MS + 5000, actions: [], countdownKey: "trouble.back_in" },
     ],
-    [{ status: "open", attempt: 0, reason: "draining" }, { kind: "draining", countdownTo: null }],
+    [
+      { status: "open", attempt: 0, reason: "draining" },
+      { kind: "draining", countdownTo: null },
+    ],
     [
       { status: "waiting", attempt: 2, reason: "overloaded", retryAt: NOW_MS + 9000 },
       { kind: "overloaded", countdownTo: NOW_MS + 9000, actions: [] },
@@ -59,9 +75,18 @@ describe("the connection", () => {
       { status: "waiting", attempt: 1, reason: "slow", retryAt: NOW_MS + 100 },
       { kind: "slow", countdownTo: NOW_MS + 100, actions: ["retry_now"] },
     ],
-    [{ status: "closed", attempt: 0, reason: "gone" }, { kind: "gone", actions: ["new_session", "open_sessions"] }],
-    [{ status: "closed", attempt: 0, reason: "taken_over" }, { kind: "taken_over", actions: ["retry_now"] }],
-    [{ status: "closed", attempt: 0, reason: "refused" }, { kind: "refused", severity: "problem" }],
+    [
+      { status: "closed", attempt: 0, reason: "gone" },
+      { kind: "gone", actions: ["new_session", "open_sessions"] },
+    ],
+    [
+      { status: "closed", attempt: 0, reason: "taken_over" },
+      { kind: "taken_over", actions: ["retry_now"] },
+    ],
+    [
+      { status: "closed", attempt: 0, reason: "refused" },
+      { kind: "refused", severity: "problem" },
+    ],
   ];
   for (const [connection, expected] of cases) {
     test(`${connection.status} ${connection.reason}`, () => {
@@ -117,7 +142,9 @@ describe("a limit", () => {
 describe("the microphone", () => {
   const kinds = ["denied", "missing", "busy", "unsupported", "insecure"];
   /** @param {string} kind */
-  const failed = (kind) => ({ notices: [noticeOf({ name: "MicrophoneError", kind }, { kind: "microphone" })] });
+  const failed = (kind) => ({
+    notices: [noticeOf({ name: "MicrophoneError", kind }, { kind: "microphone" })],
+  });
 
   for (const kind of kinds) {
     test(`${kind}: says so and offers text`, () => {
@@ -146,7 +173,13 @@ describe("the microphone", () => {
 });
 
 describe("a failed run", () => {
-  const error = { code: "LLM_UPSTREAM", message: "The AI failed.", details: "503", retryable: true, retry_after: null };
+  const error = {
+    code: "LLM_UPSTREAM",
+    message: "The AI failed.",
+    details: "503",
+    retryable: true,
+    retry_after: null,
+  };
   const run = runOf(
     { status: "failed", endedAt: "2026-01-01T00:00:00Z" },
     { status: "failed", error: /** @type {import("../../client/src/state.js").ErrorBody} */ (error) },
@@ -164,7 +197,9 @@ describe("a failed run", () => {
   test("for want of a key tells how to set one; for safety's sake to change the brief", () => {
     /** @param {string} code */
     const because = (code) => {
-      const stages = run.stages.map((stage) => (stage.error ? { ...stage, error: { ...error, code } } : stage));
+      const stages = run.stages.map((stage) =>
+        stage.error ? { ...stage, error: { ...error, code } } : stage,
+      );
       return only({ session: { runs: [/** @type {typeof run} */ ({ ...run, stages })] } });
     };
     assert.deepEqual(because("LLM_NOT_CONFIGURED").commands, KEY_COMMANDS);
@@ -180,7 +215,9 @@ describe("a failed run", () => {
 
 describe("a server that goes without", () => {
   test("a key is told of once, with what works and how to set one", async () => {
-    const trouble = only({ health: healthOf({ llm: "not_configured", stt: "not_configured", tts: "not_configured" }) });
+    const trouble = only({
+      health: healthOf({ llm: "not_configured", stt: "not_configured", tts: "not_configured" }),
+    });
     assert.equal(trouble.kind, "no_key");
     assert.equal(trouble.points.length, 4);
     const readme = await readFile(new URL("../../../README.md", import.meta.url), "utf8");
@@ -216,7 +253,10 @@ test("the gravest comes first", () => {
 
 test("what the connection says already is not said again", () => {
   const lost = /** @type {const} */ ({ status: "waiting", attempt: 2, reason: "network", retryAt: NOW_MS });
-  assert.equal(only({ connection: lost, notices: [noticeOf(errorOf("CLIENT_NETWORK"))] }).kind, "reconnecting");
+  assert.equal(
+    only({ connection: lost, notices: [noticeOf(errorOf("CLIENT_NETWORK"))] }).kind,
+    "reconnecting",
+  );
   assert.equal(only({ notices: [noticeOf(errorOf("CLIENT_NETWORK"))] }).kind, "unreachable");
 });
 
@@ -234,11 +274,20 @@ test("a browser is told by its name", () => {
   const mozilla = "Mozilla/5.0";
   /** @type {Array<[string, ReturnType<typeof browserOf>]>} */
   const cases = [
-    [`${mozilla} (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36`, "chrome"],
+    [
+      `${mozilla} (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36`,
+      "chrome",
+    ],
     [`${mozilla} (Linux; Android 15) AppleWebKit/537.36 Chrome/140.0 Mobile Safari/537.36`, "chrome_android"],
     [`${mozilla} (Windows NT 10.0; rv:140.0) Gecko/20100101 Firefox/140.0`, "firefox"],
-    [`${mozilla} (Macintosh; Intel Mac OS X 10_15) AppleWebKit/605.1.15 Version/18.0 Safari/605.1.15`, "safari"],
-    [`${mozilla} (iPhone; CPU iPhone OS 18_0) AppleWebKit/605.1.15 CriOS/140.0 Mobile/15E148 Safari/604.1`, "ios"],
+    [
+      `${mozilla} (Macintosh; Intel Mac OS X 10_15) AppleWebKit/605.1.15 Version/18.0 Safari/605.1.15`,
+      "safari",
+    ],
+    [
+      `${mozilla} (iPhone; CPU iPhone OS 18_0) AppleWebKit/605.1.15 CriOS/140.0 Mobile/15E148 Safari/604.1`,
+      "ios",
+    ],
     ["", "other"],
   ];
   for (const [userAgent, browser] of cases) assert.equal(browserOf(userAgent), browser, userAgent);
