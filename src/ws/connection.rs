@@ -14,7 +14,7 @@ use axum::extract::ws::Message;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use futures_util::{Sink, Stream, StreamExt as _};
+use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _};
 use greenroom_actors::voice::Outlet;
 use greenroom_actors::{Cursor, Refused};
 use greenroom_protocol::{CommandId, ErrorBody, ErrorCode, Frame, Locale, Seq, SessionId, Signal, limits};
@@ -441,6 +441,11 @@ where
     /// Says why, if anybody is there to hear it.
     async fn close(&mut self, reason: CloseReason) {
         let Some(message) = reason.message() else {
+            if reason == CloseReason::ClientLeft {
+                // The library has an answer to the client's goodbye ready. A browser that does not get it takes the
+                // connection for broken.
+                timeout(GOODBYE, self.socket.flush()).await.ok();
+            }
             return;
         };
         // A client that took nothing for so long may wake up as late again, and then learns where to resume.

@@ -29,6 +29,8 @@ struct Wire {
     taken: Vec<Message>,
     takes_nothing: bool,
     left: bool,
+    /// The client's goodbye was read: as in the library, its answer leaves when the socket is flushed.
+    goodbye_due: bool,
     server: Option<Waker>,
     client: Option<Waker>,
 }
@@ -43,7 +45,10 @@ impl Stream for MemorySocket {
         let mut wire = self.0.lock().unwrap();
         wire.server = Some(context.waker().clone());
         match wire.sent.pop_front() {
-            Some(message) => Poll::Ready(Some(Ok(message))),
+            Some(message) => {
+                wire.goodbye_due |= matches!(message, Message::Close(_));
+                Poll::Ready(Some(Ok(message)))
+            }
             None if wire.left => Poll::Ready(None),
             None => Poll::Pending,
         }
@@ -71,8 +76,12 @@ impl Sink<Message> for MemorySocket {
         Ok(())
     }
 
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.poll_ready(context)
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let ready = self.as_mut().poll_ready(context);
+        if ready.is_ready() && std::mem::take(&mut self.0.lock().unwrap().goodbye_due) {
+            self.start_send(Message::Close(None))?;
+        }
+        ready
     }
 
     fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
@@ -244,13 +253,18 @@ async fn nonsense_without_end_is_abuse() {
 }
 
 #[tokio::test]
-async fn a_message_that_was_sent_before_leaving_still_counts() {
+async fn a_message_that_was_sent_before_leaving_still_counts_and_the_goodbye_is_answered() {
     let server = TestServer::new().await;
     let session = server.session().await;
     let client = Client::connect(&server, &session, None, false).await;
+    let socket = client.socket.clone();
     client.say(&json!({ "type": "user.message", "text": "루미세럼" }));
     client.send(Message::Close(None));
     assert_eq!(client.ended.await.unwrap(), CloseReason::ClientLeft);
+    assert!(matches!(
+        socket.0.lock().unwrap().taken.last(),
+        Some(Message::Close(_))
+    ));
     let (_, document) = server
         .ask("GET", &format!("/api/chat/session/{session}"), None)
         .await;
