@@ -89,7 +89,7 @@ impl<'a> Definitions<'a> {
             @if schema["additionalProperties"] == true {
                 p class="kind" { "and further fields" }
             }
-            (limits(schema))
+            (limits(schema, ""))
         }
     }
 
@@ -120,7 +120,7 @@ impl<'a> Definitions<'a> {
                     }
                 }
             }
-            @if own["$ref"].is_null() { (limits(own)) }
+            @if own["$ref"].is_null() { (limits(own, description.and_then(Value::as_str).unwrap_or_default())) }
             @if let Some(default) = schema.get("default").filter(|default| !default.is_null()) {
                 p class="limits" { "if left out: " code { (default) } }
             }
@@ -248,8 +248,8 @@ fn plain_kind(schema: &Value) -> String {
     }
 }
 
-/// What values are kept within, in words.
-fn limits(schema: &Value) -> Markup {
+/// What values are kept within, in words, as far as the description does not say so itself.
+fn limits(schema: &Value, description: &str) -> Markup {
     let number = |key: &str| schema[key].as_f64();
     let range = |least: Option<f64>, most: Option<f64>, what: &str| match (least, most) {
         (Some(least), Some(most)) => Some(format!("{least} to {most}{what}")),
@@ -263,7 +263,8 @@ fn limits(schema: &Value) -> Markup {
         range(number("minItems"), number("maxItems"), " entries"),
         range(number("minimum"), number("maximum"), ""),
     ];
-    let said: Vec<_> = said.into_iter().flatten().collect();
+    let unsaid = |limit: &String| !description.contains(limit.as_str());
+    let said: Vec<_> = said.into_iter().flatten().filter(unsaid).collect();
     html! {
         @if !said.is_empty() || schema["pattern"].is_string() {
             p class="limits" {
@@ -325,10 +326,11 @@ mod tests {
 
     #[test]
     fn limits_are_said_in_words() {
-        let said = |schema: &Value| limits(schema).into_string();
+        let said = |schema: &Value| limits(schema, "Short.").into_string();
         assert!(said(&json!({ "minLength": 1, "maxLength": 3000 })).contains("1 to 3000 characters"));
         assert!(said(&json!({ "maximum": 1, "minimum": 0 })).contains("0 to 1"));
         assert_eq!(said(&json!({ "minimum": 0 })), "");
+        assert_eq!(limits(&json!({ "maximum": 9 }), "A digit, at most 9.").into_string(), "");
         assert!(said(&json!({ "pattern": "^a$" })).contains("pattern <code>^a$</code>"));
     }
 
