@@ -109,6 +109,41 @@ test("a gap is never applied: what is missing is asked for on another socket", a
   bench.session.close();
 });
 
+test("what comes twice is dropped, and the connection stays", () => {
+  const bench = sessionBench();
+  const end = bench.end();
+  end.accept();
+  for (const seq of [1, 1, 2, 1, 2]) end.tell(event(seq));
+  assert.equal(end.isLive, true);
+  assert.equal(bench.session.state.events, 2);
+  bench.session.close();
+});
+
+test("what is no frame of the protocol ends the socket: something may be lost with it", () => {
+  for (const text of ["{", "null", "3"]) {
+    const bench = sessionBench();
+    bench.letIn().tell(text);
+    assert.equal(bench.end().isLive, false, text);
+    bench.session.close();
+  }
+});
+
+test("a socket that was given up is heard by nobody", async () => {
+  const bench = sessionBench();
+  const first = bench.letIn();
+  first.close(1006);
+  await bench.clock.advance(250);
+  bench.letIn();
+  first.isLive = true;
+  const before = bench.changes.length;
+  first.tell({ type: "speech.started" });
+  first.tell(event(9));
+  first.close(4004);
+  assert.equal(bench.changes.length, before);
+  assert.equal(bench.session.connection.status, "open");
+  bench.session.close();
+});
+
 for (const [code, reason, isFinal] of /** @type {const} */ ([
   [1000, "network", false], [1001, "network", false], [1006, "network", false], [1011, "network", false],
   [1007, "refused", true], [1008, "refused", true], [1009, "refused", true],
@@ -232,6 +267,19 @@ test("a socket that does not open is given up", async () => {
   bench.session.close();
 });
 
+test("an answer that waits behind a page that was held up is not taken for missing", async () => {
+  const bench = sessionBench();
+  const end = bench.letIn();
+  await bench.clock.advance(15_000);
+  assert.equal(end.received.length, 1);
+  bench.clock.stall(14_000);
+  await bench.clock.advance(0);
+  end.tell({ type: "pong" });
+  assert.equal(end.isLive, true);
+  assert.equal(bench.session.connection.status, "open");
+  bench.session.close();
+});
+
 test("after sleep the connection is asked at once whether it lives", async () => {
   const bench = sessionBench();
   const end = bench.letIn();
@@ -272,6 +320,9 @@ test("offline says so, and online comes back at once", async () => {
   const before = bench.ends.length;
   bench.network.wake();
   assert.equal(bench.ends.length, before + 1);
+  bench.end().close(1006);
+  assert.equal((bench.session.connection.retryAt ?? 0) - bench.clock.now(), 500, "it counts anew");
+  await bench.clock.advance(500);
   bench.letIn();
   assert.deepEqual(bench.session.connection, { status: "open", attempt: 0 });
   bench.session.close();
@@ -306,6 +357,31 @@ test("a request tells why a socket did not open", async () => {
     assert.equal(bench.session.connection.reason, reason, code);
     bench.session.close();
   }
+});
+
+test("what a request tells too late is about another connection", async () => {
+  /** @type {(answer: Response) => void} */
+  let answer = () => {};
+  const bench = sessionBench({
+    fetch: () => new Promise((resolve) => {
+      answer = resolve;
+    }),
+  });
+  bench.end().close(1006);
+  await bench.clock.advance(250);
+  bench.letIn();
+  answer(new Response(JSON.stringify({ error: errorBody("AUTH_REQUIRED") }), { status: 401 }));
+  // What follows from the answer takes as many turns of the loop as its body has layers.
+  for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(bench.session.connection.status, "open");
+  bench.session.close();
+});
+
+test("a socket that fails without a close has failed", () => {
+  const bench = sessionBench();
+  bench.end().fail();
+  assert.equal(bench.session.connection.status, "waiting");
+  bench.session.close();
 });
 
 test("a token that was wrong can be given again", async () => {

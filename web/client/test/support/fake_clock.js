@@ -5,7 +5,7 @@ const MICROTASK_ROUNDS = 20;
 
 /**
  * @returns {import("../../src/clock.js").Clock & {
- *   advance(ms: number): Promise<void>, sleep(ms: number): void, timers(): number }}
+ *   advance(ms: number): Promise<void>, sleep(ms: number): void, stall(ms: number): void, timers(): number }}
  */
 export function createFakeClock() {
   // Whole seconds, so that a failed test reads well.
@@ -47,6 +47,11 @@ export function createFakeClock() {
     sleep(ms) {
       nowMs += ms;
       for (const timer of timers.values()) timer.dueAt += ms;
+    },
+
+    /** The page is held up: time goes on, and what is due meanwhile happens late, with the next `advance`. */
+    stall(ms) {
+      nowMs += ms;
     },
   };
 }

@@ -10,6 +10,7 @@
  * @property {() => void} accept
  * @property {(frame: object | string | ArrayBuffer) => void} tell
  * @property {(code: number) => void} close
+ * @property {() => void} fail as some runtimes do it: without a close
  * @property {((frame: any) => void) | null} onFrame
  */
 
@@ -33,6 +34,8 @@ export function fakeWebSocket(onConnect) {
       this.onopen = null;
       /** @type {((event: any) => void) | null} */
       this.onmessage = null;
+      /** @type {((event: any) => void) | null} */
+      this.onerror = null;
       /** @type {((event: any) => void) | null} */
       this.onclose = null;
       /** @type {ServerEnd} */
@@ -58,6 +61,11 @@ export function fakeWebSocket(onConnect) {
           this.end.isLive = false;
           this.readyState = 3;
           this.onclose?.({ code });
+        },
+        fail: () => {
+          this.end.isLive = false;
+          this.readyState = 3;
+          this.onerror?.({});
         },
       };
       onConnect(this.end);
