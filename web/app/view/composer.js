@@ -17,16 +17,18 @@ export const composer = (model, actions, t) => {
   const text = model.ui.composerText;
   const count = text.length < COUNTED_FROM ? text.length : [...text].length;
   const isTooLong = count > CHARACTERS_MAX;
-  const canSend = text.trim() !== "" && !isTooLong && model.session !== null && model.connection.status !== "closed";
-  const send = () => {
-    if (canSend) void actions.send(text.trim());
+  const canSend = isSendable(text, model);
+  // Not what was drawn last, which a fast typist, or a tab in the background, is ahead of.
+  const send = (/** @type {EventTarget | null} */ field) => {
+    const typed = /** @type {HTMLTextAreaElement} */ (field).value;
+    if (isSendable(typed, model)) void actions.send(typed.trim());
   };
   return html`
     <form
       class="composer"
       @submit=${(/** @type {Event} */ event) => {
         event.preventDefault();
-        send();
+        send(/** @type {HTMLFormElement} */ (event.currentTarget).querySelector("textarea"));
       }}
     >
       <label class="visually-hidden" for="composer">${t("room.message")}</label>
@@ -45,7 +47,7 @@ export const composer = (model, actions, t) => {
         @keydown=${(/** @type {KeyboardEvent} */ event) => {
           if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === COMPOSING_KEY_CODE) return;
           event.preventDefault();
-          send();
+          send(event.currentTarget);
         }}
       ></textarea>
       ${stopButton(model, actions, t)}
@@ -60,6 +62,15 @@ export const composer = (model, actions, t) => {
     </form>
   `;
 };
+
+/**
+ * @param {string} text
+ * @param {import("../store.js").Model} model
+ */
+function isSendable(text, { session, connection }) {
+  const fits = text.trim() !== "" && [...text].length <= CHARACTERS_MAX;
+  return fits && session !== null && connection.status !== "closed";
+}
 
 /** @type {import("../view.js").View} */
 const stopButton = (model, actions, t) => {
