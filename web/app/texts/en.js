@@ -56,7 +56,7 @@ export const en = {
     connection_closed: "Disconnected",
     simulated: "Simulated AI",
     welcome_title: "What are we putting on stage?",
-    welcome_how: "Press the microphone and talk, or type below. You’ll be asked only for what’s still missing.",
+    welcome_how: "Press the microphone and talk, or type below.\nYou’ll be asked only for what’s still missing.",
     begin_again: "Try again",
     by_user: "You: ",
     by_assistant: "Greenroom: ",

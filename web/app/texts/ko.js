@@ -56,7 +56,7 @@ export const ko = {
     connection_closed: "연결 끝남",
     simulated: "모의 AI",
     welcome_title: "무엇을 무대에 올릴까요?",
-    welcome_how: "마이크를 누르고 말하거나, 아래에 적어 주세요. 빠진 것만 하나씩 여쭤볼게요.",
+    welcome_how: "마이크를 누르고 말하거나, 아래에 적어 주세요.\n빠진 것만 하나씩 여쭤볼게요.",
     begin_again: "다시 시도",
     by_user: "나: ",
     by_assistant: "그린룸: ",

@@ -66,7 +66,7 @@ export const timeline = (model, actions, t) => {
         type="button"
         data-part="newest"
         ?hidden=${model.ui.timelineAtEnd}
-        @click=${() => document.getElementById("timeline")?.scrollTo({ top: 0, behavior: "smooth" })}
+        @click=${() => document.getElementById("timeline")?.scrollTo({ top: 0 })}
       >
         ${downIcon}${t("room.newest")}
       </button>
