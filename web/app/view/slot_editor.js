@@ -37,7 +37,7 @@ export function slotEditor(view) {
       aria-busy=${isSaving ? "true" : "false"}
       @submit=${(/** @type {SubmitEvent} */ event) => {
         event.preventDefault();
-        void save(view, valueOfDraft(card.spec, edit.draft));
+        void save(view, valueOfDraft(card.spec, typedDraft(event, edit.draft)));
       }}
       @keydown=${(/** @type {KeyboardEvent} */ event) => {
         if (event.key !== "Escape" || event.isComposing) return;
@@ -104,7 +104,7 @@ function textField(view, draft, helpId) {
     aria-invalid=${edit.status === "refused" ? "true" : "false"}
     ?readonly=${edit.status === "saving"}
     .value=${live(draft)}
-    @input=${(/** @type {InputEvent} */ event) => redraft(view, inputOf(event).value)}
+    @input=${(/** @type {InputEvent} */ event) => redraft(view, typedDraft(event, draft))}
     @keydown=${(/** @type {KeyboardEvent} */ event) => {
       if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
       event.preventDefault();
@@ -128,7 +128,7 @@ function choiceField(view, spec, draft, helpId) {
     aria-describedby=${helpId}
     aria-invalid=${edit.status === "refused" ? "true" : "false"}
     ?disabled=${edit.status === "saving"}
-    @change=${(/** @type {Event} */ event) => redraft(view, inputOf(event).value)}
+    @change=${(/** @type {Event} */ event) => redraft(view, typedDraft(event, draft))}
   >
     <option value="" ?selected=${draft === ""}>${t("brief.choose")}</option>
     ${spec.options.map(
@@ -160,15 +160,15 @@ function listField(view, items, helpId) {
               aria-invalid=${edit.status === "refused" ? "true" : "false"}
               ?readonly=${edit.status === "saving"}
               .value=${live(item)}
-              @input=${(/** @type {InputEvent} */ event) => redraft(view, drawn.with(index, inputOf(event).value))}
-              @keydown=${(/** @type {KeyboardEvent} */ event) => enterItem(event, view, drawn, index, itemsMax)}
+              @input=${(/** @type {InputEvent} */ event) => redraft(view, typedItems(event))}
+              @keydown=${(/** @type {KeyboardEvent} */ event) => enterItem(event, view, index, itemsMax)}
             />
             <button
               type="button"
               class="icon-button"
               aria-label=${t("brief.remove_item", { label, number: index + 1 })}
               ?disabled=${edit.status === "saving"}
-              @click=${() => removeItem(view, drawn, index)}
+              @click=${(/** @type {Event} */ event) => removeItem(view, typedItems(event), index)}
             >
               ${crossIcon}
             </button>
@@ -180,7 +180,7 @@ function listField(view, items, helpId) {
       type="button"
       class="text-button"
       ?disabled=${edit.status === "saving" || drawn.length >= itemsMax}
-      @click=${() => addItem(view, drawn)}
+      @click=${(/** @type {Event} */ event) => addItem(view, typedItems(event))}
     >
       ${plusIcon} ${t("brief.add_item")}
       <span class="slot-limit tabular">${t("brief.of_items", { count: drawn.length, max: itemsMax })}</span>
@@ -223,13 +223,13 @@ function valueText({ spec, slot, state }, t) {
  * Enter goes on to the next item; in an empty last one, and where no more may follow, it saves.
  * @param {KeyboardEvent} event
  * @param {EditorView} view
- * @param {string[]} items
  * @param {number} index
  * @param {number} itemsMax
  */
-function enterItem(event, view, items, index, itemsMax) {
+function enterItem(event, view, index, itemsMax) {
   if (event.key !== "Enter" || event.isComposing) return;
   event.preventDefault();
+  const items = typedItems(event);
   const isLast = index === items.length - 1;
   const isEmpty = items[index]?.trim() === "";
   if (!isLast) focusWhenDrawn(editorFieldId(view.card.path, index + 1));
@@ -299,6 +299,28 @@ function close({ card, actions }) {
   actions.setLocal({ [editKey(card.path)]: null });
   // Whoever went on to something else while it was saved is not called back.
   if (holdsFocus) focusWhenDrawn(`${cardId(card.path)}-edit`);
+}
+
+/**
+ * What stands in the fields of an editor now. Keys may come faster than the page is drawn, so that the model that a
+ * handler was drawn with can be a letter behind.
+ * @param {Event} event
+ * @param {import("./brief_model.js").Draft} drawn
+ * @returns {import("./brief_model.js").Draft}
+ */
+function typedDraft(event, drawn) {
+  const items = typedItems(event);
+  return Array.isArray(drawn) ? items : (items[0] ?? "");
+}
+
+/**
+ * @param {Event} event
+ * @returns {string[]}
+ */
+function typedItems(event) {
+  const form = /** @type {Element} */ (event.currentTarget).closest("form");
+  const fields = /** @type {NodeListOf<HTMLInputElement>} */ (form?.querySelectorAll(".input") ?? []);
+  return Array.from(fields, (field) => field.value);
 }
 
 /**

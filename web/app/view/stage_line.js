@@ -180,9 +180,13 @@ function lampTab(view, lamp, isShown) {
       <span class="lamp-name">${stageLabel(model.playbook, lamp.id)}</span>
       <span class="lamp-state">${lampState(lamp, t)}</span>
       <span class="lamp-clock tabular" aria-hidden="true">${elapsed > 0 ? clockText(elapsed) : " "}</span>
-      ${lamp.status === "running" && lamp.budgetMs
-        ? html`<progress class="lamp-budget" max=${lamp.budgetMs} value=${elapsed} aria-hidden="true"></progress>`
-        : nothing}
+      <progress
+        class="lamp-budget"
+        max=${lamp.budgetMs ?? 1}
+        value=${elapsed}
+        ?data-idle=${lamp.status !== "running" || !lamp.budgetMs}
+        aria-hidden="true"
+      ></progress>
     </button>
   `;
 }

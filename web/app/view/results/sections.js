@@ -69,15 +69,14 @@ export function sections(view) {
     return !host || !Object.hasOwn(output, host);
   });
   const arrived = fields.filter((field) => Object.hasOwn(output, field));
-  const awaited = stage.status === "running" ? fields.find((field) => !Object.hasOwn(output, field)) : undefined;
+  const isAwaited = stage.status === "running" && arrived.length === 0;
   return html`
     ${repeat(
       arrived,
       (field) => field,
       (field) => guard(readsOf(view, output, field), () => section({ ...view, field, value: output[field], output })),
     )}
-    ${awaited ? awaitedSection(fieldLabel(model.playbook, awaited), t) : nothing}
-    ${stage.status === "running" && fields.length === 0 ? awaitedSection("", t) : nothing}
+    ${isAwaited ? awaitedSection(fields[0] ? fieldLabel(model.playbook, fields[0]) : "", t) : nothing}
   `;
 }
 
@@ -127,6 +126,7 @@ function formOf(view) {
 }
 
 /**
+ * Keeps the place of the first section until it comes. Nothing stands below what is being written: it would move.
  * @param {string} label
  * @param {import("../../texts/translate.js").Translate} t
  */
