@@ -5,12 +5,9 @@
 
 import { backoffMs, meaningOfClose } from "./close_codes.js";
 import { ApiError, clientError } from "./errors.js";
+import { openLine } from "./line.js";
 import { isEvent } from "./log.js";
 
-/** What browsers say of a connection that broke without a word. */
-const NEVER_OPENED = 1006;
-/** Until a socket has opened. */
-const CONNECT_WITHIN_MS = 10_000;
 /** How often the socket and the clock are looked at. */
 const CHECK_EVERY_MS = 5_000;
 /** If a check comes later than this, the machine slept: background pages are checked once a minute, which is no sleep
@@ -22,8 +19,6 @@ const PING_AFTER_MS = 15_000;
 const PONG_WITHIN_MS = 10_000;
 /** The same after a wake-up, when it is likely. */
 const PROBE_WITHIN_MS = 4_000;
-/** A timer that fires later than this was held up, and what came meanwhile is still to be read. */
-const TIMER_LATE_MS = 1_000;
 /** A connection that lived so long was a good one, even if nothing happened on it. */
 const PROVEN_AFTER_MS = 5_000;
 /** However often the browser tells of a change of the network, it is not tried more often. */
@@ -83,16 +78,12 @@ const WAKE_SPACING_MS = 1_000;
  */
 
 /**
- * A socket that is listened to, and what is known of it.
+ * The socket that is listened to, and what the server said on it.
  *
- * @typedef {object} Line
- * @property {WebSocket} socket
- * @property {boolean} hasOpened the upgrade succeeded
- * @property {boolean} isUp the server has answered on it
+ * @typedef {object} Link
+ * @property {import("./line.js").Line} line
+ * @property {boolean} isUp the server has answered with what it tells to those alone that it lets in
  * @property {boolean} hasAdvanced an event came that was not had before
- * @property {number} openedAt
- * @property {number} heardAt when anything last came
- * @property {unknown} deadline the timer that gives it up unless it is heard
  * @property {number | null} reconnectAfterMs what the server asked for when it began to drain
  * @property {ErrorBody | null} notice the last one: it tells why a close follows
  */
@@ -105,8 +96,8 @@ export function connect(options) {
   const { clock, network } = options;
   /** @type {ConnectionState} */
   let state = { status: "connecting", attempt: 0 };
-  /** @type {Line | null} */
-  let line = null;
+  /** @type {Link | null} */
+  let link = null;
   let failures = 0;
   let triedAt = 0;
   let hasStartedAnew = false;
@@ -134,58 +125,27 @@ export function connect(options) {
       ...(reason === undefined ? {} : { reason }),
       ...(error === undefined ? {} : { error }),
     });
-    const { url, protocols } = options.address();
-    /** @type {WebSocket} */
-    let socket;
     try {
-      socket = new options.WebSocket(url, protocols);
+      const line = openLine({
+        WebSocket: options.WebSocket,
+        clock,
+        address: options.address(),
+        onFrame: (data) => receive(opened, data),
+        onEnd: (code) => ended(opened, code),
+      });
+      /** @type {Link} */
+      const opened = { line, isUp: false, hasAdvanced: false, reconnectAfterMs: null, notice: null };
+      link = opened;
     } catch (cause) {
-      end("refused", clientError("CLIENT_CREDENTIALS", "The address, the token or the user key cannot be sent.", { cause }));
-      return;
+      giveUp("refused", clientError("CLIENT_CREDENTIALS", "The address, the token or the user key cannot be sent.", { cause }));
     }
-    const opened = lineOf(socket, clock.now());
-    line = opened;
-    socket.binaryType = "arraybuffer";
-    socket.onopen = () => {
-      opened.hasOpened = true;
-      opened.openedAt = clock.now();
-      heard(opened);
-    };
-    socket.onmessage = ({ data }) => receive(opened, data);
-    // In a browser, a close follows; elsewhere, a socket that could not be opened may leave it at this.
-    socket.onerror = () => {
-      if (!opened.hasOpened) closed(opened, NEVER_OPENED);
-    };
-    socket.onclose = ({ code }) => closed(opened, code);
-    giveUpUnlessHeard(opened, CONNECT_WITHIN_MS);
-  }
-
-  /** @param {Line} from */
-  function heard(from) {
-    from.heardAt = clock.now();
-    clock.clearTimer(from.deadline);
-    from.deadline = null;
   }
 
   /**
-   * @param {Line} from
-   * @param {number} withinMs
-   */
-  function giveUpUnlessHeard(from, withinMs) {
-    clock.clearTimer(from.deadline);
-    const dueAt = clock.now() + withinMs;
-    from.deadline = clock.setTimer(() => {
-      if (clock.now() - dueAt > TIMER_LATE_MS) giveUpUnlessHeard(from, withinMs);
-      else lose("network");
-    }, withinMs);
-  }
-
-  /**
-   * @param {Line} from
+   * @param {Link} from
    * @param {unknown} data
    */
   function receive(from, data) {
-    heard(from);
     if (data instanceof ArrayBuffer) {
       options.onBinary(data);
       return;
@@ -201,18 +161,18 @@ export function connect(options) {
   }
 
   /**
-   * @param {Line} from
+   * @param {Link} from
    * @param {SessionEvent} event
    */
   function receiveEvent(from, event) {
     up(from);
     const place = options.onEvent(event);
     if (place === "next") from.hasAdvanced = true;
-    else if (place === "gap" && from === line) lose("network");
+    else if (place === "gap" && from === link) lose("network");
   }
 
   /**
-   * @param {Line} from
+   * @param {Link} from
    * @param {Signal} signal
    */
   function receiveSignal(from, signal) {
@@ -231,11 +191,7 @@ export function connect(options) {
     options.onSignal(signal);
   }
 
-  /**
-   * The server has answered with what it tells to those alone that it lets in.
-   *
-   * @param {Line} from
-   */
+  /** @param {Link} from */
   function up(from) {
     if (from.isUp) return;
     from.isUp = true;
@@ -245,10 +201,10 @@ export function connect(options) {
   }
 
   /**
-   * @param {Line} from
+   * @param {Link} from
    * @param {number} code
    */
-  function closed(from, code) {
+  function ended(from, code) {
     const { reason, isFinal } = meaningOfClose(code);
     const error = from.notice === null ? undefined : new ApiError(from.notice);
     if (error?.code === "SESSION_EVENT_AHEAD" && isFinal && !hasStartedAnew) {
@@ -257,7 +213,7 @@ export function connect(options) {
       options.onStartAnew();
       open();
     } else if (isFinal) {
-      end(reason, error);
+      giveUp(reason, error);
     } else {
       // Only what was said as the last thing before a refusal tells why; later on a notice is about something else.
       lose(reason, from.isUp ? undefined : error);
@@ -273,11 +229,12 @@ export function connect(options) {
   function lose(reason, error) {
     const lost = letGo();
     if (lost === null || isClosed) return;
-    const wasGood = lost.hasAdvanced || (lost.isUp && clock.now() - lost.openedAt >= PROVEN_AFTER_MS);
+    const { openedAt } = lost.line;
+    const wasGood = lost.hasAdvanced || (lost.isUp && clock.now() - (openedAt ?? 0) >= PROVEN_AFTER_MS);
     failures = wasGood ? 1 : failures + 1;
     if (lost.reconnectAfterMs !== null) wait("draining", lost.reconnectAfterMs, error);
     else wait(reason, retryDelayMs(reason, error), error);
-    if (!lost.hasOpened) void learnWhy(triedAt);
+    if (openedAt === null) void learnWhy(triedAt);
   }
 
   /**
@@ -313,35 +270,29 @@ export function connect(options) {
    */
   async function learnWhy(ofAttempt) {
     const diagnosis = await options.diagnose();
-    if (diagnosis === null || isClosed || ofAttempt !== triedAt || line !== null) return;
-    if (diagnosis.isFinal) end(diagnosis.reason, diagnosis.error);
+    if (diagnosis === null || isClosed || ofAttempt !== triedAt || link !== null) return;
+    if (diagnosis.isFinal) giveUp(diagnosis.reason, diagnosis.error);
     else wait(diagnosis.reason, retryDelayMs(diagnosis.reason, diagnosis.error), diagnosis.error);
   }
 
   /**
-   * Gives up until somebody asks to try again.
+   * Tries no more until somebody asks for it.
    *
    * @param {ConnectionReason} reason
    * @param {ApiError} [error]
    */
-  function end(reason, error) {
+  function giveUp(reason, error) {
     letGo();
     stopTimers();
     publish({ status: "closed", attempt: failures, reason, ...(error === undefined ? {} : { error }) });
   }
 
-  /** @returns {Line | null} the one that was let go, if there was one */
+  /** @returns {Link | null} the one that was let go, if there was one */
   function letGo() {
-    const left = line;
+    const left = link;
     if (left === null) return null;
-    line = null;
-    clock.clearTimer(left.deadline);
-    const { socket } = left;
-    socket.onopen = null;
-    socket.onmessage = null;
-    socket.onerror = null;
-    socket.onclose = null;
-    socket.close();
+    link = null;
+    left.line.drop();
     if (left.isUp) options.onLost();
     return left;
   }
@@ -359,27 +310,17 @@ export function connect(options) {
     checkedAt = now;
     checkTimer = clock.setTimer(check, CHECK_EVERY_MS);
     if (hasSlept) wake();
-    else if (line?.hasOpened && now - line.heardAt >= PING_AFTER_MS) ping(line, PONG_WITHIN_MS);
-  }
-
-  /**
-   * @param {Line} to
-   * @param {number} withinMs
-   */
-  function ping(to, withinMs) {
-    if (to.deadline !== null) return;
-    to.socket.send(JSON.stringify({ type: "ping" }));
-    giveUpUnlessHeard(to, withinMs);
+    else if (link !== null && link.line.silentMs >= PING_AFTER_MS) link.line.ping(PONG_WITHIN_MS);
   }
 
   /** The connection may have died unnoticed, or may work again. */
   function wake() {
-    if (line?.hasOpened) {
-      ping(line, PROBE_WITHIN_MS);
+    if (link !== null) {
+      link.line.ping(PROBE_WITHIN_MS);
       return;
     }
     const now = clock.now();
-    const isWaiting = line === null && state.retryAt !== undefined;
+    const isWaiting = state.retryAt !== undefined;
     // A server that said when to come back meant it.
     const isAsked = (state.reason === "draining" || state.reason === "overloaded") && now < (state.retryAt ?? 0);
     if (!isWaiting || isAsked || now - triedAt < WAKE_SPACING_MS) return;
@@ -395,18 +336,18 @@ export function connect(options) {
       return state;
     },
     get isOpen() {
-      return line?.isUp ?? false;
+      return link?.isUp ?? false;
     },
     get bufferedBytes() {
-      return line?.socket.bufferedAmount ?? 0;
+      return link?.line.bufferedBytes ?? 0;
     },
     send(frame) {
-      if (!line?.isUp) return false;
-      line.socket.send(frame);
+      if (!link?.isUp) return false;
+      link.line.send(frame);
       return true;
     },
     retryNow() {
-      if (!isClosed && line === null) open();
+      if (!isClosed && link === null) open();
     },
     close() {
       if (isClosed) return;
@@ -416,25 +357,6 @@ export function connect(options) {
       letGo();
       publish({ status: "closed", attempt: 0 });
     },
-  };
-}
-
-/**
- * @param {WebSocket} socket
- * @param {number} now
- * @returns {Line}
- */
-function lineOf(socket, now) {
-  return {
-    socket,
-    hasOpened: false,
-    isUp: false,
-    hasAdvanced: false,
-    openedAt: now,
-    heardAt: now,
-    deadline: null,
-    reconnectAfterMs: null,
-    notice: null,
   };
 }
 
