@@ -103,8 +103,8 @@ test("a line that breaks again and again counts down to each try, and can be tri
       line.cut();
       const banner = page.locator(part("banner", { kind: "reconnecting" }));
       await banner.filter({ hasText: /\d/ }).waitFor();
-      line.mend();
       await banner.getByRole("button").first().click();
+      line.mend();
       await comeIn(page);
       await say(page, text);
       await listen(page);

@@ -16,15 +16,15 @@ let tap = null;
 /** What is said to wait in the socket. @type {number | null} */
 let pretended = null;
 
-const { connect } = AudioNode.prototype;
+const connect = /** @type {(this: AudioNode, to: AudioNode) => AudioNode} */ (AudioNode.prototype.connect);
 // Everything that goes to the loudspeaker goes through the tap as well.
-AudioNode.prototype.connect = /** @type {any} */ (function (/** @type {any} */ ...target) {
-  if (target[0] instanceof AudioDestinationNode) {
+AudioNode.prototype.connect = /** @type {any} */ (/** @this {AudioNode} @param {AudioNode} to */ function (to) {
+  if (to instanceof AudioDestinationNode) {
     engine = /** @type {AudioContext} */ (this.context);
     tap ??= openTap(engine);
     connect.call(this, tap);
   }
-  return connect.apply(this, target);
+  return connect.call(this, to);
 });
 
 const { addModule } = AudioWorklet.prototype;
