@@ -9,7 +9,7 @@ import { emptyState } from "../../client/src/state.js";
 import { journal, JOURNAL_NAMES } from "../../client/test/support/journals.js";
 import { translatorOf } from "../texts/translate.js";
 import { launchPlaybook, schemaOf, STAGES } from "./support/launch.js";
-import { sceneOf } from "./support/scene.js";
+import { healthOf, sceneOf } from "./support/scene.js";
 import { wordsOf } from "./support/drawn.js";
 
 // After the document of nothing is there, which lit-html asks for when it is loaded.
@@ -150,6 +150,14 @@ test("an edit that is open is drawn with what was typed, the refusal and the val
   for (const text of ["My own words", "Too long", "limit", t("brief.conflict"), "루미세럼", t("brief.source_edit")]) {
     assert.ok(words.includes(text), text);
   }
+});
+
+test("a server without a voice says so, and offers nothing that would not work", () => {
+  const playing = (/** @type {"ok" | "not_configured"} */ tts) =>
+    wordsOf(results(sceneOf({ session: done, playbook, health: healthOf({ tts }) }), actions, t));
+  assert.ok(playing("not_configured").includes(t("results.no_voice")));
+  assert.ok(!playing("not_configured").includes('data-part="play"'));
+  assert.ok(playing("ok").includes('data-part="play"'));
 });
 
 test("a draft names what it goes without, in the gate and on its stage", () => {

@@ -95,7 +95,7 @@ function readsOf({ model, t, run, stage }, output, field) {
     stage.notes,
     run.runId,
     model.playbook,
-    model.health,
+    model.health?.tts,
     t.language,
     ...(form?.reads ?? []).map((other) => output[other]),
     ...(form?.locals ?? []).map((key) => localValue(model, key, null)),
