@@ -24,11 +24,15 @@ import { createOwnSessions } from "./sessions_list.js";
  * @property {() => Promise<void>} cancelRun
  * @property {() => Promise<void>} retryRun
  * @property {(runId: string) => Promise<void>} exportRun  saves the archive as a file; refused: throws ApiError
+ * @property {(url: string) => Promise<void>} saveAsset    saves a recording as a file
  * @property {(text: string, voicePreset?: string) => Promise<{audio_url: string}>} speak
  * @property {() => Promise<void>} startCall
  * @property {() => void} stopCall
  * @property {() => void} hold                             push-to-talk: the button is down
  * @property {() => void} release
+ * @property {() => void} press                            of a finger: a short press keeps listening until the next
+ * @property {() => void} lift
+ * @property {() => void} tap                              of assistive technology: on, and at the next one off
  * @property {(muted: boolean) => void} setMuted
  * @property {(settings: Partial<import("./store.js").VoiceSettings>) => void} setVoice
  * @property {() => Promise<void>} listDevices
@@ -139,6 +143,13 @@ export function createActions({ store, client, devices, focusComposer }) {
     cancelRun: () => command((session) => session.cancelRun()),
     retryRun: () => command((session) => session.retryRun()),
     exportRun: async (runId) => saveFile(await client.exportRun(runId)),
+    saveAsset: async (url) => {
+      try {
+        saveFile(await client.fetchAsset(url));
+      } catch (error) {
+        report(error);
+      }
+    },
     speak: (text, voicePreset) => {
       const sessionId = life.current()?.state.sessionId ?? "";
       return client.speak(sessionId, { text, ...(voicePreset && { voice_preset: voicePreset }) });
@@ -147,6 +158,9 @@ export function createActions({ store, client, devices, focusComposer }) {
     stopCall: call.stop,
     hold: call.hold,
     release: call.release,
+    press: call.press,
+    lift: call.lift,
+    tap: call.tap,
     setMuted: call.setMuted,
     setVoice: call.configure,
     listDevices: call.listDevices,

@@ -12,6 +12,9 @@ import { keep } from "./kept.js";
  * @property {() => void} stop
  * @property {() => void} hold
  * @property {() => void} release
+ * @property {() => void} press    the button goes down under a finger: holds, or ends what a tap began
+ * @property {() => void} lift     it comes up: releases, unless it was but a tap
+ * @property {() => void} tap      holds, and at the next tap releases: for whoever cannot hold
  * @property {(muted: boolean) => void} setMuted
  * @property {(settings: Partial<import("./store.js").VoiceSettings>) => void} configure
  * @property {() => Promise<void>} listDevices
@@ -24,14 +27,17 @@ import { keep } from "./kept.js";
  * @param {() => import("../client/src/index.js").GreenroomSession | null} parts.session
  * @param {() => Promise<Devices>} parts.devices
  * @param {(error: unknown) => void} parts.report
+ * @param {() => number} [parts.nowMs]
  * @returns {CallLife}
  */
-export function createCallLife({ store, session, devices, report }) {
+export function createCallLife({ store, session, devices, report, nowMs = () => performance.now() }) {
   /** @type {Call | null} */
   let call = null;
   /** Counts what was begun, so that a start which somebody gave up meanwhile is ended as soon as it is there. */
   let generation = 0;
   let isHeld = false;
+  let pressedAtMs = 0;
+  let isLatched = false;
 
   const start = async () => {
     const talkingTo = session();
@@ -82,10 +88,22 @@ export function createCallLife({ store, session, devices, report }) {
   const stop = () => {
     generation += 1;
     isHeld = false;
+    isLatched = false;
     const ended = call;
     call = null;
     store.set({ call: null, playing: null });
     void ended?.stop();
+  };
+
+  const hold = () => {
+    isHeld = true;
+    if (call) call.hold();
+    else void start();
+  };
+  const release = () => {
+    isHeld = false;
+    isLatched = false;
+    call?.release();
   };
 
   const listDevices = async () => {
@@ -95,14 +113,24 @@ export function createCallLife({ store, session, devices, report }) {
   return {
     start,
     stop,
-    hold() {
-      isHeld = true;
-      if (call) call.hold();
-      else void start();
+    hold,
+    release,
+    press() {
+      pressedAtMs = nowMs();
+      if (!isLatched) hold();
     },
-    release() {
-      isHeld = false;
-      call?.release();
+    lift() {
+      const wasTap = nowMs() - pressedAtMs < TAP_MS_MAX;
+      if (wasTap && !isLatched) isLatched = true;
+      else release();
+    },
+    tap() {
+      if (isLatched) {
+        release();
+      } else {
+        isLatched = true;
+        hold();
+      }
     },
     setMuted(muted) {
       store.setUi({ muted });
@@ -142,6 +170,9 @@ export function notePlayed(store, { played }) {
 
 /** About as long as the shortest words take. */
 const PLAYED_STEP_MS = 150;
+
+/** A press shorter than this is a tap: it keeps the line open until the next one, for whoever cannot hold. */
+const TAP_MS_MAX = 350;
 
 /** A call that was asked for, and that the client has not made yet. @type {CallState} */
 const STARTING = {

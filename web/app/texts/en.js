@@ -128,6 +128,8 @@ export const en = {
     device_unnamed: "Device {number}",
     record: "Record the conversation",
     record_hint: "Both sides are kept with this session, and go when it is deleted.",
+    recordings: "Recordings of this session",
+    recording_save: "Download recording · {at}",
     message: "Message",
     message_placeholder: "Type a message",
     send: "Send",

@@ -129,6 +129,8 @@ export const ko = {
     device_unnamed: "장치 {number}",
     record: "대화 녹음하기",
     record_hint: "양쪽 목소리를 이 대화에 함께 보관합니다. 대화를 지우면 같이 지워집니다.",
+    recordings: "이 대화의 녹음",
+    recording_save: "녹음 내려받기 · {at}",
     message: "메시지",
     message_placeholder: "메시지 입력",
     send: "보내기",

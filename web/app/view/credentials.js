@@ -26,6 +26,7 @@ const body = (model, actions, t) => {
           name="token"
           type="password"
           autocomplete="current-password"
+          autofocus
           required
           aria-invalid=${model.ui.tokenRefused}
           aria-describedby="token-refused"

@@ -25,7 +25,7 @@ export const dialog = ({ name, title, body, model, actions, t }) => html`
   >
     <div class="dialog-sheet">
       <header class="dialog-head">
-        <h2 id="dialog-title-${name}">${title}</h2>
+        <h2 id="dialog-title-${name}" tabindex="-1" ?autofocus=${name !== "credentials"}>${title}</h2>
         <button class="icon-button" type="button" aria-label=${t("room.close")} @click=${() => actions.showDialog(null)}>
           ${closeIcon}
         </button>

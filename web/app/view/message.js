@@ -26,9 +26,8 @@ export const message = ({ item, turn, heardLength, t }) => html`
     data-part="message"
     data-role=${item.role}
     data-modality=${item.modality}
-    lang=${item.locale ?? nothing}
   >
-    <p class="said-words"><span class="visually-hidden">${t(`room.by_${item.role}`)}</span>${words(item.text, heardLength, t)}</p>
+    <p class="said-words" lang=${item.locale ?? languageOf(item.text)}><span class="visually-hidden">${t(`room.by_${item.role}`)}</span>${words(item.text, heardLength, t)}</p>
     <div class="said-about">
       ${item.modality === "voice"
         ? html`<span class="said-mark" title=${t("room.by_voice")}>
@@ -47,6 +46,15 @@ export const message = ({ item, turn, heardLength, t }) => html`
     </div>
   </li>
 `;
+
+/**
+ * The language to read a text in, and to break its lines by, where the server does not tell.
+ *
+ * @param {string} text
+ */
+function languageOf(text) {
+  return /\p{Script=Hangul}/u.test(text) ? "ko" : "en";
+}
 
 /** @type {Intl.DateTimeFormatOptions} */
 const TO_THE_SECOND = { hour: "numeric", minute: "2-digit", second: "2-digit" };
@@ -136,7 +144,7 @@ function durationOf(ms, t) {
 export const growingReply = (reply, heardLength, t) =>
   reply.text
     ? html`<li class="said" data-part="reply-growing" data-role="assistant">
-        <p class="said-words"><span class="visually-hidden">${t("room.by_assistant")}</span>${words(reply.text, heardLength, t)}<span class="caret" aria-hidden="true"></span></p>
+        <p class="said-words" lang=${languageOf(reply.text)}><span class="visually-hidden">${t("room.by_assistant")}</span>${words(reply.text, heardLength, t)}<span class="caret" aria-hidden="true"></span></p>
         <div class="said-about"></div>
       </li>`
     : thinking(t);
@@ -161,7 +169,7 @@ export const thinking = (t) => html`
  */
 export const partialWords = (text, t) => html`
   <li class="said" data-part="partial" data-role="user" data-modality="voice">
-    <p class="said-words"><span class="visually-hidden">${t("room.hearing")}</span>${text || listening}</p>
+    <p class="said-words" lang=${languageOf(text)}><span class="visually-hidden">${t("room.hearing")}</span>${text || listening}</p>
     <div class="said-about"><span class="said-mark">${microphoneIcon}</span></div>
   </li>
 `;
@@ -177,7 +185,7 @@ const listening = html`<span class="dots"><i></i><i></i><i></i></span>`;
  */
 export const pendingMessage = (pending, model, t) => html`
   <li class="said" data-part="pending" data-role="user" data-waiting=${model.connection.status !== "open"}>
-    <p class="said-words">${pending.text}</p>
+    <p class="said-words" lang=${languageOf(pending.text)}>${pending.text}</p>
     <div class="said-about"><span class="said-mark pending-mark">${t("room.sending")}</span></div>
   </li>
 `;

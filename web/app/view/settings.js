@@ -4,6 +4,7 @@
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { live } from "../../vendor/lit-html/directives/live.js";
 import { dialog } from "./dialog.js";
+import { downIcon } from "./icons.js";
 
 /**
  * @typedef {import("../store.js").Device} Device
@@ -47,6 +48,7 @@ const body = (model, actions, t) => {
           />
           <span>${t("room.record")}<small class="hint">${t("room.record_hint")}</small></span>
         </label>
+        ${recordings(model, actions, t)}
       </fieldset>
       <fieldset class="settings-group">
         <legend>${t("room.settings_page")}</legend>
@@ -59,6 +61,24 @@ const body = (model, actions, t) => {
     </form>
   `;
 };
+
+/** @type {import("../view.js").View} */
+const recordings = (model, actions, t) => {
+  const kept = model.session?.assets.filter((asset) => asset.kind === "recording") ?? [];
+  if (kept.length === 0) return nothing;
+  return html`<ul class="recordings" aria-label=${t("room.recordings")}>
+    ${kept.map(
+      (asset) => html`<li>
+        <button class="button" type="button" @click=${() => actions.saveAsset(asset.url)}>
+          ${downIcon}${t("room.recording_save", { at: t.time(asset.at, WHEN) })}
+        </button>
+      </li>`,
+    )}
+  </ul>`;
+};
+
+/** @type {Intl.DateTimeFormatOptions} */
+const WHEN = { month: "short", day: "numeric", hour: "numeric", minute: "2-digit" };
 
 /** Names of languages are said in themselves. @type {readonly Choice[]} */
 const LANGUAGES = [

@@ -5,12 +5,6 @@ import { html } from "../../vendor/lit-html/lit-html.js";
 import { live } from "../../vendor/lit-html/directives/live.js";
 import { microphoneIcon, wavesIcon } from "./icons.js";
 
-/** A press shorter than this is a tap: it keeps the line open until the next one, for whoever cannot hold. */
-const TAP_MS_MAX = 350;
-
-/** @type {{pressedAtMs: number, isLatched: boolean}} */
-const press = { pressedAtMs: 0, isLatched: false };
-
 /** @type {import("../view.js").View} */
 export const talk = (model, actions, t) => {
   const state = talkState(model);
@@ -93,8 +87,7 @@ function stateKey(state, { ui, call }) {
 function pointerDown(event, { ui }, actions) {
   if (ui.voice.mode !== "push_to_talk" || event.button !== 0) return;
   /** @type {Element} */ (event.currentTarget).setPointerCapture(event.pointerId);
-  press.pressedAtMs = performance.now();
-  if (!press.isLatched) actions.hold();
+  actions.press();
 }
 
 /**
@@ -102,14 +95,7 @@ function pointerDown(event, { ui }, actions) {
  * @param {import("../actions.js").Actions} actions
  */
 function pointerUp({ ui }, actions) {
-  if (ui.voice.mode !== "push_to_talk") return;
-  const wasTap = performance.now() - press.pressedAtMs < TAP_MS_MAX;
-  if (wasTap && !press.isLatched) {
-    press.isLatched = true;
-    return;
-  }
-  press.isLatched = false;
-  actions.release();
+  if (ui.voice.mode === "push_to_talk") actions.lift();
 }
 
 /**
@@ -147,9 +133,6 @@ function click(event, model, actions) {
     else actions.stopCall();
     return;
   }
-  // A press by assistive technology comes without a pointer and without a key: each one is a tap.
-  if (event.detail !== 0) return;
-  press.isLatched = !press.isLatched;
-  if (press.isLatched) actions.hold();
-  else actions.release();
+  // A press by assistive technology comes without a pointer and without a key.
+  if (event.detail === 0) actions.tap();
 }

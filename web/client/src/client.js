@@ -162,6 +162,18 @@ export class GreenroomClient {
   }
 
   /**
+   * What an asset's `url` names, with the headers that a recording asks for.
+   *
+   * @param {string} path the asset's `url`
+   * @param {RequestOptions} [options]
+   * @returns {Promise<{ blob: Blob, fileName: string }>}
+   */
+  async fetchAsset(path, options = {}) {
+    const response = await request(this, { path, answerWithinMs: EXPORT_WITHIN_MS, ...options });
+    return { blob: await response.blob(), fileName: fileNameOf(response) ?? path.slice(path.lastIndexOf("/") + 1) };
+  }
+
+  /**
    * Speaks a text. The same text in the same voice is made once.
    *
    * @param {string} sessionId
