@@ -20,6 +20,7 @@ export const header = (model, actions, t) => html`
         type="button"
         data-part="sessions"
         aria-haspopup="dialog"
+        aria-label=${t("room.sessions")}
         @click=${() => actions.showDialog("sessions")}
       >
         ${sessionsIcon}<span class="tool-label">${t("room.sessions")}</span>
