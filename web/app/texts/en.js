@@ -92,7 +92,7 @@ export const en = {
     run_draft_completed: "The draft is ready.",
     run_draft_failed: "The draft stopped.",
     run_draft_cancelled: "The draft was cancelled.",
-    to_stage: "Go to the stage",
+    to_stage: "To the stage",
     will_retry: "{message} Trying again.",
     slot_edited: "{label} set to “{value}”",
     slot_cleared: "{label} cleared",

@@ -92,7 +92,7 @@ export const ko = {
     run_draft_completed: "초안이 준비됐습니다.",
     run_draft_failed: "초안을 만들다가 멈췄습니다.",
     run_draft_cancelled: "초안을 취소했습니다.",
-    to_stage: "무대 보기",
+    to_stage: "무대로 가기",
     will_retry: "{message} 다시 시도합니다.",
     slot_edited: "{label}: ‘{value}’로 고침",
     slot_cleared: "{label}: 비움",

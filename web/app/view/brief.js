@@ -18,17 +18,17 @@ export const brief = (model, actions, t) => {
   const groups = cardGroups(playbook, session.slots, session.gate);
   return html`
     <div class="brief-sheet" ?data-frozen=${isFrozen}>
-      <p class="brief-count">
+      <div class="brief-count">
         <span>${t("brief.filled", { filled, required })}</span>
         ${required > 0
           ? html`<progress max=${required} value=${filled} aria-label=${t("brief.completeness")}></progress>`
           : nothing}
-      </p>
-      ${session.gate?.ready && session.runs.length === 0
-        ? html`<p class="brief-open">
-            <button type="button" class="text-button" @click=${() => showStage(actions)}>${t("brief.to_stage")}</button>
-          </p>`
-        : nothing}
+        ${session.gate?.ready && session.runs.length === 0
+          ? html`<button type="button" class="text-button brief-to-stage" @click=${() => showStage(actions)}>
+              ${t("brief.to_stage")}
+            </button>`
+          : nothing}
+      </div>
       <p class="brief-frozen" id="brief-frozen" ?hidden=${!isFrozen}>${t("brief.frozen")}</p>
       ${repeat(
         groups,
