@@ -93,14 +93,14 @@ export async function play(options, journey) {
       prepareMicrophone: (/** @type {(string | number)[]} */ parts) => writeMicrophone(browser, microphoneFile, parts),
       eventsOf: (/** @type {Page} */ page) => eventsOf(world.url, page),
     };
+    const isTolerated = (/** @type {string} */ complaint) =>
+      (options.tolerated ?? []).some((pattern) => pattern.test(complaint));
     try {
       await journey(stage);
-      const isTolerated = (/** @type {string} */ complaint) =>
-        (options.tolerated ?? []).some((pattern) => pattern.test(complaint));
       const complaints = visits.flatMap((visit) => visit.complaints).filter((complaint) => !isTolerated(complaint));
       assert.deepEqual(complaints, [], "the page complained");
     } catch (error) {
-      const complaints = visits.flatMap((visit) => visit.complaints);
+      const complaints = new Set(visits.flatMap((visit) => visit.complaints.filter((complaint) => !isTolerated(complaint))));
       const pictures = await Promise.all(visits.map(({ page }) => failurePicture(page)));
       const report = [`pictures: ${pictures.join(", ")}`, ...complaints, "the server's last words:", await world.lastWords()];
       throw new Error(`${error instanceof Error ? error.message : error}\n${report.join("\n")}`, { cause: error });
