@@ -161,8 +161,9 @@ test("a cancelled reply falls silent, is acknowledged no more, and gives way to 
   await inCall("pcm", async (studio) => {
     studio.tell({ type: "audio.begin", reply_id: "r1", codec: "pcm_s16le", sample_rate: RATE_HZ });
     play(studio, tone(0, 800));
+    await studio.message(({ played_ms }) => played_ms > 0, "an ack");
     studio.tell({ type: "audio.pause", reply_id: "r1", at_ms: 800 });
-    await studio.page.waitForTimeout(100);
+    await status(studio, "paused");
     studio.tell({ type: "audio.cancel", reply_id: "r1", at_ms: 800 });
     await status(studio, "idle");
     for (const frame of tone(800, 900)) studio.play(frame);

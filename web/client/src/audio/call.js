@@ -163,6 +163,8 @@ function connect({ transport, options, sound, codec, book }, track) {
 
   /** @param {import("../protocol.js").Signal} signal */
   function signalled(signal) {
+    // Who listens to nobody has no microphone to lose.
+    if (signal.type === "microphone.taken" && !input.isOpen) return;
     switch (signal.type) {
       case "audio.begin":
         played = { replyId: signal.reply_id, turnId: signal.turn_id ?? null, ms: 0 };
@@ -230,6 +232,7 @@ function connect({ transport, options, sound, codec, book }, track) {
   async function end(error) {
     if (book.facts.isEnded) return;
     const { isTaken } = book.facts;
+    book.tell({ type: "set", facts: { isEnded: true, isHeld: false, partial: "", ...(error && { error }) } });
     document.removeEventListener("visibilitychange", hidden);
     for (const each of unsubscribe) each();
     input.close();
@@ -237,7 +240,6 @@ function connect({ transport, options, sound, codec, book }, track) {
     speaker.close();
     if (isTaken) line.giveBack();
     line.close();
-    book.tell({ type: "set", facts: { isEnded: true, partial: "", ...(error && { error }) } });
     await sound.close();
   }
 

@@ -22,7 +22,7 @@
  * @property {boolean} isSpeechUnderWay
  * @property {number} recognising utterances whose words are being made out
  * @property {string | null} turnId the turn that is being answered
- * @property {"silent" | "playing" | "paused"} output
+ * @property {"silent" | "coming" | "playing" | "paused"} output `coming`: a reply was announced and cannot be heard yet
  * @property {string} partial
  * @property {CallState["discarded"]} discarded
  * @property {string | null} deviceLabel
@@ -86,7 +86,8 @@ function followSignal(facts, signal) {
     case "transcript.partial": return { ...facts, partial: signal.text };
     case "speech.discarded":
       return { ...facts, recognising: Math.max(0, facts.recognising - 1), partial: "", discarded: signal.reason };
-    case "audio.pause": return facts.output === "playing" ? { ...facts, output: "paused" } : facts;
+    case "audio.begin": return facts.output === "silent" ? { ...facts, output: "coming" } : facts;
+    case "audio.pause": return facts.output === "silent" ? facts : { ...facts, output: "paused" };
     case "audio.cancel":
     case "audio.resume": return facts.output === "paused" ? { ...facts, output: "playing" } : facts;
     case "microphone.taken": return { ...facts, ...NOTHING_UNDER_WAY, isLost: true };
@@ -151,7 +152,7 @@ function statusOf(facts) {
   if (facts.isSpeechUnderWay) return "hearing";
   if (facts.output === "paused") return "paused";
   if (facts.output === "playing") return "speaking";
-  if (facts.recognising > 0 || facts.turnId !== null) return "thinking";
+  if (facts.recognising > 0 || facts.turnId !== null || facts.output === "coming") return "thinking";
   const isListening = facts.mode === "hands_free" || facts.isHeld;
   return isListening && facts.deviceLabel !== null ? "listening" : "idle";
 }

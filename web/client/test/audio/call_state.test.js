@@ -29,6 +29,7 @@ const silent = /** @type {any} */ ({ type: "output", output: "silent" });
 const started = signal("speech.started");
 const stopped = signal("speech.stopped");
 const discarded = signal("speech.discarded", { reason: "noise" });
+const begin = signal("audio.begin");
 const pause = signal("audio.pause");
 const resume = signal("audio.resume");
 const cancel = signal("audio.cancel");
@@ -49,6 +50,10 @@ const HANDS_FREE = [
   ["the words are made out", [taken, started, stopped], "thinking"],
   ["it was nothing", [taken, started, stopped, discarded], "listening"],
   ["it is a turn", [taken, started, stopped, spokenTurn("t1")], "thinking"],
+  ["its reply was announced", [taken, spokenTurn("t1"), begin, completed("t1")], "thinking"],
+  ["its reply was announced and is empty", [taken, spokenTurn("t1"), begin, completed("t1"), silent], "listening"],
+  ["somebody speaks before it can be heard", [taken, begin, pause, started, stopped, playing], "paused"],
+  ["the next reply is announced while one is played", [taken, playing, begin], "speaking"],
   ["its reply is played", [taken, started, stopped, spokenTurn("t1"), playing], "speaking"],
   ["its reply is complete and goes on sounding", [taken, spokenTurn("t1"), playing, completed("t1")], "speaking"],
   ["its reply was played", [taken, spokenTurn("t1"), playing, completed("t1"), silent], "listening"],
@@ -121,7 +126,7 @@ test("why nothing came of an utterance is known until the next one", () => {
 
 test("whatever happens, a call that is silent and done comes to rest", () => {
   const any = fc.constantFrom(
-    microphone, taken, disconnected, playing, silent, started, stopped, discarded, pause, resume, cancel,
+    microphone, taken, disconnected, playing, silent, started, stopped, discarded, begin, pause, resume, cancel,
     spokenTurn("t1"), typedTurn("t2"), completed("t1"), completed("t2"), signal("microphone.taken"), signal("pong"),
   );
   fc.assert(fc.property(fc.array(any, { maxLength: 60 }), (happenings) => {
