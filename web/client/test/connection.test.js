@@ -181,6 +181,17 @@ test("an overloaded server's own time is kept to", () => {
   bench.session.close();
 });
 
+test("a notice of a connection that was open is no reason of its end", () => {
+  const bench = sessionBench();
+  const end = bench.letIn();
+  end.tell({ type: "notice", error: errorBody("STT_FAILED", { retry_after: 60 }) });
+  end.close(1006);
+  const { error, retryAt = 0 } = bench.session.connection;
+  assert.equal(error, undefined);
+  assert.equal(retryAt - bench.clock.now(), 250);
+  bench.session.close();
+});
+
 test("a server that knows less begins anew with us, once", async () => {
   const bench = sessionBench();
   const first = bench.letIn();
@@ -357,6 +368,23 @@ test("a request tells why a socket did not open", async () => {
     assert.equal(bench.session.connection.reason, reason, code);
     bench.session.close();
   }
+});
+
+test("of a socket that had opened nobody asks why it ended", async () => {
+  let asked = 0;
+  const bench = sessionBench({
+    fetch: async () => {
+      asked += 1;
+      return new Response("{}");
+    },
+  });
+  bench.letIn().close(1006);
+  await bench.clock.advance(250);
+  assert.equal(asked, 0);
+  bench.end().close(1006);
+  await bench.clock.advance(0);
+  assert.equal(asked, 1);
+  bench.session.close();
 });
 
 test("what a request tells too late is about another connection", async () => {

@@ -1,0 +1,80 @@
+// What live voice sees of a session's socket, and what a page is told.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { EXAMPLES, eventId } from "./support/journals.js";
+import { sessionBench } from "./support/session_bench.js";
+
+/** @param {number} seq */
+function event(seq) {
+  return { ...EXAMPLES["session.started"], seq, event_id: eventId(seq) };
+}
+
+/** @param {ReturnType<typeof sessionBench>} bench */
+function heardBy({ session }) {
+  /** @type {string[]} */
+  const heard = [];
+  const { audioTransport: transport } = session;
+  transport.onSignal(({ type }) => heard.push(`signal ${type}`));
+  transport.onEvent(({ seq }) => heard.push(`event ${seq}`));
+  transport.onBinary(({ byteLength }) => heard.push(`${byteLength} bytes`));
+  transport.onReconnect(() => heard.push("connected"));
+  transport.onDisconnect(() => heard.push("disconnected"));
+  transport.onClose(() => heard.push("closed"));
+  return heard;
+}
+
+test("live voice hears everything of a socket once, in order, over all sockets", async () => {
+  const bench = sessionBench();
+  const heard = heardBy(bench);
+  bench.end().close(1006);
+  await bench.clock.advance(250);
+  const first = bench.letIn();
+  first.tell(event(1));
+  first.tell(event(1));
+  first.tell({ type: "speech.started" });
+  first.tell(new ArrayBuffer(4));
+  first.close(1006);
+  await bench.clock.advance(1_000);
+  bench.letIn();
+  bench.session.close();
+  assert.deepEqual(heard, [
+    "connected", "signal replay.done", "event 1", "signal speech.started", "4 bytes", "disconnected",
+    "connected", "signal replay.done", "disconnected", "closed",
+  ]);
+});
+
+test("what live voice sends leaves now or not at all", async () => {
+  const bench = sessionBench();
+  const { audioTransport: transport } = bench.session;
+  assert.equal(transport.isOpen, false);
+  assert.equal(transport.send(new ArrayBuffer(2)), false);
+  assert.equal(transport.sendJson({ type: "audio.commit" }), false);
+  const end = bench.letIn();
+  assert.equal(transport.isOpen, true);
+  assert.equal(transport.send(new Uint8Array([1, 2])), true);
+  assert.equal(transport.sendJson({ type: "audio.stop" }), true);
+  assert.deepEqual(end.received, [new Uint8Array([1, 2]), { type: "audio.stop" }]);
+  assert.equal(transport.bufferedBytes, 0);
+  end.close(1006);
+  assert.equal(transport.isOpen, false);
+  assert.equal(transport.sendJson({ type: "audio.stop" }), false);
+  bench.session.close();
+});
+
+test("a page is told of each thing that happens once, with the state after it", () => {
+  const bench = sessionBench();
+  /** @type {string[]} */
+  const told = [];
+  const stop = bench.session.subscribe((state, change) => told.push(`${Object.keys(change)} ${state.lastSeq}`));
+  const end = bench.letIn();
+  end.tell(event(1));
+  end.tell(event(1));
+  end.tell({ type: "speech.started" });
+  void bench.session.send("hello").catch(() => {});
+  stop();
+  end.tell(event(2));
+  assert.deepEqual(told, ["connection 0", "signal 0", "event 1", "signal 1", "pending 1"]);
+  bench.session.close();
+});
