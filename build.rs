@@ -1,6 +1,9 @@
 //! Packs the web client into the binary: whatever of `web/` a browser asks for, compressed once and for all, and named by its
 //! content. What stands beside it there (tests, types, tools and what they install) is left out.
 
+#[path = "build/comments.rs"]
+mod comments;
+
 use std::error::Error;
 use std::fmt::Write as _;
 use std::fs;
@@ -11,6 +14,8 @@ use brotli::enc::BrotliEncoderParams;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest as _, Sha256};
+
+use comments::without_comments;
 
 /// Files at the root of `web/`, and the paths that they are served under.
 const FILES: [(&str, &str); 2] = [("index.html", "/"), ("favicon.svg", "/favicon.svg")];
@@ -39,7 +44,6 @@ struct Served {
 fn main() -> Result<(), Box<dyn Error>> {
     let web = Path::new(&std::env::var("CARGO_MANIFEST_DIR")?).join("web");
     let packed = Path::new(&std::env::var("OUT_DIR")?).join("web");
-    println!("cargo::rerun-if-changed=build.rs");
     let mut served = Vec::new();
     for (name, path) in FILES {
         let file = web.join(name);
@@ -100,10 +104,21 @@ impl Served {
         })
     }
 
+    /// Whether it is a script or a style of our own; what is by others stays as it was published, licence and all.
+    fn is_commented(&self) -> bool {
+        let ours = !self.path.starts_with("/web/vendor/");
+        ours && ["css", "js"]
+            .iter()
+            .any(|extension| self.file.extension() == Some(extension.as_ref()))
+    }
+
     /// Writes what is in the file, and its compressed forms as far as they are smaller, under a name of theirs, and a row of
     /// the table, which stands beside them.
     fn pack(&self, folder: &Path, name: &str, table: &mut String) -> Result<(), Box<dyn Error>> {
-        let bytes = fs::read(&self.file)?;
+        let mut bytes = fs::read(&self.file)?;
+        if self.is_commented() {
+            bytes = without_comments(std::str::from_utf8(&bytes)?).into_bytes();
+        }
         let mut hash = format!("{:x}", Sha256::digest(&bytes));
         hash.truncate(HASH_DIGITS);
         let (path, media_type) = (&self.path, self.media_type);

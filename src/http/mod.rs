@@ -3,6 +3,9 @@
 mod access;
 mod asker;
 mod assets;
+#[cfg(test)]
+#[path = "../../build/comments.rs"]
+mod comments;
 mod documents;
 mod edge;
 mod events;
