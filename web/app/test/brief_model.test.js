@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { cardGroups, draftOf, isSameValue, messageOfTurn, quoteParts, requiredCount, valueOfDraft } from "../view/brief_model.js";
+import { cardGroups, draftOf, isSameValue, messageOfTurn } from "../view/brief_model.js";
+import { quoteParts, requiredCount, valueOfDraft } from "../view/brief_model.js";
 import { slotSpec } from "../view/labels.js";
 import { launchPlaybook } from "./support/launch.js";
 
@@ -38,7 +39,8 @@ test("a card is empty, filled, or unsure: by its confidence, or because the gate
     "target.who": slot("target.who", null),
   };
   const gate = { missing_required: ["product.features", "target.who"], low_confidence: [] };
-  const states = new Map(cardGroups(playbook, slots, gate).flatMap(({ cards }) => cards.map((card) => [card.path, card.state])));
+  const cards = cardGroups(playbook, slots, gate).flatMap((group) => group.cards);
+  const states = new Map(cards.map((card) => [card.path, card.state]));
   assert.equal(states.get("product.name"), "filled");
   assert.equal(states.get("product.category"), "unsure");
   assert.equal(states.get("product.features"), "unsure");
@@ -47,7 +49,8 @@ test("a card is empty, filled, or unsure: by its confidence, or because the gate
 });
 
 test("what is filled is counted by the gate", () => {
-  assert.deepEqual(requiredCount(playbook, { missing_required: ["product.name"] }), { filled: 7, required: 8 });
+  const gate = { missing_required: ["product.name"] };
+  assert.deepEqual(requiredCount(playbook, gate), { filled: 7, required: 8 });
   assert.deepEqual(requiredCount(playbook, null), { filled: 0, required: 8 });
 });
 
@@ -72,7 +75,8 @@ test("an edit that changes nothing sends the same value", () => {
 });
 
 test("the words of a slot are found in their message, whatever their case", () => {
-  assert.deepEqual(quoteParts("It is Morning Glow!", "morning glow"), { before: "It is ", words: "Morning Glow", after: "!" });
+  const parts = quoteParts("It is Morning Glow!", "morning glow");
+  assert.deepEqual(parts, { before: "It is ", words: "Morning Glow", after: "!" });
   assert.equal(quoteParts("It is something else", "glow"), null);
   assert.equal(quoteParts("anything", ""), null);
 });

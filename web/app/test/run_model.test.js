@@ -12,7 +12,9 @@ import { launchPlaybook, STAGES } from "./support/launch.js";
 import { sceneOf } from "./support/scene.js";
 
 /** @param {string} name */
-const runsOf = (name) => journal(name).reduce((state, event) => fold(state, event), emptyState("sess_1")).runs;
+function runsOf(name) {
+  return journal(name).reduce((state, event) => fold(state, event), emptyState("sess_1")).runs;
+}
 
 test("without a run there is a dark lamp for each stage of the playbook", () => {
   const lamps = lampsOf(null, launchPlaybook());
@@ -37,13 +39,14 @@ test("what a run took over from another one is marked", () => {
   assert.deepEqual(lampsOf(run, null).map(({ adopted }) => adopted), [true, false, false, false]);
 });
 
-test("the stage that is shown follows the run: what is written, then what failed, then the first that is done", () => {
+test("the stage that is shown follows the run: what is written, what failed, the first that is done", () => {
   const lamps = lampsOf(shownRun(runsOf("run-done"), null), null);
   const [first, second, third, fourth] = lamps;
   assert.ok(first && second && third && fourth);
   assert.equal(shownStage(lamps, null), "research");
-  assert.equal(shownStage([first, { ...second, status: "failed" }, third, fourth], null), "strategy");
-  assert.equal(shownStage([first, { ...second, status: "failed" }, { ...third, status: "running" }, fourth], null), "creative");
+  const failed = /** @type {const} */ ({ ...second, status: "failed" });
+  assert.equal(shownStage([first, failed, third, fourth], null), "strategy");
+  assert.equal(shownStage([first, failed, { ...third, status: "running" }, fourth], null), "creative");
   assert.equal(shownStage(lamps, "voice"), "voice");
   assert.equal(shownStage([], null), null);
 });

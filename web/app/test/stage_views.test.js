@@ -1,5 +1,5 @@
-// The brief, the gate, the stage line and the results draw every state that a session can be in: no half-written output
-// makes them fail, and nothing that arrived is invisible.
+// The brief, the gate, the stage line and the results draw every state that a session can be in: no
+// half-written output makes them fail, and nothing that arrived is invisible.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -25,8 +25,10 @@ const actions = /** @type {import("../actions.js").Actions} */ ({});
 /** Handed over as it is, so that a link to the page can be drawn. */
 Object.assign(globalThis, { location: { href: "http://localhost/" } });
 
+/** @param {import("../../client/src/state.js").SessionEvent[]} events */
+const folded = (events) => events.reduce((state, event) => fold(state, event), emptyState("sess_1"));
 /** A session whose run is done. */
-const done = journal("run-done").reduce((state, event) => fold(state, event), emptyState("sess_1"));
+const done = folded(journal("run-done"));
 const playbook = launchPlaybook();
 
 /**
@@ -82,7 +84,8 @@ test("nothing that a finished stage wrote is invisible", () => {
       /** @type {Record<string, any>} */ (stage.output);
     // A page's address and date have a form of their own, and so have times; an option's id is its number.
     const told = [rest, (evidence ?? []).map((/** @type {any} */ page) => [page.title, page.source])];
-    told.push((lines ?? []).map((/** @type {any} */ line) => line.text), (timing ?? []).map((/** @type {any} */ part) => part.part));
+    told.push((lines ?? []).map((/** @type {any} */ line) => line.text));
+    told.push((timing ?? []).map((/** @type {any} */ part) => part.part));
     told.push((options ?? []).map((/** @type {any} */ option) => [option.title, option.message]));
     for (const leaf of leavesOf(told)) assert.ok(words.includes(leaf), `${stage.id} shows ${leaf}`);
   }
@@ -135,8 +138,9 @@ function partOf(value, dice) {
 }
 
 test("fields and stages that the page has never heard of are drawn by what they are", () => {
+  const texts = fc.string({ minLength: 1 }).filter((text) => text.trim() !== "");
   fc.assert(
-    fc.property(fc.dictionary(fc.stringMatching(/^[a-z]{3,8}$/), fc.string({ minLength: 1 }).filter((text) => text.trim() !== "")), (output) => {
+    fc.property(fc.dictionary(fc.stringMatching(/^[a-z]{3,8}$/), texts), (output) => {
       const words = drawn(sessionWith("research", { menu: output, dishes: [output] }, "completed"));
       for (const leaf of leavesOf(output)) assert.ok(words.includes(leaf), `shows ${leaf}`);
     }),
@@ -144,10 +148,12 @@ test("fields and stages that the page has never heard of are drawn by what they 
   );
 });
 
-test("an edit that is open is drawn with what was typed, the refusal and the value that came meanwhile", () => {
-  const edit = { draft: "My own words", seq: 0, status: "refused", refusal: { message: "Too long", reason: "limit" } };
+test("an open edit is drawn with what was typed, the refusal and the value that came meanwhile", () => {
+  const refusal = { message: "Too long", reason: "limit" };
+  const edit = { draft: "My own words", seq: 0, status: "refused", refusal };
   const words = drawn(done, { local: { "edit:product.name": edit, "source:product.category": true } });
-  for (const text of ["My own words", "Too long", "limit", t("brief.conflict"), "루미세럼", t("brief.source_edit")]) {
+  const told = [t("brief.conflict"), t("brief.source_edit")];
+  for (const text of ["My own words", "Too long", "limit", "루미세럼", ...told]) {
     assert.ok(words.includes(text), text);
   }
 });
@@ -161,10 +167,8 @@ test("a server without a voice says so, and offers nothing that would not work",
 });
 
 test("a draft names what it goes without, in the gate and on its stage", () => {
-  const state = journal("draft-under-way").reduce((folded, event) => fold(folded, event), emptyState("sess_1"));
-  assert.match(drawn(state), /made without: category · price band · who · why/);
-  const before = journal("draft-under-way").slice(0, 8).reduce((folded, event) => fold(folded, event), emptyState("sess_1"));
-  const words = drawn(before, { local: { "gate:draft": true } });
+  assert.match(drawn(folded(journal("draft-under-way"))), /made without: category · price band · who · why/);
+  const words = drawn(folded(journal("draft-under-way").slice(0, 8)), { local: { "gate:draft": true } });
   assert.match(words, /A draft now goes without: category/);
   assert.match(words, /data-ready=\S*false/);
 });

@@ -1,4 +1,5 @@
-// The brief as cards: which there are, in which groups, how each stands, and how an edit becomes a slot's value.
+// The brief as cards: which there are, in which groups, how each stands, and how an edit becomes a slot's
+// value.
 
 import { isBlank, listOf, textOf } from "./results/partial.js";
 
@@ -18,7 +19,8 @@ import { isBlank, listOf, textOf } from "./results/partial.js";
  */
 
 /**
- * The cards by the first segment of their paths, in the playbook's order; slots that it does not know come last.
+ * The cards by the first segment of their paths, in the playbook's order; slots that it does not know
+ * come last.
  * @param {Playbook | null | undefined} playbook
  * @param {{ [path: string]: Slot }} slots
  * @param {{ missing_required: string[], low_confidence: string[] } | null | undefined} gate
@@ -112,7 +114,8 @@ export function isSameValue(one, other) {
  * @template {{ kind: string }} Item
  * @param {readonly Item[]} timeline
  * @param {string} turnId
- * @returns {(Item & { kind: "message", key: string, text: string, modality: string, at: string }) | undefined}
+ * @returns {(Item & { kind: "message", key: string, text: string, modality: string, at: string }) |
+ *   undefined}
  */
 export function messageOfTurn(timeline, turnId) {
   for (const item of timeline) {

@@ -1,5 +1,5 @@
-// Hands numbers of the model to the style sheets as custom properties. Through the CSSOM: the Content-Security-Policy
-// forbids style attributes.
+// Hands numbers of the model to the style sheets as custom properties. Through the CSSOM: the
+// Content-Security-Policy forbids style attributes.
 
 import { noChange } from "../../vendor/lit-html/lit-html.js";
 import { Directive, directive } from "../../vendor/lit-html/directive.js";

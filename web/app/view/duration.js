@@ -27,7 +27,8 @@ export function elapsedMs(startedAt, endedAt) {
 }
 
 /**
- * What is left of a wait: `0:42`, `12:05`, `7:00:00`. Rounded up, so that nothing is due while a second is shown.
+ * What is left of a wait: `0:42`, `12:05`, `7:00:00`. Rounded up, so that nothing is due while a second
+ * is shown.
  * @param {number} remainingMs
  * @returns {string}
  */

@@ -42,7 +42,8 @@ export function exportBar(model, actions, t, run) {
         ${printIcon}
       </button>
       <p class="export-state" data-status=${errand?.status ?? "idle"}>
-        ${errand?.status === "failed" ? errand.message : errand?.status === "done" ? t("results.exported") : nothing}
+        ${errand?.status === "failed" ? errand.message : nothing}
+        ${errand?.status === "done" ? t("results.exported") : nothing}
       </p>
     </div>
   `;

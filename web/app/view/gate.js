@@ -1,6 +1,6 @@
-// The gate: a curtain before the stage. A slit of light at its foot widens with the brief; when the gate opens, the
-// curtain parts. Once there is a run, the stage is no longer covered, and what remains is a strip to begin another,
-// which stands at the foot of the results.
+// The gate: a curtain before the stage. A slit of light at its foot widens with the brief; when the gate
+// opens, the curtain parts. Once there is a run, the stage is no longer covered, and what remains is a strip
+// to begin another, which stands at the foot of the results.
 
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { cssProperties } from "./css_properties.js";
@@ -154,13 +154,20 @@ function draftOffer(view) {
       ${t("stage.draft")}
     </button>`;
   }
-  const names = [...judged.missing_required, ...judged.low_confidence].map((path) => slotLabel(model.playbook, path));
+  const gapPaths = [...judged.missing_required, ...judged.low_confidence];
+  const names = gapPaths.map((path) => slotLabel(model.playbook, path));
   const isWorking = startErrand(model)?.status === "working";
   return html`
     <div class="draft-confirm" id="draft-confirm" tabindex="-1" role="group" aria-labelledby="draft-question">
       <p id="draft-question">${t("stage.draft_question", { gaps: names.join(" · ") })}</p>
       <div class="placard-buttons">
-        <button type="button" class="button" data-kind="primary" ?disabled=${isWorking} @click=${() => start(view, true)}>
+        <button
+          type="button"
+          class="button"
+          data-kind="primary"
+          ?disabled=${isWorking}
+          @click=${() => start(view, true)}
+        >
           ${t(isWorking ? "stage.starting" : "stage.draft_confirm")}
         </button>
         <button

@@ -1,5 +1,5 @@
-// What the playbook calls its slots, stages, fields and values. The page invents no label: what the playbook does not
-// name is shown by its own name, the last segment of its path.
+// What the playbook calls its slots, stages, fields and values. The page invents no label: what the playbook
+// does not name is shown by its own name, the last segment of its path.
 
 /**
  * @typedef {import("../../client/src/answers.js").Playbook} Playbook

@@ -1,5 +1,6 @@
-// The small things that the brief and the stage remember on the page alone: an edit that is open, a chosen tab, what was
-// copied. Each has a key of its own in `model.ui.local`, so that an answer that comes late changes nothing but its own.
+// The small things that the brief and the stage remember on the page alone: an edit that is open, a chosen
+// tab, what was copied. Each has a key of its own in `model.ui.local`, so that an answer that comes late
+// changes nothing but its own.
 
 /**
  * @typedef {import("../store.js").Model} Model

@@ -1,5 +1,5 @@
-// Which run and which of its stages is looked at. A choice holds for what there was to choose from: it gives way when
-// another run begins, and the page follows that one.
+// Which run and which of its stages is looked at. A choice holds for what there was to choose from: it gives
+// way when another run begins, and the page follows that one.
 
 import { localValue } from "./local.js";
 import { lampsOf, shownRun, shownStage } from "./run_model.js";
@@ -12,7 +12,8 @@ const STAGE_KEY = "stage:tab";
 
 /**
  * @param {import("../store.js").Model} model
- * @returns {{run: import("./run_model.js").Run | null, lamps: import("./run_model.js").Lamp[], stageId: string | null}}
+ * @returns {{run: import("./run_model.js").Run | null, lamps: import("./run_model.js").Lamp[], stageId:
+ *   string | null}}
  */
 export function shownOf(model) {
   const runs = model.session?.runs ?? [];

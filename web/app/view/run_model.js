@@ -1,4 +1,5 @@
-// A run as the stage line shows it: a lamp for each stage, how far it has come, and which of several runs is looked at.
+// A run as the stage line shows it: a lamp for each stage, how far it has come, and which of several runs is
+// looked at.
 
 /** @typedef {import("../../client/src/state.js").Run} Run */
 /** @typedef {import("../../client/src/state.js").Stage} Stage */
@@ -70,7 +71,8 @@ export function progressOf(lamps) {
 }
 
 /**
- * The stage whose result is worth looking at: the chosen one while the run has it, else the one that is being written,
+ * The stage whose result is worth looking at: the chosen one while the run has it, else the one that is
+ * being written,
  * else one that failed, else the first that is done.
  * @param {readonly Lamp[]} lamps
  * @param {string | null | undefined} chosenStageId
@@ -101,5 +103,6 @@ export function waivedPaths(run) {
  * @returns {Lamp}
  */
 function darkLamp(id, budgetMs) {
-  return { id, status: "waiting", attempt: 0, startedAt: null, endedAt: null, budgetMs, error: null, adopted: false };
+  const untouched = { attempt: 0, startedAt: null, endedAt: null, error: null, adopted: false };
+  return { id, status: "waiting", budgetMs, ...untouched };
 }

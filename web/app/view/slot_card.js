@@ -1,4 +1,5 @@
-// One slot as a card: what it is, what stands in it, how sure that is, the words it came from, and its editor.
+// One slot as a card: what it is, what stands in it, how sure that is, the words it came from, and its
+// editor.
 
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { keyed } from "../../vendor/lit-html/directives/keyed.js";
@@ -43,7 +44,9 @@ export function slotCard(view) {
       ?data-optional=${spec !== undefined && !spec.required}
       aria-labelledby=${labelId}
     >
-      ${slot && isFresh(slot.at) ? keyed(slot.seq, html`<span class="slot-glow" aria-hidden="true"></span>`) : nothing}
+      ${slot && isFresh(slot.at)
+        ? keyed(slot.seq, html`<span class="slot-glow" aria-hidden="true"></span>`)
+        : nothing}
       <header class="slot-head">
         <h4 class="slot-label" id=${labelId}>${label}</h4>
         ${spec && !spec.required ? html`<span class="slot-optional">${t("brief.optional")}</span>` : nothing}
@@ -124,7 +127,8 @@ function slotValue({ card, model, t }) {
   if (typeof slot.value === "object") return html`<p class="slot-value">${JSON.stringify(slot.value)}</p>`;
   const isPicture = card.path.endsWith("image_url");
   if (isPicture) return html`<p class="slot-value">${t("brief.picture_there")}</p>`;
-  return html`<p class="slot-value" lang=${model.session?.locale ?? nothing}>${optionLabel(spec, slot.value)}</p>`;
+  const locale = model.session?.locale ?? nothing;
+  return html`<p class="slot-value" lang=${locale}>${optionLabel(spec, slot.value)}</p>`;
 }
 
 /**

@@ -1,5 +1,5 @@
-// Edits a slot in its card, with the field that its kind asks for. What was typed is kept whatever happens meanwhile:
-// a refusal, another value that arrives, a run that begins.
+// Edits a slot in its card, with the field that its kind asks for. What was typed is kept whatever happens
+// meanwhile: a refusal, another value that arrives, a run that begins.
 
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { live } from "../../vendor/lit-html/directives/live.js";
@@ -47,14 +47,17 @@ export function slotEditor(view) {
     >
       ${field(view, helpId)}
       <div id=${helpId} class="slot-help">
-        ${edit.refusal ? refusal(edit.refusal) : nothing} ${isFrozen ? html`<p>${t("brief.frozen")}</p>` : nothing}
+        ${edit.refusal ? refusal(edit.refusal) : nothing}
+        ${isFrozen ? html`<p>${t("brief.frozen")}</p>` : nothing}
       </div>
       ${conflict(view)}
       <div class="slot-buttons">
         <button type="submit" class="button" data-kind="primary" ?disabled=${isSaving || isFrozen}>
           ${t(isSaving ? "brief.saving" : "brief.save")}
         </button>
-        <button type="button" class="button" data-kind="quiet" @click=${() => close(view)}>${t("brief.cancel")}</button>
+        <button type="button" class="button" data-kind="quiet" @click=${() => close(view)}>
+          ${t("brief.cancel")}
+        </button>
         ${card.state === "empty"
           ? nothing
           : html`<button
@@ -73,7 +76,8 @@ export function slotEditor(view) {
 
 /** @param {{message: string, reason: string}} told */
 function refusal({ message, reason }) {
-  return html`<p class="slot-refusal">${message}${reason ? html` <span lang="en">(${reason})</span>` : nothing}</p>`;
+  const detail = reason ? html` <span lang="en">(${reason})</span>` : nothing;
+  return html`<p class="slot-refusal">${message}${detail}</p>`;
 }
 
 /**
@@ -132,7 +136,9 @@ function choiceField(view, spec, draft, helpId) {
   >
     <option value="" ?selected=${draft === ""}>${t("brief.choose")}</option>
     ${spec.options.map(
-      (option) => html`<option value=${option.value} ?selected=${draft === String(option.value)}>${option.label}</option>`,
+      (option) => html`<option value=${option.value} ?selected=${draft === String(option.value)}>
+          ${option.label}
+        </option>`,
     )}
   </select>`;
 }
@@ -204,7 +210,9 @@ function conflict(view) {
       <button type="button" class="text-button" @click=${() => rebase(view, draftOf(card.spec, value))}>
         ${t("brief.take_theirs")}
       </button>
-      <button type="button" class="text-button" @click=${() => rebase(view, edit.draft)}>${t("brief.keep_mine")}</button>
+      <button type="button" class="text-button" @click=${() => rebase(view, edit.draft)}>
+        ${t("brief.keep_mine")}
+      </button>
     </div>
   `;
 }
@@ -302,7 +310,8 @@ function close({ card, actions }) {
 }
 
 /**
- * What stands in the fields of an editor now. Keys may come faster than the page is drawn, so that the model that a
+ * What stands in the fields of an editor now. Keys may come faster than the page is drawn, so that the
+ * model that a
  * handler was drawn with can be a letter behind.
  * @param {Event} event
  * @param {import("./brief_model.js").Draft} drawn

@@ -10,7 +10,9 @@ import { showMessage } from "./places.js";
 export function slotSource({ slot, model, actions, t }) {
   const { source } = slot;
   if (source.kind === "edit") {
-    return html`<div class="slot-source" data-part="slot-source"><p>${t("brief.source_edit")} ${when(slot.at, t)}</p></div>`;
+    return html`<div class="slot-source" data-part="slot-source">
+      <p>${t("brief.source_edit")} ${when(slot.at, t)}</p>
+    </div>`;
   }
   if (source.kind === "picture") {
     return html`<div class="slot-source" data-part="slot-source">
@@ -21,14 +23,20 @@ export function slotSource({ slot, model, actions, t }) {
   const parts = message ? quoteParts(message.text, source.words) : null;
   return html`
     <div class="slot-source" data-part="slot-source">
-      <p>${t(message?.modality === "voice" ? "brief.source_spoken" : "brief.source_typed")} ${when(slot.at, t)}</p>
+      <p>
+        ${t(message?.modality === "voice" ? "brief.source_spoken" : "brief.source_typed")} ${when(slot.at, t)}
+      </p>
       <blockquote>
         ${parts
           ? html`${parts.before}<mark>${parts.words}</mark>${parts.after}`
           : html`<mark>${source.words}</mark>`}
       </blockquote>
       ${message
-        ? html`<button type="button" class="text-button" @click=${() => showMessage(actions, message.messageId)}>
+        ? html`<button
+            type="button"
+            class="text-button"
+            @click=${() => showMessage(actions, message.messageId)}
+          >
             ${t("brief.show_message")}
           </button>`
         : nothing}

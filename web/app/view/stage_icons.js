@@ -15,8 +15,8 @@ export const checkIcon = icon(svg`<path d="M5 12.5l4.5 4.5L19 7.5"/>`);
 export const playIcon = icon(svg`<path d="M8 5.5v13l11-6.5z" fill="currentColor"/>`);
 export const pauseIcon = icon(svg`<path d="M8 5.5v13M16 5.5v13" stroke-width="3.5"/>`);
 export const downloadIcon = icon(svg`<path d="M12 4v11m-5-5l5 5 5-5M5 20h14"/>`);
-export const linkIcon = icon(svg`<path d="M10 14a4 4 0 005.7 0l3-3a4 4 0 00-5.7-5.7l-1 1M14 10a4 4 0 00-5.7 0l-3 3
-  A4 4 0 0011 18.7l1-1"/>`);
+export const linkIcon = icon(svg`<path d="M10 14a4 4 0 005.7 0l3-3a4 4 0 00-5.7-5.7l-1 1
+  M14 10a4 4 0 00-5.7 0l-3 3  A4 4 0 0011 18.7l1-1"/>`);
 export const printIcon = icon(svg`<path d="M7 9V4h10v5M7 17H4v-7h16v7h-3M7 14h10v6H7z"/>`);
 export const outsideIcon = icon(svg`<path d="M14 5h5v5M19 5l-8 8M17 14v5H5V7h5"/>`);
 export const warningIcon = icon(svg`<path d="M12 4l9 16H3zM12 10v4M12 17v.5"/>`);

@@ -1,5 +1,5 @@
-// The stage line: a lamp for each stage, which is also the tab of its result; how far the run has come, what failed and
-// how to go on, and which of several runs is looked at.
+// The stage line: a lamp for each stage, which is also the tab of its result; how far the run has come, what
+// failed and how to go on, and which of several runs is looked at.
 
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { repeat } from "../../vendor/lit-html/directives/repeat.js";
@@ -92,7 +92,9 @@ function runHead(view, runs) {
         ${run.draft ? html`<span class="tag">${t("stage.draft_tag")}</span>` : nothing}
         <span class="tabular">${t("stage.stages_done", { completed, total })}</span>
         <time class="run-clock tabular">${clockText(elapsed)}</time>
-        ${isRunning ? html`<span class="run-budget tabular">${t("stage.of_budget", { budget: clockText(run.budgetMs) })}</span>` : nothing}
+        ${isRunning
+          ? html`<span class="tabular">${t("stage.of_budget", { budget: clockText(run.budgetMs) })}</span>`
+          : nothing}
       </p>
       ${isRunning
         ? html`<button
@@ -105,7 +107,12 @@ function runHead(view, runs) {
           </button>`
         : nothing}
       ${run.status === "completed" ? exportBar(model, actions, t, run) : nothing}
-      <progress class="run-progress" max=${total || 1} value=${completed} aria-label=${t("stage.progress")}></progress>
+      <progress
+        class="run-progress"
+        max=${total || 1}
+        value=${completed}
+        aria-label=${t("stage.progress")}
+      ></progress>
     </div>
   `;
 }
@@ -176,7 +183,7 @@ function lampTab(view, lamp, isShown) {
       @click=${() => chooseStage(actions, run.runId, lamp.id)}
       @keydown=${(/** @type {KeyboardEvent} */ event) => moveByKey(event, view, lamp.id)}
     >
-      <span class="lamp-mark" data-part="lamp" data-stage=${lamp.id} data-status=${lamp.status}>${bulb()}</span>
+      <span data-part="lamp" data-stage=${lamp.id} data-status=${lamp.status}>${bulb()}</span>
       <span class="lamp-name">${stageLabel(model.playbook, lamp.id)}</span>
       <span class="lamp-state">${lampState(lamp, t)}</span>
       <span class="lamp-clock tabular" aria-hidden="true">${elapsed > 0 ? clockText(elapsed) : " "}</span>
@@ -270,7 +277,10 @@ function failures(view, runs) {
       ${failed.map(
         (lamp) => html`
           <p class="failure-title">${t("stage.failed", { stage: stageLabel(model.playbook, lamp.id) })}</p>
-          <p>${lamp.error?.message ?? t("stage.failed_unsaid")} <code class="failure-code">${lamp.error?.code}</code></p>
+          <p>
+            ${lamp.error?.message ?? t("stage.failed_unsaid")}
+            <code class="failure-code">${lamp.error?.code}</code>
+          </p>
         `,
       )}
       ${canRetry

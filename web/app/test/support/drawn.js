@@ -1,4 +1,5 @@
-// Draws a view without a browser: goes through what lit-html would put into the document, and answers with its words.
+// Draws a view without a browser: goes through what lit-html would put into the document, and answers with
+// its words.
 
 /** What lit-html asks of a document when it is loaded; nothing is ever rendered into it. */
 const documentOfNothing = { createComment: () => ({}), createTreeWalker: () => ({}) };
@@ -10,7 +11,8 @@ if (!("document" in globalThis)) Object.assign(globalThis, { document: documentO
  */
 
 /**
- * The texts and attributes that a view would put on the page, in order. Handlers are left out; what a directive puts off
+ * The texts and attributes that a view would put on the page, in order. Handlers are left out; what a
+ * directive puts off
  * (guard, repeat) is drawn.
  *
  * @param {unknown} drawing

@@ -5,7 +5,9 @@ import { readFileSync } from "node:fs";
 const SCHEMAS = new URL("../../../../playbooks/launch/schemas/", import.meta.url);
 export const STAGES = ["research", "strategy", "creative", "voice"];
 
-/** @type {readonly (readonly [string, "text" | "text_list" | "number" | "choice" | "price_band", boolean])[]} */
+/**
+ * @type {readonly (readonly [string, "text" | "text_list" | "number" | "choice" | "price_band", boolean])[]}
+ */
 const SLOTS = [
   ["product.name", "text", true],
   ["product.category", "text", true],
@@ -17,6 +19,8 @@ const SLOTS = [
   ["goal.weekly_goal", "choice", true],
   ["goal.video_seconds", "number", false],
 ];
+
+const PRICE_BANDS = ["low", "mid", "premium"].map((value) => ({ value, label: value }));
 
 /**
  * The schema of a stage's output.
@@ -38,7 +42,7 @@ export function launchPlaybook() {
       kind,
       required,
       label: "",
-      options: kind === "price_band" ? ["low", "mid", "premium"].map((value) => ({ value, label: value })) : [],
+      options: kind === "price_band" ? PRICE_BANDS : [],
       ...(kind === "text_list" && { items_min: 1, items_max: 3 }),
     })),
     gate: { min_confidence: 0.7 },

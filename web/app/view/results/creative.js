@@ -1,4 +1,5 @@
-// The forms of the creative stage: advertisements to copy, posters set from their own words, what a video model is told.
+// The forms of the creative stage: advertisements to copy, posters set from their own words, what a video
+// model is told.
 
 import { html, nothing } from "../../../vendor/lit-html/lit-html.js";
 import { fieldLabel } from "../labels.js";
@@ -106,5 +107,7 @@ export function videoPrompt(view) {
  * @param {string} text
  */
 function fact(label, text) {
-  return html`<p class="video-fact"><span class="fact-label">${label}</span> <span class="tabular">${text}</span></p>`;
+  return html`<p class="video-fact">
+    <span class="fact-label">${label}</span> <span class="tabular">${text}</span>
+  </p>`;
 }

@@ -1,4 +1,5 @@
-// The results: a panel for each stage of the run that is looked at, filled path by path while the stage writes.
+// The results: a panel for each stage of the run that is looked at, filled path by path while the stage
+// writes.
 
 import { html, nothing } from "../../../vendor/lit-html/lit-html.js";
 import { repeat } from "../../../vendor/lit-html/directives/repeat.js";

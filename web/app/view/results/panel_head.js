@@ -21,7 +21,10 @@ export function panelHead(view) {
     <header class="panel-head" lang=${t.language}>
       <h3 class="visually-hidden panel-title">${stageLabel(model.playbook, stage.id)}</h3>
       <p class="provenance" data-part="provenance">${provenance(view)}</p>
-      ${toCheck(view)} ${stage.dropped > 0 ? html`<p class="dropped">${t("results.dropped", { count: stage.dropped })}</p>` : nothing}
+      ${toCheck(view)}
+      ${stage.dropped > 0
+        ? html`<p class="dropped">${t("results.dropped", { count: stage.dropped })}</p>`
+        : nothing}
     </header>
   `;
 }
@@ -31,12 +34,15 @@ function provenance({ t, stage }) {
   const written = stage.provenance;
   if (written?.kind === "model") {
     return html`
-      ${written.simulated ? html`<strong class="written-simulated">${t("results.simulated")}</strong>` : nothing}
+      ${written.simulated
+        ? html`<strong class="written-simulated">${t("results.simulated")}</strong>`
+        : nothing}
       ${t("results.written_by", { provider: written.provider, model: written.model })}
     `;
   }
-  if (stage.status === "running") return isBlank(stage.output) ? t("results.begins") : t("results.being_written");
-  if (stage.status === "failed") return isBlank(stage.output) ? t("results.nothing_kept") : t("results.kept_partial");
+  const isEmpty = isBlank(stage.output);
+  if (stage.status === "running") return t(isEmpty ? "results.begins" : "results.being_written");
+  if (stage.status === "failed") return t(isEmpty ? "results.nothing_kept" : "results.kept_partial");
   if (stage.status === "waiting") return t("results.waits");
   return nothing;
 }

@@ -1,5 +1,6 @@
-// Reads an output that is still growing: any part may be absent, half there, or of another kind than its schema says.
-// Whatever stands there, these functions answer, so that a view draws what has arrived and never fails on what has not.
+// Reads an output that is still growing: any part may be absent, half there, or of another kind than its
+// schema says. Whatever stands there, these functions answer, so that a view draws what has arrived and never
+// fails on what has not.
 
 /** @typedef {{ [key: string]: unknown }} JsonRecord */
 

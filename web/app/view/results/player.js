@@ -1,11 +1,14 @@
-// Speaks a script and says where it is: one sound at a time for the whole page. What is drawn of it is a plain value in
-// `model.ui.local`; the sound itself stays here.
+// Speaks a script and says where it is: one sound at a time for the whole page. What is drawn of it is a
+// plain value in `model.ui.local`; the sound itself stays here.
 
 import { refusalOf } from "../local.js";
 
 /** The key of `model.ui.local` for what the player does. */
 export const PLAYER_KEY = "results:player";
-/** How often the position is drawn anew while it plays: smooth for the eye with the style sheet's help, cheap to draw. */
+/**
+ * How often the position is drawn anew while it plays: smooth for the eye with the style sheet's help, cheap
+ * to draw.
+ */
 const DRAWN_EVERY_MS = 100;
 
 /**
@@ -34,7 +37,8 @@ let drawnAtMs = 0;
  * @param {number} [fromShare]
  */
 export async function play(actions, text, voice, fromShare) {
-  const isSame = sound !== null && player?.text === text && player.voice === voice && player.status !== "failed";
+  const isThisScript = player?.text === text && player.voice === voice;
+  const isSame = isThisScript && sound !== null && player?.status !== "failed";
   if (!isSame && !(await load(actions, text, voice))) return;
   if (!sound) return;
   if (fromShare !== undefined) seekSound(sound, fromShare);
@@ -76,7 +80,8 @@ function silence() {
  */
 async function load(actions, text, voice) {
   silence();
-  const asked = { text, voice, status: /** @type {const} */ ("loading"), share: 0, durationMs: 0, message: "" };
+  /** @type {Player} */
+  const asked = { text, voice, status: "loading", share: 0, durationMs: 0, message: "" };
   player = asked;
   actions.setLocal({ [PLAYER_KEY]: asked });
   try {

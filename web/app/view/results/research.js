@@ -1,4 +1,5 @@
-// The forms of the research: what moves the market, who else is there, where people look, and the pages it rests on.
+// The forms of the research: what moves the market, who else is there, where people look, and the pages it
+// rests on.
 
 import { html, nothing } from "../../../vendor/lit-html/lit-html.js";
 import { fieldLabel, valueLabel } from "../labels.js";
@@ -82,12 +83,15 @@ function evidenceCard(page, index, t) {
       <p class="evidence-by">
         <span class="evidence-number tabular" aria-hidden="true">${index + 1}</span>
         <span>${page.publisher}</span>
-        <span class="evidence-date tabular" lang=${t.language}>${page.observedAt || t("results.no_date")}</span>
+        <span class="evidence-date tabular" lang=${t.language}>
+          ${page.observedAt || t("results.no_date")}
+        </span>
       </p>
       <p class="lead">
         ${page.url
           ? html`<a class="evidence-link" href=${page.url} target="_blank" rel="noopener noreferrer"
-              >${page.title || page.host}${outsideIcon}<span class="visually-hidden">${t("results.opens_outside")}</span></a
+              >${page.title || page.host}${outsideIcon}
+              <span class="visually-hidden">${t("results.opens_outside")}</span></a
             >`
           : page.title}
       </p>
@@ -100,7 +104,9 @@ function evidenceCard(page, index, t) {
         : nothing}
       ${page.confidence === null
         ? nothing
-        : html`<div lang=${t.language}>${confidenceMeter({ confidence: page.confidence, isUnsure: isWeak, t })}</div>`}
+        : html`<div lang=${t.language}>
+            ${confidenceMeter({ confidence: page.confidence, isUnsure: isWeak, t })}
+          </div>`}
     </li>
   `;
 }

@@ -1,4 +1,5 @@
-// What the research stage found, made ready to be drawn: evidence joined with the passages that the search returned.
+// What the research stage found, made ready to be drawn: evidence joined with the passages that the search
+// returned.
 
 import { listOf, numberOf, recordOf, textOf } from "./partial.js";
 
@@ -6,14 +7,18 @@ import { listOf, numberOf, recordOf, textOf } from "./partial.js";
  * @typedef {object} Evidence
  * @property {string} publisher
  * @property {string} title
- * @property {string} url            as the search spelled it; empty when it is not a link that may be followed
+ * @property {string} url            as the search spelled it; empty when it is not a link that may be
+ *   followed
  * @property {string} host           what the link leads to, for the eye
  * @property {string} observedAt     empty when the page shows no date
  * @property {number | null} confidence   0 to 1
  * @property {string} passage        what the search returned of the page; empty when it returned none
  */
 
-/** @typedef {import("../../../client/src/state.js").SupportingSource} Source  a search result that the output rests on */
+/**
+ * @typedef {import("../../../client/src/state.js").SupportingSource} Source  a search result that the output
+ * rests on
+ */
 
 /** What the research schema writes where a page shows no date. */
 const NO_DATE = "unknown";
@@ -43,7 +48,8 @@ export function evidenceOf(evidence, sources) {
 }
 
 /**
- * The address of a page that may be followed: https only, without credentials in it, its host for people to read.
+ * The address of a page that may be followed: https only, without credentials in it, its host for people
+ * to read.
  * @param {string} address
  * @returns {{ href: string, host: string } | null}
  */

@@ -1,6 +1,6 @@
-// A panel's sections: one for each field of the stage's output, in the order of its schema. Fields that the page knows
-// have a form of their own; all others are drawn by what they are, so that nothing is invisible. Whatever has not
-// changed is not drawn again.
+// A panel's sections: one for each field of the stage's output, in the order of its schema. Fields that the
+// page knows have a form of their own; all others are drawn by what they are, so that nothing is invisible.
+// Whatever has not changed is not drawn again.
 
 import { html, nothing } from "../../../vendor/lit-html/lit-html.js";
 import { guard } from "../../../vendor/lit-html/directives/guard.js";
@@ -18,7 +18,8 @@ import { assessment, kpis, positioning, requiredAssets, week } from "./strategy.
 import { delivery, script, speechSettings, subtitles } from "./voice.js";
 
 /**
- * @typedef {import("./panel_head.js").StageView & {field: string, value: unknown, output: Readonly<import("./partial.js").JsonRecord>}} FieldView
+ * @typedef {import("./panel_head.js").StageView & {field: string, value: unknown, output:
+ *   Readonly<import("./partial.js").JsonRecord>}} FieldView
  */
 
 /**
@@ -74,7 +75,8 @@ export function sections(view) {
     ${repeat(
       arrived,
       (field) => field,
-      (field) => guard(readsOf(view, output, field), () => section({ ...view, field, value: output[field], output })),
+      (field) =>
+        guard(readsOf(view, output, field), () => section({ ...view, field, value: output[field], output })),
     )}
     ${isAwaited ? awaitedSection(fields[0] ? fieldLabel(model.playbook, fields[0]) : "", t) : nothing}
   `;
@@ -108,7 +110,12 @@ function section(view) {
   const schema = model.playbook?.stages.find((candidate) => candidate.id === stage.id)?.schema;
   const titleId = `${stage.id}-${field}-title`;
   return html`
-    <section class="result-section" id=${`${stage.id}-${field}`} data-field=${field} aria-labelledby=${titleId}>
+    <section
+      class="result-section"
+      id=${`${stage.id}-${field}`}
+      data-field=${field}
+      aria-labelledby=${titleId}
+    >
       <h4 class="result-title" id=${titleId}>${fieldLabel(model.playbook, field)}</h4>
       ${formOf(view) ?? genericValue(value, fieldSchema(schema, field), model.playbook)}
     </section>
@@ -126,7 +133,8 @@ function formOf(view) {
 }
 
 /**
- * Keeps the place of the first section until it comes. Nothing stands below what is being written: it would move.
+ * Keeps the place of the first section until it comes. Nothing stands below what is being written: it
+ * would move.
  * @param {string} label
  * @param {import("../../texts/translate.js").Translate} t
  */

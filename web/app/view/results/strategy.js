@@ -1,4 +1,5 @@
-// The forms of the strategy: where the product stands, what it could stand for, the week as a plan, and what to measure.
+// The forms of the strategy: where the product stands, what it could stand for, the week as a plan, and what
+// to measure.
 
 import { html, nothing } from "../../../vendor/lit-html/lit-html.js";
 import { fieldLabel, valueLabel } from "../labels.js";
@@ -47,7 +48,9 @@ export function week({ value, t }) {
   return html`<ol class="week" data-part="week">
     ${weekOf(value).map(
       ({ day, actions }) => html`<li class="day" ?data-empty=${actions.length === 0}>
-        <h5 class="day-name tabular" lang=${t.language}>${day > 0 ? t("results.day", { day }) : t("results.no_day")}</h5>
+        <h5 class="day-name tabular" lang=${t.language}>
+          ${day > 0 ? t("results.day", { day }) : t("results.no_day")}
+        </h5>
         ${actions.length === 0
           ? html`<p class="visually-hidden" lang=${t.language}>${t("results.nothing_planned")}</p>`
           : html`<ul class="day-actions">

@@ -1,5 +1,6 @@
-// The script's own clock: which part (hook, benefit, call to action) and which subtitle stands when, on a scale from 0
-// to 1. Speech takes its own time, so a position in the recording is brought onto this scale by its share of the whole.
+// The script's own clock: which part (hook, benefit, call to action) and which subtitle stands when, on a
+// scale from 0 to 1. Speech takes its own time, so a position in the recording is brought onto this scale by
+// its share of the whole.
 
 import { listOf, numberOf, recordOf, textOf } from "./partial.js";
 
@@ -62,7 +63,8 @@ function spansOf(spans) {
     const fields = recordOf(item);
     const startSeconds = numberOf(fields.start);
     const endSeconds = numberOf(fields.end);
-    if (startSeconds === null || endSeconds === null || startSeconds < 0 || endSeconds <= startSeconds) return [];
+    if (startSeconds === null || endSeconds === null) return [];
+    if (startSeconds < 0 || endSeconds <= startSeconds) return [];
     return [{ key: `${index}`, fields, startSeconds, endSeconds }];
   });
 }

@@ -1,5 +1,5 @@
-// The forms of the voice stage: the scripts with the words to stress, a player, the script's timing as a bar that one
-// can seek in, and the subtitles that go along.
+// The forms of the voice stage: the scripts with the words to stress, a player, the script's timing as a bar
+// that one can seek in, and the subtitles that go along.
 
 import { html, nothing } from "../../../vendor/lit-html/lit-html.js";
 import { cssProperties } from "../css_properties.js";
@@ -25,12 +25,10 @@ const SLIDER_STEPS = 100;
 export function script(view) {
   const { value, output, field, stage, t } = view;
   const text = textOf(value);
-  const words = textsOf(recordOf(output.delivery_profile).emphasis_words);
+  const parts = emphasized(text, textsOf(recordOf(output.delivery_profile).emphasis_words));
   return html`
     <div class="sheet script">
-      <p class="script-text"
-        >${emphasized(text, words).map((part) => (part.isStressed ? html`<em>${part.text}</em>` : part.text))}</p
-      >
+      <p class="script-text">${parts.map(scriptPart)}</p>
       <div class="section-tools">
         ${copyButton(view, {
           id: `${stage.id}-${field}`,
@@ -42,6 +40,11 @@ export function script(view) {
       ${field === TIMED_FIELD ? player(view, text) : nothing}
     </div>
   `;
+}
+
+/** @param {{text: string, isStressed: boolean}} part */
+function scriptPart({ text, isStressed }) {
+  return isStressed ? html`<em>${text}</em>` : text;
 }
 
 /**
@@ -79,7 +82,9 @@ function player(view, text) {
           : " "}
       </p>
       <p class="player-line" lang=${view.run.locale}>${lineNow(view, spoken)}</p>
-      <p class="player-trouble">${spoken?.status === "failed" ? spoken.message || t("results.voice_failed") : ""}</p>
+      <p class="player-trouble">
+        ${spoken?.status === "failed" ? spoken.message || t("results.voice_failed") : ""}
+      </p>
     </div>
   `;
 }
@@ -96,7 +101,8 @@ function lineNow({ output }, spoken) {
 }
 
 /**
- * Parts and subtitles on the script's own scale. Its place is kept from the beginning, so that nothing moves when they
+ * Parts and subtitles on the script's own scale. Its place is kept from the beginning, so that nothing
+ * moves when they
  * arrive.
  * @param {FieldView} view
  * @param {string} text

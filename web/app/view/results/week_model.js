@@ -11,8 +11,10 @@ import { listOf, numberOf, recordOf, textOf } from "./partial.js";
 const DAYS_OF_WEEK = 7;
 
 /**
- * Sorts the plan's actions into days. Days without an action are kept, so that the board does not jump while it fills.
- * What names no day of the week (it has not arrived yet, or is none) stands under day 0, last, and only if there is any.
+ * Sorts the plan's actions into days. Days without an action are kept, so that the board does not jump
+ * while it fills.
+ * What names no day of the week (it has not arrived yet, or is none) stands under day 0, last, and only
+ * if there is any.
  * @param {unknown} weeklyPlan
  * @returns {PlanDay[]}
  */
