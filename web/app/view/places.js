@@ -2,6 +2,9 @@
 
 /** @typedef {import("../actions.js").Actions} Actions */
 
+/** So many frames are waited for an element that something on its way is to bring. */
+const FRAMES_MAX = 60;
+
 /**
  * The id of a slot's card.
  * @param {string} path
@@ -42,16 +45,25 @@ export function showStage(actions) {
 }
 
 /**
- * Focuses an element once the frame that draws it is over.
+ * Focuses an element once it is drawn; gives up when nothing brings it.
  * @param {string} id
+ * @param {number} [framesLeft]
  */
-export function focusWhenDrawn(id) {
-  requestAnimationFrame(() =>
-    requestAnimationFrame(() => {
-      const element = document.getElementById(id);
-      if (!element) return;
-      element.focus({ preventScroll: true });
-      element.scrollIntoView({ block: "nearest" });
-    }),
-  );
+export function focusWhenDrawn(id, framesLeft = FRAMES_MAX) {
+  // The frame that is drawn next may have been asked for after this one: it takes two to be sure.
+  requestAnimationFrame(() => requestAnimationFrame(() => focusOrWait(id, framesLeft)));
+}
+
+/**
+ * @param {string} id
+ * @param {number} framesLeft
+ */
+function focusOrWait(id, framesLeft) {
+  const element = document.getElementById(id);
+  if (element) {
+    element.focus({ preventScroll: true });
+    element.scrollIntoView({ block: "nearest" });
+  } else if (framesLeft > 0) {
+    requestAnimationFrame(() => focusOrWait(id, framesLeft - 1));
+  }
 }
