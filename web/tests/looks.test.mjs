@@ -222,8 +222,13 @@ async function tabTo(page, selector) {
     const focus = await page.evaluate((wanted) => {
       const element = document.activeElement;
       if (!element?.matches(wanted)) return null;
-      const { outlineStyle, outlineWidth, boxShadow } = getComputedStyle(element);
-      return (outlineStyle !== "none" && Number.parseFloat(outlineWidth) >= 2) || boxShadow !== "none" ? "visible" : "invisible";
+      // The ring of a field may be drawn around the form that it fills.
+      const ringed = [element, element.closest("form:focus-within")].some((candidate) => {
+        if (!candidate) return false;
+        const { outlineStyle, outlineWidth, boxShadow } = getComputedStyle(candidate);
+        return (outlineStyle !== "none" && Number.parseFloat(outlineWidth) >= 2) || boxShadow !== "none";
+      });
+      return ringed ? "visible" : "invisible";
     }, selector);
     if (focus !== null) {
       assert.equal(focus, "visible", `one sees that the focus is on ${selector}`);

@@ -1,5 +1,6 @@
 // @ts-check
-// What is said arrives: a recording as the microphone of a real browser, held against what comes out of the socket.
+// What is said arrives: a recording as the microphone of a real browser, held against what comes out of the
+// socket.
 
 import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
@@ -97,7 +98,8 @@ test("PCM arrives whole, in frames of 20 ms at 16 kHz", async (context) => {
     assert.ok(studio.frames.every(({ bytes }) => bytes.length === 640));
     const heard = samplesOfWav(Buffer.concat([Buffer.from("data0000"), ...studio.frames.map(({ bytes }) => bytes)]));
     const { median } = intactness(atSpeechRate(FILE_RATE_HZ, said), heard, context);
-    // Not each: on a machine that is too busy, Chromium's own recording has holes, which it fills with silence.
+    // Not each: on a machine that is too busy, Chromium's own recording has holes, which it fills with
+    // silence.
     assert.ok(median > 0.98, "it is as it was");
   });
 });

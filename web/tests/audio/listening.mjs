@@ -1,5 +1,6 @@
 // @ts-check
-// Whether what arrived is what was said: how two sounds lie to each other, and how alike they are, stretch by stretch.
+// Whether what arrived is what was said: how two sounds lie to each other, and how alike they are, stretch by
+// stretch.
 
 /** A syllable: a hole of a frame of 20 ms, or a sample too many, shows in it. */
 const STRETCH_MS = 100;

@@ -1,5 +1,6 @@
 // @ts-check
-// What is sent is played: without a gap, silent within a frame of a pause, and acknowledged as far as it was heard.
+// What is sent is played: without a gap, silent within a frame of a pause, and acknowledged as far as it was
+// heard.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -75,8 +76,8 @@ async function recorded(studio) {
 }
 
 /**
- * How far a tone is from what it would be if nothing were missing in it: each sample against what the two before make of
- * it. A gap, a click or a doubled sample stands out.
+ * How far a tone is from what it would be if nothing were missing in it: each sample against what the two
+ * before make of it. A gap, a click or a doubled sample stands out.
  * @param {Float32Array} samples
  * @param {number} rateHz
  */

@@ -1,5 +1,5 @@
-// The page of the studio: a call over a bare socket, and a tap on what it plays. What happens is kept for the test to
-// read.
+// The page of the studio: a call over a bare socket, and a tap on what it plays. What happens is kept for the
+// test to read.
 
 import { listDevices, startCall } from "../../client/src/audio/call.js";
 
@@ -99,7 +99,10 @@ function openTransport() {
   };
 }
 
-/** What was tapped, as one stretch from its first sound to its last, silence between included. It begins with a block. */
+/**
+ * What was tapped, as one stretch from its first sound to its last, silence between included. It begins with
+ * a block.
+ */
 function recording() {
   const first = tapped[0];
   const last = tapped.at(-1);

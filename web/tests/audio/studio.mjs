@@ -1,6 +1,6 @@
 // @ts-check
-// A studio for live voice in a browser: a page with a call, and in the place of a Greenroom server a bare socket whose
-// every byte the test sends and reads.
+// A studio for live voice in a browser: a page with a call, and in the place of a Greenroom server a bare
+// socket whose every byte the test sends and reads.
 
 import { createHash } from "node:crypto";
 import { once } from "node:events";
@@ -29,7 +29,8 @@ const CLOSE = 8;
  * @property {(signal: object) => void} tell
  * @property {(bytes: Uint8Array) => void} play
  * @property {() => void} hangUp               the socket breaks
- * @property {(matches: (message: any) => boolean, what: string) => Promise<any>} message  the first such message, once it is there
+ * @property {(matches: (message: any) => boolean, what: string) => Promise<any>} message  the first such
+ *   message, once it is there
  * @property {(options: object) => Promise<any>} begin
  * @property {() => Promise<void>} close
  */
@@ -132,7 +133,8 @@ async function serveFile(request, response) {
 }
 
 /**
- * Takes the frames of a client off a socket: each is masked, and none of a browser's small ones comes in pieces.
+ * Takes the frames of a client off a socket: each is masked, and none of a browser's small ones comes in
+ * pieces.
  * @param {import("node:stream").Duplex} socket
  * @param {(opcode: number, bytes: Buffer) => void} onFrame
  */

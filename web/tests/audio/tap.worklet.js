@@ -1,5 +1,6 @@
-// Keeps what passes on its way to the loudspeaker, with the time of the audio engine at which it passed, and when the
-// speaker's processor was told what. Loaded before anything else, so that it is there when that is registered.
+// Keeps what passes on its way to the loudspeaker, with the time of the audio engine at which it passed, and
+// when the speaker's processor was told what. Loaded before anything else, so that it is there when that is
+// registered.
 
 /** @type {any} */
 const scope = globalThis;
