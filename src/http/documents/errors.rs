@@ -16,7 +16,11 @@ const EXAMPLES: &str = include_str!("../../../protocol/tests/golden/errors.json"
 pub(super) fn page(schema: &Value, target: &dyn Fn(&str) -> Option<String>) -> Page {
     // Codes do not lead to themselves.
     let elsewhere = |code: &str| target(code).filter(|address| !address.starts_with("/docs/errors#"));
-    let prose = prose::document(PROSE, &elsewhere);
+    // What is said to who would edit the file is not for who reads the page.
+    let paragraphs = PROSE
+        .split("\n\n")
+        .filter(|paragraph| !paragraph.contains("do not edit"));
+    let prose = prose::document(&paragraphs.collect::<Vec<_>>().join("\n\n"), &elsewhere);
     let schemas = schema["$defs"].as_object();
     let definitions = Definitions {
         schemas: schemas.expect("the protocol's schema has definitions"),
@@ -55,7 +59,7 @@ fn contents() -> Vec<Group> {
             anchor: code.to_owned(),
             label: html! { code { (code) } },
         };
-        match groups.last_mut().filter(|group| group.title == family) {
+        match groups.iter_mut().find(|group| group.title == family) {
             Some(group) => group.entries.push(entry),
             None => groups.push(Group {
                 anchor: None,

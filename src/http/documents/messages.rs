@@ -222,15 +222,18 @@ fn described(definitions: Definitions<'_>, message: &Message<'_>) -> Markup {
         Kind::Event => data,
         Kind::Signal | Kind::ClientFrame => message.schema,
     };
-    // Of an event's data the schema says no more than the event's name.
-    let says_more = message.kind != Kind::Event;
+    // Of an event's data the schema says no more than the event's name; the prose has a table of when each is told.
+    let description = match message.kind {
+        Kind::Event => told_when(message.name).unwrap_or_default(),
+        Kind::Signal | Kind::ClientFrame => message.schema["description"].as_str().unwrap_or_default(),
+    };
     let example = example(message);
     html! {
         article class="message split" id=(anchor) aria-labelledby={ (anchor) "-name" }
             data-frame=[(message.kind == Kind::ClientFrame).then(|| json!({ "type": message.name, "example": example }))] {
             div {
                 h3 id={ (anchor) "-name" } { a class="anchor" href={ "#" (anchor) } { code { (message.name) } } }
-                @if says_more { (definitions.description(&message.schema["description"])) }
+                (prose::description(description, definitions.target))
                 (definitions.shape(shape, LEVELS_OF_BODIES))
             }
             div class="examples" {
@@ -239,6 +242,15 @@ fn described(definitions: Definitions<'_>, message: &Message<'_>) -> Markup {
             }
         }
     }
+}
+
+/// When an event is told, as the prose has it in a table: names in code, then the words.
+fn told_when(name: &str) -> Option<&'static str> {
+    let rows = PROSE
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split_once(" | "));
+    let mut named = rows.filter(|(names, _)| names.split('`').skip(1).step_by(2).any(|code| code == name));
+    named.next().map(|(_, words)| words.trim_end_matches(" |"))
 }
 
 /// An example of a message, as the protocol's tests have it.

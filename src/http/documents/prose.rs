@@ -33,6 +33,7 @@ pub(super) fn document(markdown: &str, target: &dyn Fn(&str) -> Option<String>) 
         title: String::new(),
         sections: Vec::new(),
         written: Vec::new(),
+        within_link: false,
     };
     let mut events = Parser::new_ext(markdown, Options::ENABLE_TABLES);
     while let Some(event) = events.next() {
@@ -102,6 +103,8 @@ struct Writer<'a, 't> {
     title: String,
     sections: Vec<Section>,
     written: Vec<Event<'a>>,
+    /// A link may hold code, and no other link.
+    within_link: bool,
 }
 
 impl<'a> Writer<'a, '_> {
@@ -111,20 +114,23 @@ impl<'a> Writer<'a, '_> {
 
     fn inline(&mut self, event: Event<'a>) {
         match event {
-            Event::Code(code) => match page_of(&code).map(str::to_owned).or_else(|| (self.target)(&code)) {
-                Some(address) => {
-                    let link = html! { a href=(address) { code { (code.as_ref()) } } };
-                    self.written
-                        .push(Event::InlineHtml(CowStr::from(link.into_string())));
+            Event::Code(code) if !self.within_link => {
+                match page_of(&code).map(str::to_owned).or_else(|| (self.target)(&code)) {
+                    Some(address) => {
+                        let link = html! { a href=(address) { code { (code.as_ref()) } } };
+                        self.written
+                            .push(Event::InlineHtml(CowStr::from(link.into_string())));
+                    }
+                    None => self.written.push(Event::Code(code)),
                 }
-                None => self.written.push(Event::Code(code)),
-            },
+            }
             Event::Start(Tag::Link {
                 link_type,
                 dest_url,
                 title,
                 id,
             }) => {
+                self.within_link = true;
                 let dest_url = page_of(&dest_url).map_or(dest_url, CowStr::from);
                 self.written.push(Event::Start(Tag::Link {
                     link_type,
@@ -132,6 +138,10 @@ impl<'a> Writer<'a, '_> {
                     title,
                     id,
                 }));
+            }
+            Event::End(TagEnd::Link) => {
+                self.within_link = false;
+                self.written.push(event);
             }
             // Our documents have none; what is in them that looks like it is meant to be read.
             Event::Html(text) | Event::InlineHtml(text) => self.written.push(Event::Text(text)),
@@ -266,8 +276,8 @@ mod tests {
             "<p><a href=\"#signal-pong\"><code>pong</code></a> and <code>ping</code></p>\n"
         );
         assert_eq!(
-            html_of("[e](errors.md), `docs/protocol.md`"),
-            "<p><a href=\"/docs/errors\">e</a>, <a href=\"/docs/protocol\"><code>docs/protocol.md</code></a></p>\n"
+            html_of("[`pong`](errors.md), `docs/protocol.md`"),
+            "<p><a href=\"/docs/errors\"><code>pong</code></a>, <a href=\"/docs/protocol\"><code>docs/protocol.md</code></a></p>\n"
         );
     }
 

@@ -330,7 +330,10 @@ mod tests {
         assert!(said(&json!({ "minLength": 1, "maxLength": 3000 })).contains("1 to 3000 characters"));
         assert!(said(&json!({ "maximum": 1, "minimum": 0 })).contains("0 to 1"));
         assert_eq!(said(&json!({ "minimum": 0 })), "");
-        assert_eq!(limits(&json!({ "maximum": 9 }), "A digit, at most 9.").into_string(), "");
+        assert_eq!(
+            limits(&json!({ "maximum": 9 }), "A digit, at most 9.").into_string(),
+            ""
+        );
         assert!(said(&json!({ "pattern": "^a$" })).contains("pattern <code>^a$</code>"));
     }
 

@@ -209,6 +209,11 @@ fn the_protocol_shows_every_message_with_its_shape_and_an_example() {
             .split("</article>")
             .next()
             .unwrap();
+        let description = article.split("</h3>").nth(1).unwrap();
+        assert!(
+            description.starts_with("<p>") && !description.starts_with("<p></p>"),
+            "{name} is not explained"
+        );
         let example = article.split("<pre").nth(1).unwrap();
         let of_type = name.trim_start_matches("<stage>");
         assert!(
