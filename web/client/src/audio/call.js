@@ -1,5 +1,5 @@
-// A conversation by voice on a session's socket: puts the microphone, the loudspeaker, the line to the server and what is
-// known of the call together.
+// A conversation by voice on a session's socket: puts the microphone, the loudspeaker, the line to the server
+// and what is known of the call together.
 
 import { follow, newCall, stateOf } from "./call_state.js";
 import { createCapture, inputFormat } from "./capture.js";
@@ -30,13 +30,13 @@ const OPUS_OUTPUT_RATE_HZ = 48_000;
  *
  * @param {AudioTransport} transport
  * @param {CallOptions} options
- * @returns {Promise<Call>} once the microphone is there; throws `MicrophoneError`. Whether the server listens is told by
- *   the call's state
+ * @returns {Promise<Call>} once the microphone is there; throws `MicrophoneError`. Whether the server listens
+ *   is told by the call's state
  */
 export async function startCall(transport, options) {
   /** @type {CallBook | null} */
   let book = null;
-  const sound = openSoundContext((suspended) => book?.tell({ type: "set", facts: { isSuspended: suspended } }));
+  const sound = openSoundContext((isSuspended) => book?.tell({ type: "set", facts: { isSuspended } }));
   /** @type {MediaStreamTrack | null} */
   let track = null;
   try {
@@ -193,7 +193,8 @@ function connect({ transport, options, sound, codec, book }, track) {
   function listenTo(next) {
     const wasMissing = book.facts.deviceLabel === null;
     capture.setTrack(next);
-    book.tell({ type: "set", facts: { deviceLabel: next ? next.label : null, ...(next && { error: null }) } });
+    const deviceLabel = next ? next.label : null;
+    book.tell({ type: "set", facts: { deviceLabel, ...(next && { error: null }) } });
     // The server was told that nobody listens.
     if (next && wasMissing && book.facts.isTaken) line.take();
   }

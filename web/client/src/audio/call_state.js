@@ -1,4 +1,5 @@
-// Where a call stands, made of what the server signals, what the session's events say, and what the devices do. Pure.
+// Where a call stands, made of what the server signals, what the session's events say, and what the devices
+// do. Pure.
 
 /**
  * @typedef {import("./transport.js").CallState} CallState
@@ -22,7 +23,8 @@
  * @property {boolean} isSpeechUnderWay
  * @property {number} recognising utterances whose words are being made out
  * @property {string | null} turnId the turn that is being answered
- * @property {"silent" | "coming" | "playing" | "paused"} output `coming`: a reply was announced and cannot be heard yet
+ * @property {"silent" | "coming" | "playing" | "paused"} output `coming`: a reply was announced and cannot be
+ *   heard yet
  * @property {string} partial
  * @property {CallState["discarded"]} discarded
  * @property {string | null} deviceLabel
@@ -67,7 +69,11 @@ export function follow(facts, happening) {
   switch (happening.type) {
     case "signal": return followSignal(facts, happening.signal);
     case "event": return followEvent(facts, happening.event);
-    case "taken": return { ...facts, isTaken: true, isLost: false, error: null };
+    case "taken": {
+      // That the server listens helps nobody who has no microphone.
+      const lacksMicrophone = facts.mode !== "listen_only" && facts.deviceLabel === null;
+      return { ...facts, isTaken: true, isLost: false, error: lacksMicrophone ? facts.error : null };
+    }
     case "disconnected": return { ...facts, ...NOTHING_UNDER_WAY };
     case "output": return followOutput(facts, happening.output);
     case "set": return { ...facts, ...happening.facts };
@@ -84,8 +90,10 @@ function followSignal(facts, signal) {
     case "speech.started": return { ...facts, isSpeechUnderWay: true, partial: "", discarded: null };
     case "speech.stopped": return { ...facts, isSpeechUnderWay: false, recognising: facts.recognising + 1 };
     case "transcript.partial": return { ...facts, partial: signal.text };
-    case "speech.discarded":
-      return { ...facts, recognising: Math.max(0, facts.recognising - 1), partial: "", discarded: signal.reason };
+    case "speech.discarded": {
+      const recognising = Math.max(0, facts.recognising - 1);
+      return { ...facts, recognising, partial: "", discarded: signal.reason };
+    }
     case "audio.begin": return facts.output === "silent" ? { ...facts, output: "coming" } : facts;
     case "audio.pause": return facts.output === "silent" ? facts : { ...facts, output: "paused" };
     case "audio.cancel":

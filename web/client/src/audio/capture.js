@@ -1,5 +1,5 @@
-// The microphone's side of a call: the track, the audio thread that cuts its sound into frames, and the way of the frames
-// to the socket.
+// The microphone's side of a call: the track, the audio thread that cuts its sound into frames, and the way
+// of the frames to the socket.
 
 import { createBackpressure } from "./backpressure.js";
 import { createLevelMeter } from "./level.js";
@@ -24,8 +24,8 @@ export function inputFormat(codec) {
  * @param {AudioContext} context with `capture.worklet.js`
  * @param {import("./transport.js").AudioTransport} transport
  * @param {Codec} codec
- * @param {{ onDropped: (droppedMs: number) => void, onError: (error: Error) => void }} listener `onDropped`: so much of
- *   what was said is lost by now; `onError`: nothing is sent any more
+ * @param {{ onDropped: (droppedMs: number) => void, onError: (error: Error) => void }} listener `onDropped`:
+ *   so much of what was said is lost by now; `onError`: nothing is sent any more
  */
 export function createCapture(context, transport, codec, { onDropped, onError }) {
   const isOpus = codec === "opus";

@@ -1,6 +1,6 @@
-// Listens to the microphone on the audio thread: brings it to the rate of the wire and cuts it into frames of 20 ms.
-// Nothing leaves while it is shut. What it sends bears the number that it was opened with, so that nobody takes a frame of
-// before for one of now.
+// Listens to the microphone on the audio thread: brings it to the rate of the wire and cuts it into frames of
+// 20 ms. Nothing leaves while it is shut. What it sends bears the number that it was opened with, so that
+// nobody takes a frame of before for one of now.
 
 import { createFramer } from "./framer.js";
 import { toPcm16 } from "./pcm.js";
@@ -11,8 +11,11 @@ const FRAMES_PER_S = 50;
 
 /**
  * @typedef {{ type: "open", opening: number } | { type: "shut" | "close" }} CaptureOrder
- * @typedef {{ opening: number, frame: Float32Array<ArrayBuffer> | Int16Array<ArrayBuffer> | null }} CapturedFrame
- *   null: it was shut, and all of it has been sent
+ *
+ * @typedef {object} CapturedFrame
+ * @property {number | null} opening
+ * @property {Float32Array<ArrayBuffer> | Int16Array<ArrayBuffer> | null} frame null: it was shut, and all of it
+ *   has been sent
  */
 
 class CaptureProcessor extends AudioWorkletProcessor {

@@ -3,7 +3,8 @@
 /**
  * @typedef {object} Framer
  * @property {(samples: Float32Array) => void} push
- * @property {() => void} finish what is left becomes a frame that ends in silence; afterwards another stream may begin
+ * @property {() => void} finish what is left becomes a frame that ends in silence; afterwards another stream
+ *   may begin
  */
 
 /**

@@ -1,11 +1,12 @@
-// Which microphone is listened to: the one that was chosen, another one when that goes away, none when there is no other,
-// and one again as soon as there is.
+// Which microphone is listened to: the one that was chosen, another one when that goes away, none when there
+// is no other, and one again as soon as there is.
 
 import { listDevices, microphoneErrorOf, openMicrophone } from "./microphone.js";
 
 /**
  * @typedef {object} InputListener
- * @property {(track: MediaStreamTrack | null) => void} onTrack listen to this one from now on, and release the one before
+ * @property {(track: MediaStreamTrack | null) => void} onTrack listen to this one from now on, and release
+ *   the one before
  * @property {(lostLabel: string) => void} onLost the microphone went away; another one is looked for
  * @property {(error: import("./microphone.js").MicrophoneError) => void} onMissing there is none, for now
  */
@@ -59,8 +60,8 @@ export function createInput({ onTrack, onLost, onMissing }) {
   }
 
   /**
-   * Until the other one is there, the one before is listened to. What comes of it after another was asked for does not
-   * count.
+   * Until the other one is there, the one before is listened to. What comes of it after another was asked for
+   * does not count.
    *
    * @param {Promise<MediaStreamTrack>} opening
    */

@@ -1,5 +1,5 @@
-// How loud something sounds, 0 to 1, from what an analyser has heard last: 0 is -60 dB and below, 1 full scale, even steps
-// in between being even to the ear.
+// How loud something sounds, 0 to 1, from what an analyser has heard last: 0 is -60 dB and below, 1 full
+// scale, even steps in between being even to the ear.
 
 const RANGE_DB = 60;
 

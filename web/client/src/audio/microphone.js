@@ -79,8 +79,8 @@ export async function openMicrophoneOrAnother(deviceId) {
 /** @typedef {{ deviceId: string, label: string }} Device */
 
 /**
- * The devices that can be chosen. Browsers tell their names, and some tell them at all, only once the microphone was
- * allowed.
+ * The devices that can be chosen. Browsers tell their names, and some tell them at all, only once the
+ * microphone was allowed.
  *
  * @returns {Promise<{ inputs: Device[], outputs: Device[] }>}
  */

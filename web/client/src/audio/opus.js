@@ -44,7 +44,8 @@ async function codesOpus() {
 
 /**
  * @typedef {object} OpusEncoding
- * @property {(frame: Float32Array<ArrayBuffer>) => boolean} encode false if it was dropped: the encoder is too slow
+ * @property {(frame: Float32Array<ArrayBuffer>) => boolean} encode false if it was dropped: the encoder is
+ *   too slow
  * @property {() => Promise<void>} flush returns once all packets were handed out
  * @property {() => void} close
  */

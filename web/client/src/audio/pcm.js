@@ -1,5 +1,5 @@
-// Samples as the wire has them, 16 bits with the lower byte first, and as Web Audio has them. Every machine that runs a
-// browser stores its numbers that way too.
+// Samples as the wire has them, 16 bits with the lower byte first, and as Web Audio has them. Every machine
+// that runs a browser stores its numbers that way too.
 
 const FULL_SCALE = 32_768;
 

@@ -1,8 +1,9 @@
-// What waits to be played, reply after reply, and how much of each was played: counted in samples that were really handed
-// out, so that neither silence nor a pause counts as heard.
+// What waits to be played, reply after reply, and how much of each was played: counted in samples that were
+// really handed out, so that neither silence nor a pause counts as heard.
 //
-// A reply starts once enough of it is there to ride out an uneven network, or all of it, or what is there has waited long
-// enough; after it ran dry it starts in the same way again. A cancelled reply is forgotten, and a pause ends with it.
+// A reply starts once enough of it is there to ride out an uneven network, or all of it, or what is there has
+// waited long enough; after it ran dry it starts in the same way again. A cancelled reply is forgotten, and a
+// pause ends with it.
 
 /**
  * @typedef {object} PlaybackSettings
@@ -12,8 +13,8 @@
  */
 
 /**
- * `started`: its first sample is next; `playing`: another stretch was played; `dry`: there is no more of it yet;
- * `paused`; `over`: all of it was played.
+ * `started`: its first sample is next; `playing`: another stretch was played; `dry`: there is no more of it
+ * yet; `paused`; `over`: all of it was played.
  *
  * @typedef {object} PlaybackReport
  * @property {number} reply

@@ -1,8 +1,11 @@
-// Changes the rate of a stream of samples: a windowed sinc in polyphase form, which carries what it needs from block to
-// block, so that a stream cut anywhere comes out the same. Sample 0 comes out where sample 0 went in: the filter's own
-// delay shows only in when something comes, and `finish` brings the rest.
+// Changes the rate of a stream of samples: a windowed sinc in polyphase form, which carries what it needs
+// from block to block, so that a stream cut anywhere comes out the same. Sample 0 comes out where sample 0
+// went in: the filter's own delay shows only in when something comes, and `finish` brings the rest.
 
-/** On each side, counted at the lower of the two rates. With the window below: 80 dB down, 0.87 of the band kept. */
+/**
+ * On each side, counted at the lower of the two rates. With the window below: 80 dB down, 0.87 of the band
+ * kept.
+ */
 const ZERO_CROSSINGS = 32;
 /** Half-way down here, as a part of the lower rate's band. */
 const CUTOFF = 0.95;

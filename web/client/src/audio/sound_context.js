@@ -1,5 +1,6 @@
-// The browser's audio engine during a call. Browsers keep it silent until somebody touches the page, and phones stop it
-// for a telephone call or behind a locked screen: it is set going again with the next touch, or when the page is seen.
+// The browser's audio engine during a call. Browsers keep it silent until somebody touches the page, and
+// phones stop it for a telephone call or behind a locked screen: it is set going again with the next touch,
+// or when the page is seen.
 
 const GESTURES = ["pointerdown", "pointerup", "keydown"];
 

@@ -1,5 +1,5 @@
-// The loudspeaker's side of a call: takes a reply's frames off the socket, hands them to the audio thread as samples of
-// its rate, and acknowledges what that says it has played.
+// The loudspeaker's side of a call: takes a reply's frames off the socket, hands them to the audio thread as
+// samples of its rate, and acknowledges what that says it has played.
 
 import { createLevelMeter } from "./level.js";
 import { createOpusDecoder, OPUS_RATE_HZ } from "./opus.js";
@@ -9,8 +9,8 @@ import { createResampler } from "./resampler.js";
 /** Opus packets come in frames of this length. */
 const OPUS_FRAME_MS = 20;
 /**
- * A server sends no more than `voice.lead_ms` ahead, 5 s at most. What is further ahead is dropped, the newest first: what
- * is played then is without a gap as far as it goes.
+ * A server sends no more than `voice.lead_ms` ahead, 5 s at most. What is further ahead is dropped, the
+ * newest first: what is played then is without a gap as far as it goes.
  */
 const WAITING_MAX_MS = 10_000;
 
@@ -43,7 +43,10 @@ const WAITING_MAX_MS = 10_000;
  * @param {SpeakerListener} listener
  */
 export function createSpeaker(context, { onPlayed, onStarted, onSilent, onError }) {
-  const node = new AudioWorkletNode(context, "greenroom-speaker", { numberOfInputs: 0, outputChannelCount: [1] });
+  const node = new AudioWorkletNode(context, "greenroom-speaker", {
+    numberOfInputs: 0,
+    outputChannelCount: [1],
+  });
   node.connect(context.destination);
   const readLevel = createLevelMeter(context, node);
   /** In the order in which they began. @type {Map<string, SpokenReply>} */

@@ -1,5 +1,6 @@
-// Plays replies on the audio thread. What it is told between two blocks takes effect with the next one. Where the sound
-// is to stop, that block fades out, and where it goes on, the first one fades in: a cut would click.
+// Plays replies on the audio thread. What it is told between two blocks takes effect with the next one. Where
+// the sound is to stop, that block fades out, and where it goes on, the first one fades in: a cut would
+// click.
 
 import { createPlaybackQueue } from "./playback_queue.js";
 import { AudioWorkletProcessor, registerProcessor, sampleRate } from "./worklet_scope.js";
@@ -11,8 +12,8 @@ const START_WITHIN_MS = 200;
 const REPORT_EVERY_MS = 200;
 
 /**
- * @typedef {{ type: "begin" | "end" | "cancel", reply: number } | { type: "push", reply: number, samples: Float32Array<ArrayBuffer> }
- *   | { type: "pause" | "resume" | "clear" | "close" }} SpeakerOrder
+ * @typedef {{ type: "begin" | "end" | "cancel", reply: number } | { type: "push", reply: number, samples:
+ *   Float32Array<ArrayBuffer> } | { type: "pause" | "resume" | "clear" | "close" }} SpeakerOrder
  */
 
 class SpeakerProcessor extends AudioWorkletProcessor {

@@ -3,7 +3,8 @@
 /**
  * @typedef {object} WorkletScope
  * @property {new () => { port: MessagePort }} AudioWorkletProcessor
- * @property {<Options>(name: string, processor: new (options: Options) => WorkletProcessor) => void} registerProcessor
+ * @property {<Options>(name: string, processor: new (options: Options) => WorkletProcessor) => void}
+ *   registerProcessor
  * @property {number} sampleRate
  *
  * @typedef {object} WorkletProcessor

@@ -124,6 +124,15 @@ test("why nothing came of an utterance is known until the next one", () => {
   assert.equal(stateOf(follow(facts, started)).discarded, null);
 });
 
+test("what did not work is forgotten once it does", () => {
+  const error = new Error("no");
+  /** @param {any[]} happenings */
+  const errorAfter = (...happenings) => stateOf(happenings.reduce(follow, newCall("hands_free", "opus"))).error;
+  assert.equal(errorAfter(microphone, set({ error })), error);
+  assert.equal(errorAfter(microphone, set({ error }), taken), null);
+  assert.equal(errorAfter(taken, set({ error, deviceLabel: null }), disconnected, taken), error, "there is no microphone still");
+});
+
 test("whatever happens, a call that is silent and done comes to rest", () => {
   const any = fc.constantFrom(
     microphone, taken, disconnected, playing, silent, started, stopped, discarded, begin, pause, resume, cancel,

@@ -1,5 +1,5 @@
-// The playback queue, held against a plain model: whatever comes in whatever order, what is played is what was sent, in
-// its order and without a gap, and nothing is said to be played that was not.
+// The playback queue, held against a plain model: whatever comes in whatever order, what is played is what
+// was sent, in its order and without a gap, and nothing is said to be played that was not.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -20,7 +20,8 @@ const step = fc.oneof(
 );
 
 /**
- * @typedef {{ sent: number[], played: number[], isEnded: boolean, isOver: boolean, isGone: boolean, acked: number }} Modelled
+ * @typedef {{ sent: number[], played: number[], isEnded: boolean, isOver: boolean, isGone: boolean, acked:
+ *   number }} Modelled
  */
 
 test("what is played is what was sent", () => {

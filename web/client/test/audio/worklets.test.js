@@ -13,7 +13,10 @@ before(async () => {
   Object.assign(globalThis, {
     sampleRate: RATE_HZ,
     AudioWorkletProcessor: class {
-      /** @type {{ onmessage: ((event: { data: any }) => void) | null, posted: any[], postMessage: (message: any) => void }} */
+      /**
+       * @type {{ onmessage: ((event: { data: any }) => void) | null, posted: any[], postMessage: (message:
+       *   any) => void }}
+       */
       port = { onmessage: null, posted: [], postMessage(message) { this.posted.push(message); } };
     },
     registerProcessor: (/** @type {string} */ name, /** @type {any} */ processor) => processors.set(name, processor),
