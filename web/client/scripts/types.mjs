@@ -1,8 +1,9 @@
-// Makes `src/protocol.d.ts` from `docs/protocol.schema.json`; with `--check` it only says whether the file is stale.
+// Makes `src/protocol.d.ts` from `docs/protocol.schema.json`; with `--check` it only says whether the file is
+// stale.
 //
-// The schema is made from the server's own types and uses little of JSON Schema, so it is translated word by word:
-// every definition becomes one exported type of the same name, and nothing is named twice. A keyword that is not known
-// here ends the translation instead of being passed over.
+// The schema is made from the server's own types and uses little of JSON Schema, so it is translated word by
+// word: every definition becomes one exported type of the same name, and nothing is named twice. A keyword
+// that is not known here ends the translation instead of being passed over.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -13,7 +14,9 @@ const COLUMNS_MAX = 110;
 const REFERENCE = "#/$defs/";
 
 /** Keywords that bound a value and that TypeScript has no words for. */
-const BOUNDS = new Set(["default", "format", "maximum", "maxLength", "minimum", "minLength", "not", "pattern"]);
+const BOUNDS = new Set([
+  "default", "format", "maximum", "maxLength", "minimum", "minLength", "not", "pattern",
+]);
 const TRANSLATED = new Set([
   "$ref", "additionalProperties", "anyOf", "const", "description", "items", "oneOf", "properties", "required",
   "title", "type",
@@ -156,7 +159,8 @@ function unionOf(choice, depth) {
   const line = members.map(({ text }) => text).join(" | ");
   const isTold = members.some(({ member }) => member.description !== undefined);
   if (!isTold && !line.includes("\n") && line.length < COLUMNS_MAX / 2) return line;
-  const lines = members.map(({ member, text }) => `${comment(member, depth + 1)}${indent(depth + 1)}| ${text}`);
+  const margin = indent(depth + 1);
+  const lines = members.map(({ member, text }) => `${comment(member, depth + 1)}${margin}| ${text}`);
   return `\n${lines.join("\n")}`;
 }
 

@@ -1,4 +1,5 @@
-// The shapes of the server's REST answers that the client hands on as they came; `/openapi.json` has all of them.
+// The shapes of the server's REST answers that the client hands on as they came; `/openapi.json` has all of
+// them.
 
 /**
  * @typedef {import("./protocol.js").Gate} Gate

@@ -26,14 +26,18 @@ const HEALTH_WITHIN_MS = 10_000;
  * @typedef {import("./connection.js").Diagnosis} Diagnosis
  */
 
-/** @typedef {{ signal?: AbortSignal }} RequestOptions `signal` ends the waiting, not what the server has begun */
+/**
+ * @typedef {object} RequestOptions
+ * @property {AbortSignal} [signal] ends the waiting, not what the server has begun
+ */
 
 /**
  * Where the server is and who asks.
  *
  * @typedef {object} ClientOptions
  * @property {string} [baseUrl] such as `https://greenroom.example`; the page's own origin if left out
- * @property {string | null} [userKey] whose sessions they are; without one a session is open to who knows its id
+ * @property {string | null} [userKey] whose sessions they are; without one a session is open to who knows its
+ *   id
  * @property {string | null} [token] the server's token, if it asks for one
  * @property {string | null} [locale] the language of errors
  * @property {Partial<ClientPorts>} [ports] what stands for the world in tests
@@ -83,8 +87,8 @@ export class GreenroomClient {
   }
 
   /**
-   * Opens a session's connection, which replays its log from the first event: the state is whole once it is no more
-   * `replaying`.
+   * Opens a session's connection, which replays its log from the first event: the state is whole once it is
+   * no more `replaying`.
    *
    * @param {string} sessionId
    * @returns {GreenroomSession}
@@ -170,7 +174,8 @@ export class GreenroomClient {
    */
   async fetchAsset(path, options = {}) {
     const response = await request(this, { path, answerWithinMs: EXPORT_WITHIN_MS, ...options });
-    return { blob: await response.blob(), fileName: fileNameOf(response) ?? path.slice(path.lastIndexOf("/") + 1) };
+    const fileName = fileNameOf(response) ?? path.slice(path.lastIndexOf("/") + 1);
+    return { blob: await response.blob(), fileName };
   }
 
   /**

@@ -2,7 +2,8 @@
 
 /**
  * @typedef {object} Clock
- * @property {() => number} now milliseconds since 1970, by the clock on the wall: it goes on while the machine sleeps
+ * @property {() => number} now milliseconds since 1970, by the clock on the wall: it goes on while the
+ *   machine sleeps
  * @property {(run: () => void, delayMs: number) => unknown} setTimer
  * @property {(timer: unknown) => void} clearTimer
  */

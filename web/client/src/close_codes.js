@@ -1,10 +1,12 @@
 // What the end of a socket means, and how long to wait before the next one.
 
 /**
- * @typedef {"network" | "draining" | "overloaded" | "slow" | "gone" | "refused" | "taken_over"} ConnectionReason
- *   `network`: it broke; `draining`: the server restarts; `overloaded`: it has no room now; `slow`: we took nothing for
- *   too long; `gone`: there is no such session for this user; `refused`: the server will not have us, see the error;
- *   `taken_over`: another end has it
+ * Why a connection is not open. `network`: it broke; `draining`: the server restarts; `overloaded`: it has no
+ * room now; `slow`: we took nothing for too long; `gone`: there is no such session for this user; `refused`:
+ * the server will not have us, see the error; `taken_over`: another end has it.
+ *
+ * @typedef {"network" | "draining" | "overloaded" | "slow"
+ *   | "gone" | "refused" | "taken_over"} ConnectionReason
  */
 
 /** @type {ReadonlyMap<number, { reason: ConnectionReason, isFinal: boolean }>} */
@@ -29,16 +31,16 @@ const DOUBLINGS_MAX = 10;
 
 /**
  * @param {number} code
- * @returns {{ reason: ConnectionReason, isFinal: boolean }} whether connecting again makes no sense; of a code that says
- *   nothing, that the network broke
+ * @returns {{ reason: ConnectionReason, isFinal: boolean }} whether connecting again makes no sense; of a
+ *   code that says nothing, that the network broke
  */
 export function meaningOfClose(code) {
   return CLOSE_CODES.get(code) ?? { reason: "network", isFinal: false };
 }
 
 /**
- * How long to wait. With full jitter, so that clients that were cut off together do not come back together. A server
- * that is overloaded is asked later each time: there, only half of the delay is random.
+ * How long to wait. With full jitter, so that clients that were cut off together do not come back together. A
+ * server that is overloaded is asked later each time: there, only half of the delay is random.
  *
  * @param {ConnectionReason} reason
  * @param {number} failures in a row, 1 for the first

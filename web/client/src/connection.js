@@ -1,7 +1,7 @@
 // The life of a session's socket: it is opened, watched, and opened again after the last event that was had.
 //
-// One socket is listened to at a time. Whatever ends it (a close code, silence, a gap in the events, the machine's
-// sleep) leads to `lose` or `end`; what comes from it afterwards is heard by nobody.
+// One socket is listened to at a time. Whatever ends it (a close code, silence, a gap in the events, the
+// machine's sleep) leads to `lose` or `giveUp`; what comes from it afterwards is heard by nobody.
 
 import { backoffMs, meaningOfClose } from "./close_codes.js";
 import { ApiError, clientError } from "./errors.js";
@@ -10,8 +10,10 @@ import { isEvent } from "./log.js";
 
 /** How often the socket and the clock are looked at. */
 const CHECK_EVERY_MS = 5_000;
-/** If a check comes later than this, the machine slept: background pages are checked once a minute, which is no sleep
- * but looks like it, and costs them a ping. */
+/**
+ * If a check comes later than this, the machine slept. Background pages are checked once a minute, which
+ * looks like sleep and costs them a ping.
+ */
 const SLEPT_AFTER_MS = 15_000;
 /** The server pings every 20 s, which pages cannot see; so a silence of this length is asked about. */
 const PING_AFTER_MS = 15_000;
@@ -35,11 +37,12 @@ const WAKE_SPACING_MS = 1_000;
  * How the connection stands.
  *
  * @typedef {object} ConnectionState
- * @property {"connecting" | "open" | "waiting" | "offline" | "closed"} status `offline`: as `waiting`, and the browser
- *   says that there is no network
+ * @property {"connecting" | "open" | "waiting" | "offline" | "closed"} status `offline`: as `waiting`, and
+ *   the browser says that there is no network
  * @property {number} attempt how many attempts in a row failed
  * @property {number} [retryAt] when the next one is made, in milliseconds since 1970
- * @property {ConnectionReason} [reason] why it is not open; `draining` of an open one: the server will close it soon
+ * @property {ConnectionReason} [reason] why it is not open; `draining` of an open one: the server will close
+ *   it soon
  * @property {ApiError} [error] what the server said of it
  */
 
@@ -51,7 +54,8 @@ const WAKE_SPACING_MS = 1_000;
 
 /**
  * @typedef {object} ConnectionOptions
- * @property {() => { url: string, protocols: string[] }} address where the next socket goes: the last event id is in it
+ * @property {() => { url: string, protocols: string[] }} address where the next socket goes: the last event
+ *   id is in it
  * @property {typeof globalThis.WebSocket} WebSocket
  * @property {import("./clock.js").Clock} clock
  * @property {() => number} random
@@ -59,8 +63,8 @@ const WAKE_SPACING_MS = 1_000;
  * @property {() => Promise<Diagnosis | null>} diagnose asks why a socket did not open
  * @property {() => void} onOpen the server has answered on a new socket
  * @property {() => void} onLost that socket is gone
- * @property {(event: SessionEvent) => "next" | "duplicate" | "gap"} onEvent after a gap, what is missing is asked for
- *   again
+ * @property {(event: SessionEvent) => "next" | "duplicate" | "gap"} onEvent after a gap, what is missing is
+ *   asked for again
  * @property {(signal: Signal) => void} onSignal
  * @property {(bytes: ArrayBuffer) => void} onBinary
  * @property {() => void} onStartAnew the server knows less than we do: forget everything
@@ -72,7 +76,8 @@ const WAKE_SPACING_MS = 1_000;
  * @property {ConnectionState} state
  * @property {boolean} isOpen
  * @property {number} bufferedBytes
- * @property {(frame: string | ArrayBuffer | ArrayBufferView<ArrayBuffer>) => boolean} send false if it is not open
+ * @property {(frame: string | ArrayBuffer | ArrayBufferView<ArrayBuffer>) => boolean} send false if it is not
+ *   open
  * @property {() => void} retryNow connects at once, also if it was refused for good before
  * @property {() => void} close for ever
  */
@@ -115,6 +120,7 @@ export function connect(options) {
   }
 
   function open() {
+    if (isClosed) return;
     clock.clearTimer(retryTimer);
     if (checkTimer === undefined) check();
     triedAt = clock.now();
@@ -125,6 +131,8 @@ export function connect(options) {
       ...(reason === undefined ? {} : { reason }),
       ...(error === undefined ? {} : { error }),
     });
+    // Whoever was told may have closed it.
+    if (isClosed) return;
     try {
       const line = openLine({
         WebSocket: options.WebSocket,
@@ -137,7 +145,8 @@ export function connect(options) {
       const opened = { line, isUp: false, hasAdvanced: false, reconnectAfterMs: null, notice: null };
       link = opened;
     } catch (cause) {
-      giveUp("refused", clientError("CLIENT_CREDENTIALS", "The address, the token or the user key cannot be sent.", { cause }));
+      const what = "The address, the token or the user key cannot be sent.";
+      giveUp("refused", clientError("CLIENT_CREDENTIALS", what, { cause }));
     }
   }
 
@@ -196,7 +205,8 @@ export function connect(options) {
     if (from.isUp) return;
     from.isUp = true;
     hasStartedAnew = false;
-    publish({ status: "open", attempt: 0, ...(from.reconnectAfterMs === null ? {} : { reason: "draining" }) });
+    const isDraining = from.reconnectAfterMs !== null;
+    publish({ status: "open", attempt: 0, ...(isDraining ? { reason: "draining" } : {}) });
     options.onOpen();
   }
 
@@ -215,7 +225,8 @@ export function connect(options) {
     } else if (isFinal) {
       giveUp(reason, error);
     } else {
-      // Only what was said as the last thing before a refusal tells why; later on a notice is about something else.
+      // Only what was said as the last thing before a refusal tells why; later on a notice is about something
+      // else.
       lose(reason, from.isUp ? undefined : error);
     }
   }
@@ -322,7 +333,8 @@ export function connect(options) {
     const now = clock.now();
     const isWaiting = state.retryAt !== undefined;
     // A server that said when to come back meant it.
-    const isAsked = (state.reason === "draining" || state.reason === "overloaded") && now < (state.retryAt ?? 0);
+    const isTold = state.reason === "draining" || state.reason === "overloaded";
+    const isAsked = isTold && now < (state.retryAt ?? 0);
     if (!isWaiting || isAsked || now - triedAt < WAKE_SPACING_MS) return;
     failures = 0;
     open();

@@ -3,10 +3,11 @@
 /** @typedef {{ path: string } & ({ append: string } | { value: unknown })} Delta */
 
 /**
- * The document after a delta; what the delta leaves alone is shared with the document before. A document begins as null.
+ * The document after a delta; what the delta leaves alone is shared with the document before. A document
+ * begins as null.
  *
- * What is missing on the way comes into being: a null becomes a list if the path goes on with `0`, else an object; a
- * list grows by one; a text to append to begins empty. A delta that does not fit changes nothing.
+ * What is missing on the way comes into being: a null becomes a list if the path goes on with `0`, else an
+ * object; a list grows by one; a text to append to begins empty. A delta that does not fit changes nothing.
  *
  * @param {unknown} document
  * @param {Delta} delta

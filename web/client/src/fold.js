@@ -1,5 +1,5 @@
-// A session's state as a function of its events. Pure: the state before is left as it was, and whatever an event does
-// not change is the same object before and after.
+// A session's state as a function of its events. Pure: the state before is left as it was, and whatever an
+// event does not change is the same object before and after.
 
 import { applyDelta } from "./delta.js";
 
@@ -101,7 +101,8 @@ const FOLDS = {
     const slot = { path, value, confidence, source, seq: event.seq, at: event.created_at, turnId };
     const slots = { ...state.slots, [path]: slot };
     if (source.kind !== "edit") return { slots };
-    const edit = { ...placeOf("slot_edit", event), kind: /** @type {const} */ ("slot_edit"), path, value, turnId };
+    const kind = /** @type {const} */ ("slot_edit");
+    const edit = { ...placeOf(kind, event), kind, path, value, turnId };
     return { slots, timeline: [...state.timeline, edit] };
   },
 
@@ -109,7 +110,11 @@ const FOLDS = {
   "gate.changed": foldGate,
 
   "gate.waived": (_, { data }) => ({
-    waiver: { runId: data.run_id, missing_required: data.missing_required, low_confidence: data.low_confidence },
+    waiver: {
+      runId: data.run_id,
+      missing_required: data.missing_required,
+      low_confidence: data.low_confidence,
+    },
   }),
 
   "turn.completed": (state, { data }) => ({
@@ -128,9 +133,11 @@ const FOLDS = {
       ...patch,
       ...withRun(state, data.run_id, (run) => {
         if (phase === "FAILED") {
-          const failed = failures.reduce((stages, { stage: id, attempt, error }) => withStage(stages, id, (stage) => (
-            { ...stage, ...endedInFailure(stage, created_at), attempt, error })), run.stages);
-          return { ...run, status: "failed", endedAt: created_at, stages: failed };
+          const stages = failures.reduce((before, { stage: id, attempt, error }) => (
+            withStage(before, id, (stage) => (
+              { ...stage, ...endedInFailure(stage, created_at), attempt, error }))
+          ), run.stages);
+          return { ...run, status: "failed", endedAt: created_at, stages };
         }
         // A retry, or an operator, took it up again.
         return run.status === "failed" ? { ...run, status: "running", endedAt: null } : run;
@@ -245,9 +252,8 @@ function foldPlannerDelta(state, data) {
   const shown = before !== null && attempt === before.attempt ? before : null;
   const document = applyDelta(shown === null ? null : { reply: shown.text }, data);
   const text = typeof document === "object" && document !== null && "reply" in document ? document.reply : "";
-  return {
-    reply: { turnId, attempt, text: typeof text === "string" ? text : "", asks: data.asks ?? shown?.asks ?? null },
-  };
+  const asks = data.asks ?? shown?.asks ?? null;
+  return { reply: { turnId, attempt, text: typeof text === "string" ? text : "", asks } };
 }
 
 /**
@@ -284,10 +290,11 @@ function foldRunStarted(state, event) {
     budgetMs: data.budget_ms,
     stages: data.stages.map(waitingStage),
   };
+  const { runId } = run;
   return {
     runs: [...state.runs, run],
     waiver: null,
-    timeline: [...state.timeline, { key: `run:${run.runId}`, seq, at: created_at, kind: "run", runId: run.runId }],
+    timeline: [...state.timeline, { key: `run:${runId}`, seq, at: created_at, kind: "run", runId }],
   };
 }
 
@@ -301,8 +308,8 @@ function foldStageDelta(state, at, data) {
   return withRun(state, data.run_id, (run) => {
     if (run.status === "cancelled" || run.status === "completed") return run;
     const stages = withStage(run.stages, data.stage, (stage) => {
-      const isVoid = data.attempt < stage.attempt || (data.attempt === stage.attempt && stage.status !== "running");
-      if (isVoid) return stage;
+      const isOver = data.attempt === stage.attempt && stage.status !== "running";
+      if (data.attempt < stage.attempt || isOver) return stage;
       const current = data.attempt > stage.attempt ? attemptOf(stage, data.attempt, at) : stage;
       const output = applyDelta(current.output, data);
       return output === current.output ? current : { ...current, output };
@@ -342,7 +349,8 @@ function foldError(state, event) {
       ...run,
       stages: withStage(run.stages, stageId, (stage) => {
         if (attempt !== null && attempt < stage.attempt) return stage;
-        return willRetry ? { ...stage, output: null, error } : { ...stage, ...endedInFailure(stage, created_at), error };
+        if (willRetry) return { ...stage, output: null, error };
+        return { ...stage, ...endedInFailure(stage, created_at), error };
       }),
     })),
   };
@@ -406,7 +414,8 @@ function waitingStage(id) {
 }
 
 /**
- * A stage at the beginning of an attempt, which voids what the ones before showed. Why the last one failed stays known.
+ * A stage at the beginning of an attempt, which voids what the ones before showed. Why the last one failed
+ * stays known.
  *
  * @param {Stage} stage
  * @param {number} attempt

@@ -1,5 +1,5 @@
-// One socket, from its upgrade to its end: whether it has opened, when it was last heard, and that it is over once it is
-// silent for too long.
+// One socket, from its upgrade to its end: whether it has opened, when it was last heard, and that it is over
+// once it is silent for too long.
 
 /** What browsers say of a connection that broke without a word. */
 const BROKEN = 1006;

@@ -3,8 +3,9 @@
 /** @typedef {import("./state.js").SessionEvent} SessionEvent */
 
 /**
- * Events are numbered 1, 2, 3, … without a gap. So the next one is applied, one that was had is dropped, and one that
- * leaves a gap is never applied: it comes again, in order, when the connection is taken up after the last event.
+ * Events are numbered 1, 2, 3, … without a gap. So the next one is applied, one that was had is dropped, and
+ * one that leaves a gap is never applied: it comes again, in order, when the connection is taken up after the
+ * last event.
  *
  * @param {number} lastSeq the number of the last event that was applied, 0 for none
  * @param {SessionEvent} event
@@ -16,7 +17,8 @@ export function placeInLog(lastSeq, event) {
 }
 
 /**
- * Tells events from signals: these have no number. A type that nobody knows is an event too, if it is numbered.
+ * Tells events from signals: these have no number. A type that nobody knows is an event too, if it is
+ * numbered.
  *
  * @param {object} frame
  * @returns {frame is SessionEvent}

@@ -3,8 +3,9 @@
 /**
  * @typedef {object} Network
  * @property {() => boolean} isOnline false only if there is no network at all
- * @property {(listener: () => void) => () => void} onWake calls back whenever a connection may have died unnoticed, or
- *   may work again: the network came, went or changed, the page is seen again, or is thawed. Gives back what ends it
+ * @property {(listener: () => void) => () => void} onWake calls back whenever a connection may have died
+ *   unnoticed, or may work again: the network came, went or changed, the page is seen again, or is thawed.
+ *   Gives back what ends it
  */
 
 /** @type {Array<[target: () => EventTarget | undefined, type: string]>} */

@@ -1,10 +1,12 @@
-// Commands on their way: each has an id, and is sent until the server has answered it, over however many sockets.
+// Commands on their way: each has an id, and is sent until the server has answered it, over however many
+// sockets.
 //
-// The server does what has an id once, however often it comes. So a command that was sent when the socket broke is sent
-// again on the next one, and its answer is the same.
+// The server does what has an id once, however often it comes. So a command that was sent when the socket
+// broke is sent again on the next one, and its answer is the same.
 //
-// What is refused is refused, also for a reason that passes: whoever asked is told when it is worth asking again. There
-// is one exception: `SYS_DRAINING` means that this very socket is about to be closed, so the command waits for the next.
+// What is refused is refused, also for a reason that passes: whoever asked is told when it is worth asking
+// again. There is one exception: `SYS_DRAINING` means that this very socket is about to be closed, so the
+// command waits for the next.
 
 import { ApiError, clientError } from "./errors.js";
 
@@ -15,8 +17,13 @@ const ON_THE_WIRE_MAX = 4;
 
 /**
  * @typedef {import("./protocol.js").Signal} Signal
- * @typedef {Exclude<import("./protocol.js").ClientFrame, { type: `audio.${string}` | "playback.ack" | "ping" }>} Command
- *   what makes events, and is worth being kept; it has no id yet
+ * @typedef {import("./protocol.js").ClientFrame} ClientFrame
+ */
+
+/**
+ * What makes events, and is worth being kept; it has no id yet.
+ *
+ * @typedef {Exclude<ClientFrame, { type: `audio.${string}` | "playback.ack" | "ping" }>} Command
  */
 
 /**
@@ -72,7 +79,8 @@ export function createOutbox({ send, newId, onChange }) {
       if (!entries.has(entry.frame.id)) continue;
       if (!entry.isOnTheWire) {
         if (!entry.isStillMeant()) {
-          settle(entry, () => entry.reject(clientError("CLIENT_OUTDATED", "What this was meant for has ended.")));
+          const outdated = clientError("CLIENT_OUTDATED", "What this was meant for has ended.");
+          settle(entry, () => entry.reject(outdated));
           continue;
         }
         if (onTheWire >= ON_THE_WIRE_MAX) return;

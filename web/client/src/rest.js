@@ -28,8 +28,8 @@ const ANSWER_WITHIN_MS = 30_000;
  */
 
 /**
- * The answer to a request that succeeded. Anything else is an `ApiError`, but for the reason of `signal`, which is
- * thrown as it is.
+ * The answer to a request that succeeded. Anything else is an `ApiError`, but for the reason of `signal`,
+ * which is thrown as it is.
  *
  * @param {RestContext} context
  * @param {RestRequest} request

@@ -1,4 +1,5 @@
-// A session as a page sees it: a state that follows the server's log, the connection behind it, and what can be done.
+// A session as a page sees it: a state that follows the server's log, the connection behind it, and what can
+// be done.
 
 import { connect } from "./connection.js";
 import { clientError } from "./errors.js";
@@ -39,14 +40,16 @@ import { emptyState } from "./state.js";
  * @property {string} sessionId
  * @property {SessionState} state immutable; replaced by every event
  * @property {ConnectionState} connection immutable; replaced by every change
- * @property {ReadonlyArray<PendingCommand>} pending commands that the server has not answered yet, oldest first
- * @property {(listener: SessionListener) => () => void} subscribe called once for each thing that happens; gives back
- *   what ends it
+ * @property {ReadonlyArray<PendingCommand>} pending commands that the server has not answered yet, oldest
+ *   first
+ * @property {(listener: SessionListener) => () => void} subscribe called once for each thing that happens;
+ *   gives back what ends it
  * @property {() => void} retryNow connects at once; also after the connection was refused
  * @property {() => void} close ends the connection, and the call with it. The session itself goes on
  * @property {(text: string) => Promise<Accepted>} send a turn; it ends the one under way
  * @property {(path: string, value: unknown) => Promise<Accepted>} setSlot the user's own edit; null clears
- * @property {(options?: { draft?: boolean }) => Promise<Accepted>} generate starts a run; a draft waives the gate
+ * @property {(options?: { draft?: boolean }) => Promise<Accepted>} generate starts a run; a draft waives the
+ *   gate
  * @property {() => Promise<Accepted>} cancelRun
  * @property {() => Promise<Accepted>} retryRun takes a failed run up again from the stage that failed
  * @property {() => Promise<Accepted>} cancelResponse ends the reply under way
@@ -55,8 +58,8 @@ import { emptyState } from "./state.js";
  */
 
 /**
- * @typedef {Pick<import("./connection.js").ConnectionOptions, "WebSocket" | "clock" | "random" | "network" | "diagnose">
- *   & {
+ * @typedef {Pick<import("./connection.js").ConnectionOptions, "WebSocket" | "clock" | "random" | "network" |
+ *   "diagnose"> & {
  *   sessionId: string,
  *   address: (lastEventId: string) => { url: string, protocols: string[] },
  *   newId: () => string,

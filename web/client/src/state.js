@@ -1,7 +1,7 @@
 // What a session looks like to whoever shows it, and what it looks like before its first event.
 //
-// Every object and list in here is replaced when it changes and never written to, so that `===` tells whether a part
-// has to be drawn again.
+// Every object and list in here is replaced when it changes and never written to, so that `===` tells whether
+// a part has to be drawn again.
 
 /**
  * @typedef {import("./protocol.js").Event} SessionEvent
@@ -49,13 +49,13 @@
  */
 
 /**
- * @typedef {TimelinePlace & { kind: "slot_edit", path: string, value: unknown, turnId: string | null }} SlotEditItem
- *   the user's own edit; null clears
+ * @typedef {TimelinePlace & { kind: "slot_edit", path: string, value: unknown, turnId: string | null }}
+ *   SlotEditItem the user's own edit; null clears
  */
 
 /**
- * @typedef {TimelinePlace & { kind: "restart", runId: string | null, fromStage: string | null }} RestartItem an operator
- *   took the session up again
+ * @typedef {TimelinePlace & { kind: "restart", runId: string | null, fromStage: string | null }} RestartItem
+ *   an operator took the session up again
  */
 
 /**
@@ -86,7 +86,8 @@
  * @property {number} attempt 0 before the first, and of an output that was adopted from an earlier run
  * @property {string | null} startedAt of this attempt, ISO 8601
  * @property {string | null} endedAt ISO 8601
- * @property {unknown} output grows while it runs; authoritative once completed; null when what was shown is void
+ * @property {unknown} output grows while it runs; authoritative once completed; null when what was shown is
+ *   void
  * @property {ErrorBody | null} error why the last attempt failed; of a running stage: why it is tried again
  * @property {Provenance | null} provenance
  * @property {number} dropped elements that a check dropped
@@ -139,14 +140,18 @@
  * @property {string} sessionId
  * @property {string} lastEventId
  * @property {number} lastSeq
- * @property {boolean} replaying until the log was replayed for the first time (and again if it had to begin anew)
- * @property {string} phase the session's state on the wire, such as `CHAT_COLLECTING`; empty before its first event
+ * @property {boolean} replaying until the log was replayed for the first time (and again if it had to begin
+ *   anew)
+ * @property {string} phase the session's state on the wire, such as `CHAT_COLLECTING`; empty before its first
+ *   event
  * @property {Locale} locale
  * @property {Mode} mode
  * @property {PlaybookRef | null} playbook
  * @property {ReadonlyArray<TimelineItem>} timeline in the order of the events
- * @property {null | { turnId: string, attempt: number, text: string, asks: string | null }} reply the one that grows
- * @property {null | { turnId: string, turn: number, modality: Modality, startedAt: string }} turn the one under way
+ * @property {null | { turnId: string, attempt: number, text: string, asks: string | null }} reply the one
+ *   that grows
+ * @property {null | { turnId: string, turn: number, modality: Modality, startedAt: string }} turn the one
+ *   under way
  * @property {null | { turnId: string, outcome: TurnOutcome, latency: TurnLatency }} lastTurn
  * @property {Readonly<Record<string, Slot>>} slots by path
  * @property {Gate | null} gate

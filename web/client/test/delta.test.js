@@ -51,7 +51,8 @@ test("what does not fit changes nothing", () => {
 
 test("names of the language's own are fields like any other", () => {
   for (const name of ["__proto__", "constructor", "toString", "hasOwnProperty"]) {
-    const grown = applyDelta(applyDelta(null, { path: `/${name}/x`, append: "a" }), { path: `/${name}/x`, append: "b" });
+    const path = `/${name}/x`;
+    const grown = applyDelta(applyDelta(null, { path, append: "a" }), { path, append: "b" });
     assert.equal(JSON.stringify(grown), `{${JSON.stringify(name)}:{"x":"ab"}}`);
     assert.equal(Object.getPrototypeOf(grown), Object.prototype);
   }

@@ -26,7 +26,12 @@ function folded(events) {
  */
 function log(...facts) {
   return facts.map(([type, data], index) => /** @type {SessionEvent} */ (/** @type {unknown} */ ({
-    event_id: eventId(index + 1), seq: index + 1, session_id: "sess_1", type, created_at: `at ${index + 1}`, data,
+    event_id: eventId(index + 1),
+    seq: index + 1,
+    session_id: "sess_1",
+    type,
+    created_at: `at ${index + 1}`,
+    data,
   })));
 }
 
@@ -49,10 +54,8 @@ for (const name of JOURNAL_NAMES) {
       lastSeq: server.head,
     });
     const filled = Object.values(slots).filter(({ value }) => value !== null);
-    assert.deepEqual(
-      Object.fromEntries(filled.map(({ path, value, confidence, source }) => [path, { value, confidence, source }])),
-      server.brief.slots,
-    );
+    const brief = filled.map(({ path, value, confidence, source }) => [path, { value, confidence, source }]);
+    assert.deepEqual(Object.fromEntries(brief), server.brief.slots);
     assertConversation(state, server);
     assertRuns(state, server);
   });
@@ -113,10 +116,12 @@ function assertStage(ours, server) {
     );
   } else if (server.failed !== undefined) {
     const { attempt, error } = server.failed;
-    assert.deepEqual([ours?.status, ours?.attempt, ours?.error, ours?.output], ["failed", attempt, error, null]);
+    assert.deepEqual([ours?.status, ours?.attempt, ours?.error], ["failed", attempt, error]);
+    assert.equal(ours?.output, null);
   } else {
     // Between two attempts, and while an output is checked, it is under way as far as anybody is told.
-    const attempt = server.running?.number ?? server.backoff?.failed_attempt ?? server.checking.attempt.number;
+    const { running, backoff, checking } = server;
+    const attempt = running?.number ?? backoff?.failed_attempt ?? checking.attempt.number;
     assert.deepEqual([ours?.status, ours?.attempt], ["running", attempt]);
   }
 }
@@ -157,7 +162,8 @@ test("every type of the protocol changes what it is about, and nothing else", ()
   for (const event of Object.values(EXAMPLES)) {
     const { lastEventId, lastSeq, events, ...after } = fold(before, event);
     assert.deepEqual([lastEventId, lastSeq, events], [event.event_id, event.seq, 4]);
-    const changed = Object.keys(after).filter((part) => Reflect.get(before, part) !== Reflect.get(after, part));
+    const parts = Object.keys(after);
+    const changed = parts.filter((part) => Reflect.get(before, part) !== Reflect.get(after, part));
     assert.deepEqual(new Set(changed), new Set(Reflect.get(CHANGED_BY_TYPE, event.type)), event.type);
   }
 });
@@ -184,7 +190,8 @@ test("a reply grows, begins anew with a higher attempt, and gives way to its mes
     ["turn.completed", { turn_id: "t", outcome: "ok", latency: { total_ms: 1, segments: [] } }],
   );
   const replies = events.map((_, index) => folded(events.slice(0, index + 1)).reply);
-  assert.deepEqual(replies.map((reply) => reply && reply.text), [null, "Gu", "Guess", "Wh", "Wh", "What?", "", null, null]);
+  const texts = replies.map((reply) => reply && reply.text);
+  assert.deepEqual(texts, [null, "Gu", "Guess", "Wh", "Wh", "What?", "", null, null]);
   assert.deepEqual(replies.map((reply) => reply && reply.asks).slice(4, 6), ["a.b", "a.b"]);
   const state = folded(events);
   assert.equal(messages(state)[0]?.text, "What?");
@@ -193,6 +200,8 @@ test("a reply grows, begins anew with a higher attempt, and gives way to its mes
 });
 
 test("what a failed attempt showed is void", () => {
+  const failures = [{ stage: "s", attempt: 2, error: EXAMPLES.error.data }];
+  const completed = { ...EXAMPLES["stage.completed"].data, run_id: "r", stage: "s", output: { a: "three" } };
   const events = log(
     ["run.started", { ...EXAMPLES["run.started"].data, run_id: "r", stages: ["s"] }],
     ["stage.started", { run_id: "r", stage: "s", attempt: 1 }],
@@ -202,11 +211,11 @@ test("what a failed attempt showed is void", () => {
     ["s.delta", { run_id: "r", stage: "s", attempt: 1, path: "/a", append: "late" }],
     ["s.delta", { run_id: "r", stage: "s", attempt: 2, path: "/a", append: "two" }],
     ["error", { ...EXAMPLES.error.data, run_id: "r", stage: "s", attempt: 2, will_retry: false }],
-    ["stage.changed", { run_id: "r", state: "FAILED", failures: [{ stage: "s", attempt: 2, error: EXAMPLES.error.data }] }],
+    ["stage.changed", { run_id: "r", state: "FAILED", failures }],
     ["s.delta", { run_id: "r", stage: "s", attempt: 2, path: "/a", append: "later" }],
     ["stage.changed", { run_id: "r", state: "RUN" }],
     ["stage.started", { run_id: "r", stage: "s", attempt: 3 }],
-    ["stage.completed", { ...EXAMPLES["stage.completed"].data, run_id: "r", stage: "s", attempt: 3, output: { a: "three" } }],
+    ["stage.completed", { ...completed, attempt: 3 }],
     ["s.delta", { run_id: "r", stage: "s", attempt: 3, path: "/a", append: "last" }],
   );
   const steps = events.map((_, index) => {
@@ -253,7 +262,8 @@ test("a cancelled run leaves no stage running, and nothing late of it is shown",
     ["stage.changed", { run_id: "r", state: "BRIEF_READY" }],
   ));
   const { status, endedAt, stages } = state.runs[0] ?? assert.fail();
-  assert.deepEqual([status, endedAt, stages[0]?.status, stages[0]?.output], ["cancelled", "at 4", "waiting", null]);
+  assert.deepEqual([status, endedAt], ["cancelled", "at 4"]);
+  assert.deepEqual([stages[0]?.status, stages[0]?.output], ["waiting", null]);
 });
 
 test("an edit stands in the timeline, what was said does not", () => {
@@ -267,10 +277,11 @@ test("an edit stands in the timeline, what was said does not", () => {
 });
 
 test("what a simulator wrote marks the session", () => {
-  const provenance = (/** @type {boolean} */ simulated) => ({ kind: "model", provider: "p", model: "m", call_id: "c", simulated });
+  const call = { kind: "model", provider: "p", model: "m", call_id: "c" };
   for (const type of ["message.added", "stage.completed", "asset.ready"]) {
     for (const simulated of [false, true]) {
-      const state = folded(log([type, { ...EXAMPLES[type]?.data, provenance: provenance(simulated) }]));
+      const provenance = { ...call, simulated };
+      const state = folded(log([type, { ...EXAMPLES[type]?.data, provenance }]));
       assert.equal(state.simulated, simulated, type);
     }
   }
@@ -282,9 +293,8 @@ test("the state before is left as it was, and parts that an event is not about a
     for (const event of events) {
       const next = fold(state, deepFrozen(event));
       if (event.type.startsWith("call.")) {
-        for (const part of /** @type {const} */ (["timeline", "slots", "runs", "jobs", "assets", "gate", "reply"])) {
-          assert.equal(next[part], state[part]);
-        }
+        const { lastEventId: _, lastSeq: __, events: ___, ...rest } = next;
+        for (const [part, value] of Object.entries(rest)) assert.equal(value, Reflect.get(state, part), part);
       }
       state = deepFrozen(next);
     }

@@ -18,7 +18,8 @@ function accepted({ id }, more = {}) {
 
 /** @param {any} frame @param {string} code */
 function rejected({ id }, code, retry_after = null) {
-  return { type: "rejected", id, error: { code, message: code, details: { a: 1 }, retryable: true, retry_after } };
+  const error = { code, message: code, details: { a: 1 }, retryable: true, retry_after };
+  return { type: "rejected", id, error };
 }
 
 /**
@@ -45,8 +46,13 @@ test("each command is the frame that the protocol has for it", () => {
   const end = bench.letIn();
   const { session } = bench;
   const asked = [
-    session.send("hello"), session.setSlot("a.b", null), session.generate(), session.generate({ draft: true }),
-    session.cancelRun(), session.retryRun(), session.cancelResponse(),
+    session.send("hello"),
+    session.setSlot("a.b", null),
+    session.generate(),
+    session.generate({ draft: true }),
+    session.cancelRun(),
+    session.retryRun(),
+    session.cancelResponse(),
   ];
   const frames = [];
   for (let answered = 0; answered < asked.length; answered += 1) {
@@ -71,7 +77,7 @@ test("an answer settles its command", async () => {
   const end = bench.letIn();
   const taken = bench.session.send("one");
   const refused = bench.session.send("two");
-  assert.deepEqual(bench.session.pending.map(({ command }) => command.type), ["user.message", "user.message"]);
+  assert.deepEqual(bench.session.pending.map(({ id }) => id), ["id-1", "id-2"]);
   const [first, second] = commands(end);
   end.tell(rejected(second, "SYS_RATE_LIMIT", /** @type {any} */ (12)));
   end.tell(accepted(first));
@@ -143,8 +149,12 @@ test("more than may wait is refused", async () => {
 
 test("a cancel is not kept for what came in the place of what it was meant for", async () => {
   const bench = sessionBench();
-  const turn = (/** @type {number} */ seq, /** @type {string} */ turn_id) => (
-    { ...EXAMPLES["turn.started"], seq, event_id: eventId(seq), data: { turn_id, turn: seq, modality: "text" } });
+  const turn = (/** @type {number} */ seq, /** @type {string} */ turn_id) => ({
+    ...EXAMPLES["turn.started"],
+    seq,
+    event_id: eventId(seq),
+    data: { turn_id, turn: seq, modality: "text" },
+  });
   const first = bench.letIn();
   first.tell(turn(1, "turn_A"));
   const cancelled = bench.session.cancelResponse();
@@ -169,9 +179,12 @@ test("a session that is gone fails what waits, and whatever is asked of it", asy
 });
 
 /** How far a command comes on a socket that is cut: not to the server, to it, or even back. */
-const cuts = fc.array(fc.record({ reach: fc.nat(6), answers: fc.nat(6), code: fc.constantFrom(1006, 1012, 1013, 4008) }), {
-  maxLength: 12,
+const cut = fc.record({
+  reach: fc.nat(6),
+  answers: fc.nat(6),
+  code: fc.constantFrom(1006, 1012, 1013, 4008),
 });
+const cuts = fc.array(cut, { maxLength: 12 });
 
 test("each command is done once and in order, and answered once, whatever is cut", async () => {
   await fc.assert(fc.asyncProperty(fc.array(fc.string(), { maxLength: 20 }), cuts, async (texts, plan) => {
@@ -200,7 +213,9 @@ test("each command is done once and in order, and answered once, whatever is cut
     });
     /** @type {Array<import("../src/outbox.js").Accepted[]>} */
     const answers = texts.map(() => []);
-    const asked = texts.map((text, index) => bench.session.send(text).then((answer) => answers[index]?.push(answer)));
+    const asked = texts.map(async (text, index) => {
+      answers[index]?.push(await bench.session.send(text));
+    });
     for (let round = 0; round < 40 && bench.session.pending.length > 0; round += 1) {
       await bench.clock.advance(60_000);
     }

@@ -67,7 +67,9 @@ test("a page is told of each thing that happens once, with the state after it", 
   const bench = sessionBench();
   /** @type {string[]} */
   const told = [];
-  const stop = bench.session.subscribe((state, change) => told.push(`${Object.keys(change)} ${state.lastSeq}`));
+  const stop = bench.session.subscribe(({ lastSeq }, change) => {
+    told.push(`${Object.keys(change)} ${lastSeq}`);
+  });
   const end = bench.letIn();
   end.tell(event(1));
   end.tell(event(1));
@@ -77,4 +79,20 @@ test("a page is told of each thing that happens once, with the state after it", 
   end.tell(event(2));
   assert.deepEqual(told, ["connection 0", "signal 0", "event 1", "signal 1", "pending 1"]);
   bench.session.close();
+});
+
+test("a page may close a session wherever it is told something", async () => {
+  for (const status of ["connecting", "waiting", "open"]) {
+    const bench = sessionBench();
+    bench.session.subscribe((_, { connection }) => connection?.status === status && bench.session.close());
+    if (status === "open") {
+      bench.letIn();
+    } else {
+      bench.end().close(1006);
+      await bench.clock.advance(60_000);
+    }
+    assert.equal(bench.session.connection.status, "closed", status);
+    assert.equal(bench.ends.length, 1, status);
+    assert.equal(bench.clock.timers(), 0, status);
+  }
 });

@@ -1,5 +1,6 @@
-// A line that shuffles, repeats, swallows, cuts and mutters, before a server that resumes after the last event id: the
-// session comes to the very state that the plain log folds to, and has applied each event once, in order.
+// A line that shuffles, repeats, swallows, cuts and mutters, before a server that resumes after the last
+// event id: the session comes to the very state that the plain log folds to, and has applied each event once,
+// in order.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -17,14 +18,14 @@ import { sessionBench } from "./support/session_bench.js";
 
 /** What the line does with what the server says next. */
 const faults = fc.oneof(
-  { weight: 6, arbitrary: fc.constant({ kind: /** @type {const} */ ("pass") }) },
-  fc.record({ kind: fc.constant(/** @type {const} */ ("repeat")), back: fc.nat(20) }),
-  fc.record({ kind: fc.constant(/** @type {const} */ ("swallow")), count: fc.integer({ min: 1, max: 5 }) }),
-  fc.record({ kind: fc.constant(/** @type {const} */ ("shuffle")), order: fc.shuffledSubarray([0, 1, 2, 3], { minLength: 4 }) }),
-  fc.record({ kind: fc.constant(/** @type {const} */ ("cut")), code: fc.constantFrom(1000, 1006, 1011, 1012, 1013, 4008) }),
-  fc.record({ kind: fc.constant(/** @type {const} */ ("mutter")), text: fc.constantFrom("{", "null", "[", "\"x\"", "{}") }),
-  { weight: 1, arbitrary: fc.constant({ kind: /** @type {const} */ ("hush") }) },
-  { weight: 1, arbitrary: fc.constant({ kind: /** @type {const} */ ("refuse") }) },
+  { weight: 6, arbitrary: fc.constant({ kind: "pass" }) },
+  fc.record({ kind: fc.constant("repeat"), back: fc.nat(20) }),
+  fc.record({ kind: fc.constant("swallow"), count: fc.integer({ min: 1, max: 5 }) }),
+  fc.record({ kind: fc.constant("shuffle"), order: fc.shuffledSubarray([0, 1, 2, 3], { minLength: 4 }) }),
+  fc.record({ kind: fc.constant("cut"), code: fc.constantFrom(1000, 1006, 1011, 1012, 1013, 4008) }),
+  fc.record({ kind: fc.constant("mutter"), text: fc.constantFrom("{", "null", "[", "\"x\"", "{}") }),
+  fc.constant({ kind: "hush" }),
+  fc.constant({ kind: "refuse" }),
 );
 
 /** Longer than any backoff, and than a silence is borne. */
@@ -37,7 +38,7 @@ const CONNECTIONS_MAX = 400;
  *
  * @param {ServerEnd} end
  * @param {SessionEvent[]} log
- * @param {Iterator<import("fast-check").Arbitrary<any> | any>} plan
+ * @param {Iterator<any>} plan
  */
 function serve(end, log, plan) {
   const after = Number(end.lastEventId?.slice("evt_".length));
@@ -69,7 +70,8 @@ function serve(end, log, plan) {
 }
 
 test("nothing is lost and nothing is applied twice, whatever the line does", async () => {
-  await fc.assert(fc.asyncProperty(logs, fc.array(faults, { maxLength: 60 }), fc.nat(), async (log, plan, seed) => {
+  const plans = fc.array(faults, { maxLength: 60 });
+  await fc.assert(fc.asyncProperty(logs, plans, fc.nat(), async (log, plan, seed) => {
     const faultsLeft = plan[Symbol.iterator]();
     let chance = seed;
     const bench = sessionBench({

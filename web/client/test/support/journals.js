@@ -6,13 +6,14 @@ import { readFileSync, readdirSync } from "node:fs";
  * @typedef {import("../../src/state.js").SessionEvent} SessionEvent
  * @typedef {import("../../src/fold.js").EventByType} EventByType
  * @typedef {import("../../src/fold.js").FixedType} FixedType
+ * @typedef {{ [Type in FixedType]: EventByType[Type] } & Record<string, SessionEvent>} Examples
  */
 
 const REPOSITORY = new URL("../../../../", import.meta.url);
 const JOURNALS = new URL("session/tests/golden/0.1.0/", REPOSITORY);
 
 /** One event of each type, by type. */
-export const EXAMPLES = /** @type {{ [Type in FixedType]: EventByType[Type] } & Record<string, SessionEvent>} */ (
+export const EXAMPLES = /** @type {Examples} */ (
   JSON.parse(readFileSync(new URL("protocol/tests/golden/events.json", REPOSITORY), "utf8"))
 );
 

@@ -1,4 +1,5 @@
-// A session on a bench: its clock, its chance, its network and the server's ends of its sockets are the test's.
+// A session on a bench: its clock, its chance, its network and the server's ends of its sockets are the
+// test's.
 
 import { GreenroomClient } from "../../src/client.js";
 import { createFakeClock } from "./fake_clock.js";

@@ -13,6 +13,8 @@ const turnId = fc.constantFrom("turn_A", "turn_B");
 const runId = fc.constantFrom("run_A", "run_B");
 const attempt = fc.integer({ min: 1, max: 3 });
 const stage = fc.constantFrom(...STAGES);
+const role = fc.constantFrom("user", "assistant");
+const ended = fc.constantFrom("run.cancelled", "run.completed");
 const token = fc.constantFrom("0", "1", "2", "a", "b", "", "~0", "~1", "__proto__", "constructor", "~");
 const path = fc.array(token, { maxLength: 4 }).map((tokens) => tokens.map((each) => `/${each}`).join(""));
 const change = fc.oneof(
@@ -29,10 +31,12 @@ const scoped = fc.oneof(
     { type: `${data.stage}.delta`, data: { ...data, ...at } })),
   fc.record({ turn_id: turnId, turn: attempt, modality: fc.constantFrom("text", "voice") }).map((data) => (
     { type: "turn.started", data })),
-  fc.record({ turn_id: turnId, role: fc.constantFrom("user", "assistant"), text: fc.string() }).map((data) => (
+  fc.record({ turn_id: turnId, role, text: fc.string() }).map((data) => (
     { type: "message.added", data: { ...EXAMPLES["message.added"].data, ...data } })),
-  turnId.map((turn_id) => ({ type: "turn.completed", data: { ...EXAMPLES["turn.completed"].data, turn_id } })),
-  runId.map((run_id) => ({ type: "run.started", data: { ...EXAMPLES["run.started"].data, run_id, stages: STAGES } })),
+  turnId.map((turn_id) => (
+    { type: "turn.completed", data: { ...EXAMPLES["turn.completed"].data, turn_id } })),
+  runId.map((run_id) => (
+    { type: "run.started", data: { ...EXAMPLES["run.started"].data, run_id, stages: STAGES } })),
   fc.record({ run_id: runId, stage, attempt }).map((data) => ({ type: "stage.started", data })),
   fc.record({ run_id: runId, stage, attempt }).map((data) => (
     { type: "stage.completed", data: { ...EXAMPLES["stage.completed"].data, ...data } })),
@@ -40,8 +44,8 @@ const scoped = fc.oneof(
     { type: "error", data: { ...EXAMPLES.error.data, ...data } })),
   fc.record({ run_id: runId, state: fc.constantFrom("FAILED", "RUN_RESEARCH") }).map((data) => (
     { type: "stage.changed", data })),
-  fc.record({ run_id: runId }).chain((data) => fc.constantFrom("run.cancelled", "run.completed").map((type) => (
-    { type, data: { ...data, draft: false } }))),
+  fc.record({ run_id: runId, type: ended }).map(({ run_id, type }) => (
+    { type, data: { run_id, draft: false } })),
 );
 const example = fc.constantFrom(...Object.values(EXAMPLES)).map(({ type, data }) => ({ type, data }));
 const unknown = fc.record({
