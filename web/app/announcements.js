@@ -1,6 +1,7 @@
 // What a screen reader is told, and how urgently: a pure function of what it knows and of how things are now. Whole
 // messages, never how they grow; what changed, never how a replayed log came to be what it is.
 
+import { languageOf } from "./texts/language_of.js";
 import { troubles } from "./troubles.js";
 import { remainingText } from "./view/duration.js";
 
@@ -74,10 +75,10 @@ export function announcements(known, model, t) {
 /**
  * @param {Line["urgency"]} urgency
  * @param {string} text
- * @param {string} lang
+ * @param {string} [lang]
  * @returns {Line[]}
  */
-const line = (urgency, text, lang) => (text === "" ? [] : [{ urgency, text, lang }]);
+const line = (urgency, text, lang = languageOf(text)) => (text === "" ? [] : [{ urgency, text, lang }]);
 
 /** @param {boolean} isCallOn */
 const callText = (isCallOn) => (isCallOn ? "trouble.said.microphone_on" : "trouble.said.microphone_off");
@@ -146,7 +147,7 @@ function troublesToTell(known, model, t) {
   );
   return {
     keys: tellable.map(keyOf),
-    lines: [...line("assertive", urgent ?? "", t.language), ...line("polite", others ?? "", t.language)],
+    lines: [...line("assertive", urgent ?? ""), ...line("polite", others ?? "")],
   };
 }
 
@@ -211,10 +212,10 @@ function messageLines(known, model, t) {
   const failure = fresh.findLast((item) => item.kind === "error" && item.stage === null && !item.willRetry);
   const failureText = failure?.kind === "error" ? failure.error.message : "";
   const last = replies.at(-1);
-  if (!last || isSpoken(model)) return line("polite", failureText, session.locale);
+  if (!last || isSpoken(model)) return line("polite", failureText);
   const key = replies.length === 1 ? "trouble.said.reply" : "trouble.said.replies";
   const text = t(key, { count: replies.length, text: last.text });
-  return line("polite", sentences([failureText, text]), last.locale ?? session.locale);
+  return line("polite", sentences([failureText, text]), last.locale ?? languageOf(text));
 }
 
 /**

@@ -149,16 +149,6 @@ export function browserOf(userAgent) {
 }
 
 /**
- * The language of a text that the server wrote, which may not be the page's: `lang` of the element around it.
- *
- * @param {string} text
- * @returns {"ko" | "en"}
- */
-export function languageOf(text) {
-  return /\p{Script=Hangul}/u.test(text) ? "ko" : "en";
-}
-
-/**
  * @param {Pick<Trouble, "id" | "kind" | "severity" | "title" | "text"> & Partial<Trouble>} trouble
  * @returns {Trouble}
  */

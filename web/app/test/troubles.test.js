@@ -5,7 +5,9 @@ import { readFile } from "node:fs/promises";
 import { describe, test } from "node:test";
 
 import { translatorOf } from "../texts/translate.js";
-import { browserOf, countsDown, KEY_COMMANDS, languageOf, troubles } from "../troubles.js";
+import { languageOf } from "../texts/language_of.js";
+import { browserOf, countsDown, KEY_COMMANDS, troubles } from "../troubles.js";
+import { remainingText } from "../view/duration.js";
 import { healthOf, messageOf, noticeOf, NOW_MS, runOf, sceneOf } from "./support/scene.js";
 
 /** @typedef {import("../troubles.js").Trouble} Trouble */
@@ -296,4 +298,18 @@ test("a browser is told by its name", () => {
 test("the language of a text is told by its script", () => {
   assert.equal(languageOf("다시 보내 주세요."), "ko");
   assert.equal(languageOf("Please send it again."), "en");
+});
+
+test("a wait is told by the clock, and nothing is due while a second is shown", () => {
+  /** @type {Array<[number, string]>} */
+  const cases = [
+    [42_000, "0:42"],
+    [41_001, "0:42"],
+    [725_000, "12:05"],
+    [3_600_000, "1:00:00"],
+    [25_205_000, "7:00:05"],
+    [1, "0:01"],
+    [-5, "0:00"],
+  ];
+  for (const [milliseconds, text] of cases) assert.equal(remainingText(milliseconds), text);
 });

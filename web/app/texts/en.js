@@ -261,7 +261,6 @@ export const en = {
     print: "Print",
   },
   trouble: {
-    region: "Notices",
     severity: { problem: "Problem", warning: "Warning", hint: "Note" },
     more: "{count} more",
     fewer: "Fewer",

@@ -262,7 +262,6 @@ export const ko = {
     print: "인쇄",
   },
   trouble: {
-    region: "알림",
     severity: { problem: "문제", warning: "주의", hint: "참고" },
     more: "{count}개 더",
     fewer: "접기",

@@ -3,7 +3,8 @@
 
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { repeat } from "../../vendor/lit-html/directives/repeat.js";
-import { browserOf, languageOf, troubles } from "../troubles.js";
+import { languageOf } from "../texts/language_of.js";
+import { browserOf, troubles } from "../troubles.js";
 import { remainingText } from "./duration.js";
 import { isSimulated } from "./header.js";
 import { closeIcon, warningIcon } from "./icons.js";
@@ -65,7 +66,7 @@ const stack = (model, actions, t) => {
   const areAllShown = localValue(model, "areAllTroublesShown", false);
   const hidden = all.length - SHOWN_MAX;
   return html`
-    <section class="troubles" aria-label=${t("trouble.region")} ?hidden=${all.length === 0}>
+    <div class="troubles" ?hidden=${all.length === 0}>
       ${repeat(
         areAllShown ? all : all.slice(0, SHOWN_MAX),
         (trouble) => trouble.id,
@@ -83,7 +84,7 @@ const stack = (model, actions, t) => {
             </button>`
           : nothing
       }
-    </section>
+    </div>
   `;
 };
 
