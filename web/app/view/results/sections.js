@@ -98,6 +98,7 @@ function readsOf({ model, t, run, stage }, output, field) {
     run.runId,
     model.playbook,
     model.health?.tts,
+    model.ui.voice,
     t.language,
     ...(form?.reads ?? []).map((other) => output[other]),
     ...(form?.locals ?? []).map((key) => localValue(model, key, null)),
