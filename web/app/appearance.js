@@ -1,5 +1,5 @@
-// Runs before the first paint, so that nobody who chose the dark theme sees a flash of the light one. Not a module: those
-// wait for the whole document.
+// Runs before the first paint, so that nobody who chose the dark theme sees a flash of the light one. Not a
+// module: those wait for the whole document.
 "use strict";
 
 try {

@@ -33,7 +33,7 @@ import { keep } from "./kept.js";
 export function createCallLife({ store, session, devices, report, nowMs = () => performance.now() }) {
   /** @type {Call | null} */
   let call = null;
-  /** Counts what was begun, so that a start which somebody gave up meanwhile is ended as soon as it is there. */
+  /** Counts what was begun: a start that somebody gave up meanwhile is ended as soon as it is there. */
   let generation = 0;
   let isHeld = false;
   let pressedAtMs = 0;
@@ -143,10 +143,13 @@ export function createCallLife({ store, session, devices, report, nowMs = () => 
       store.setUi({ voice });
       if (!call) return;
       if (voice.inputDeviceId !== before.inputDeviceId) call.setDevice(voice.inputDeviceId).catch(report);
-      if (voice.outputDeviceId !== before.outputDeviceId) call.setOutputDevice(voice.outputDeviceId).catch(report);
+      if (voice.outputDeviceId !== before.outputDeviceId)
+        call.setOutputDevice(voice.outputDeviceId).catch(report);
       // How a turn ends, the voice and the recording are agreed on when a call begins.
       const isAgreedAnew =
-        voice.mode !== before.mode || voice.voicePreset !== before.voicePreset || voice.record !== before.record;
+        voice.mode !== before.mode ||
+        voice.voicePreset !== before.voicePreset ||
+        voice.record !== before.record;
       if (!isAgreedAnew) return;
       stop();
       void start();
@@ -157,7 +160,8 @@ export function createCallLife({ store, session, devices, report, nowMs = () => 
 }
 
 /**
- * Reads how far the reply that is spoken has come: it moves with every frame of sound, too often for the model.
+ * Reads how far the reply that is spoken has come: it moves with every frame of sound, too often for the
+ * model.
  *
  * @param {import("./store.js").Store} store
  * @param {Call} call
@@ -165,7 +169,8 @@ export function createCallLife({ store, session, devices, report, nowMs = () => 
 export function notePlayed(store, { played }) {
   const { playing } = store.model();
   if (!playing || !played || playing.turnId !== played.turnId) return;
-  if (played.ms - playing.ms >= PLAYED_STEP_MS) store.set({ playing: { turnId: played.turnId, ms: played.ms } });
+  if (played.ms - playing.ms >= PLAYED_STEP_MS)
+    store.set({ playing: { turnId: played.turnId, ms: played.ms } });
 }
 
 /** About as long as the shortest words take. */

@@ -1,5 +1,5 @@
-// What a drawing leaves to be done in the document itself: its language and title, dialogs, the level of the sound,
-// keys that work wherever one is.
+// What a drawing leaves to be done in the document itself: its language and title, dialogs, the level of the
+// sound, keys that work wherever one is.
 
 /**
  * @typedef {import("./store.js").Model} Model
@@ -7,7 +7,7 @@
  */
 
 /** Elements that have a use of their own for the space bar. */
-const TAKES_SPACE = "input, textarea, select, button, a[href], summary, audio, video, [contenteditable], [role=tab]";
+const TAKES_SPACE = "input, textarea, select, button, a[href], summary, audio, video, [contenteditable]";
 
 /**
  * @param {Model} model
@@ -40,7 +40,8 @@ export function syncDialogs(model) {
  * Sets `--level` of the talk button once an animation frame while there is a call: too often for the model.
  *
  * @param {() => import("../client/src/audio/transport.js").Call | null} currentCall
- * @param {(call: import("../client/src/audio/transport.js").Call) => void} eachFrame  what else follows the sound
+ * @param {(call: import("../client/src/audio/transport.js").Call) => void} eachFrame what else follows the
+ *   sound
  * @returns {() => void} call it after each drawing
  */
 export function createLevelRing(currentCall, eachFrame) {

@@ -1,5 +1,5 @@
-// What this browser keeps for the page. Where storage is refused (private windows, embedded views) it is kept for as
-// long as the page is open: it works all the same.
+// What this browser keeps for the page. Where storage is refused (private windows, embedded views) it is kept
+// for as long as the page is open: it works all the same.
 
 const PREFIX = "greenroom.";
 

@@ -1,4 +1,5 @@
-// Where the page begins: the store, the client of the server, and one drawing for each frame in which something changed.
+// Where the page begins: the store, the client of the server, and one drawing for each frame in which
+// something changed.
 
 import { render } from "../vendor/lit-html/lit-html.js";
 import { GreenroomClient, listDevices } from "../client/src/index.js";
@@ -15,7 +16,7 @@ import { keepTime } from "./ticking.js";
 import { app } from "./view/app.js";
 
 const HEALTH_EVERY_MS = 60_000;
-/** The first drawing waits so long for what the server says of itself, so that its banners push nothing aside. */
+/** So long the first drawing waits for how the server fares: a later banner would push all aside. */
 const HEALTH_WAITED_FOR_MS = 400;
 
 const store = createStore(initialModel());

@@ -2,6 +2,8 @@
 
 import { keep } from "./kept.js";
 
+/** @typedef {import("./store.js").PendingMessage} PendingMessage */
+
 /**
  * @param {object} parts
  * @param {import("./store.js").Store} parts.store
@@ -18,7 +20,7 @@ export function createMessages({ store, session, report }) {
     store.setUi({ composerText: text });
   };
 
-  /** @param {(pending: readonly import("./store.js").PendingMessage[]) => import("./store.js").PendingMessage[]} change */
+  /** @param {(pending: readonly PendingMessage[]) => PendingMessage[]} change */
   const setPending = (change) => store.set({ pending: change(store.model().pending) });
 
   return {

@@ -1,4 +1,5 @@
-// Which session the address names: `/#/s/<session_id>`, so that reload, a shared link and a second tab find it.
+// Which session the address names: `/#/s/<session_id>`, so that reload, a shared link and a second tab find
+// it.
 
 const SESSION_ROUTE = /^#\/s\/(sess_[0-9A-Za-z]+)$/;
 
@@ -19,7 +20,8 @@ export function goToSession(sessionId, { replace = false } = {}) {
 }
 
 /**
- * @param {(sessionId: string | null) => void} listener  told when somebody went back, forward, or edited the address
+ * @param {(sessionId: string | null) => void} listener told when somebody went back, forward, or edited the
+ *   address
  */
 export function onAddressChange(listener) {
   addEventListener("popstate", () => listener(sessionInAddress()));

@@ -12,7 +12,7 @@ import { DISCONNECTED, TIMELINE_SHOWN_FIRST } from "./model.js";
  * @typedef {import("../client/src/index.js").SessionChange} SessionChange
  *
  * @typedef {object} SessionLife
- * @property {() => Promise<void>} boot               the session of the address, else the last one, else a new one
+ * @property {() => Promise<void>} boot the session of the address, else the last one, else a new one
  * @property {() => Promise<void>} begin              a new session, unless nothing was said in this one yet
  * @property {(sessionId: string) => void} open
  * @property {() => void} loadAnew
@@ -33,7 +33,7 @@ import { DISCONNECTED, TIMELINE_SHOWN_FIRST } from "./model.js";
 export function createSessionLife({ store, client, leaveCall, report }) {
   /** @type {GreenroomSession | null} */
   let session = null;
-  /** Whether nobody asked for this very session: one that is gone is then replaced by a new one, without a word. */
+  /** Whether nobody asked for this very session: if it is gone, a new one takes its place without a word. */
   let isReplaceable = false;
   let isBeginning = false;
 
@@ -216,6 +216,7 @@ function afterSignal(model, signal) {
     return signal.type === "audio.begin" ? { playing: { turnId: signal.turn_id ?? null, ms: 0 } } : {};
   }
   if (signal.type === "speech.started") return { speechElsewhere: true };
-  if (signal.type === "speech.stopped" || signal.type === "speech.discarded") return { speechElsewhere: false };
+  if (signal.type === "speech.stopped" || signal.type === "speech.discarded")
+    return { speechElsewhere: false };
   return {};
 }

@@ -1,5 +1,5 @@
-// The one model of the page, and how it changes: replaced in parts, never written into, drawn at most once a frame.
-// Views read it; nobody but `actions.js` changes it.
+// The one model of the page, and how it changes: replaced in parts, never written into, drawn at most once a
+// frame. Views read it; nobody but `actions.js` changes it.
 
 /**
  * @typedef {import("../client/src/state.js").SessionState} SessionState
@@ -21,7 +21,7 @@
  * @property {string} [key]               a key of the texts, where there is no error
  * @property {Record<string, string | number>} [parameters]
  * @property {number} atMs
- * @property {number} afterSeq            the session's last event by then: what comes later may have settled it
+ * @property {number} afterSeq the session's last event by then: what comes later may have settled it
  */
 
 /**
@@ -103,7 +103,8 @@
  * @property {import("../client/src/answers.js").Health | null} health
  * @property {readonly PendingMessage[]} pending  oldest first
  * @property {ReadonlyMap<string, Turn>} turns    how turns ended and what their time went to, by turn id
- * @property {{turnId: string | null, ms: number} | null} playing  the reply that is spoken here, and how far it came
+ * @property {{turnId: string | null, ms: number} | null} playing the reply that is spoken here, and how far
+ *   it came
  * @property {boolean} speechElsewhere           somebody speaks into another device of this session
  * @property {SessionsList} sessionsList
  * @property {Notice[]} notices                  oldest first
@@ -116,7 +117,8 @@
  * @property {() => Model} model
  * @property {(patch: Partial<Model>) => void} set
  * @property {(patch: Partial<Ui>) => void} setUi
- * @property {(listener: (model: Model) => void) => () => void} subscribe  called at most once an animation frame
+ * @property {(listener: (model: Model) => void) => () => void} subscribe called at most once an animation
+ *   frame
  */
 
 /**

@@ -1,4 +1,5 @@
-// The button as a finger, a key and assistive technology press it: held, tapped, let go before the line is up.
+// The button as a finger, a key and assistive technology press it: held, tapped, let go before the line is
+// up.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -19,7 +20,13 @@ function scene() {
     setMuted: (/** @type {boolean} */ muted) => told.push(`muted ${muted}`),
     stop: async () => void told.push("stop"),
   };
-  const voice = { mode: "push_to_talk", record: false, inputDeviceId: "", outputDeviceId: "", voicePreset: "" };
+  const voice = {
+    mode: "push_to_talk",
+    record: false,
+    inputDeviceId: "",
+    outputDeviceId: "",
+    voicePreset: "",
+  };
   const model = /** @type {import("../store.js").Model} */ (
     /** @type {unknown} */ ({ call: null, playing: null, ui: { voice, muted: false } })
   );

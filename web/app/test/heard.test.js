@@ -10,7 +10,9 @@ const TEXT = "Could you tell me about the category?";
 function model(patch = {}) {
   const listening = { call: { status: "listening" }, health: { tts: "ok" }, playing: null };
   const session = { locale: "en", timeline: [], turn: null };
-  return /** @type {import("../store.js").Model} */ (/** @type {unknown} */ ({ session, ...listening, ...patch }));
+  return /** @type {import("../store.js").Model} */ (
+    /** @type {unknown} */ ({ session, ...listening, ...patch })
+  );
 }
 
 /** @param {Partial<import("../view/heard.js").Spoken>} [patch] */
@@ -18,7 +20,10 @@ const spoken = (patch = {}) => ({ turnId: "turn_1", text: TEXT, role: "assistant
 
 test("the server's word counts, whatever was played", () => {
   const heard = spoken({ heard: { text: "Could you", ms: 600 } });
-  assert.equal(TEXT.slice(0, heardLength(heard, model({ playing: { turnId: "turn_1", ms: 9000 } }))), "Could you");
+  assert.equal(
+    TEXT.slice(0, heardLength(heard, model({ playing: { turnId: "turn_1", ms: 9000 } }))),
+    "Could you",
+  );
 });
 
 test("what was heard to its end is heard to its end, though the server leaves out the last blank", () => {
@@ -47,7 +52,9 @@ test("a voice that was heard before sets the pace", () => {
   const slow = { kind: "message", heard: { text, ms: 100 * 200 } };
   const session = { ...model().session, timeline: [slow] };
   const playing = { turnId: "turn_1", ms: 1000 };
-  const patch = /** @type {Partial<import("../store.js").Model>} */ (/** @type {unknown} */ ({ session, playing }));
+  const patch = /** @type {Partial<import("../store.js").Model>} */ (
+    /** @type {unknown} */ ({ session, playing })
+  );
   assert.ok(heardLength(spoken(), model(patch)) < heardLength(spoken(), model({ playing })));
 });
 

@@ -31,7 +31,8 @@ function scene() {
   const reported = [];
   const messages = createMessages({
     store,
-    session: () => /** @type {import("../../client/src/index.js").GreenroomSession} */ (/** @type {unknown} */ (session)),
+    session: () =>
+      /** @type {import("../../client/src/index.js").GreenroomSession} */ (/** @type {unknown} */ (session)),
     report: (error) => reported.push(error),
   });
   return { store, session, answers, reported, messages };
@@ -42,7 +43,10 @@ test("what is sent leaves the composer and is shown until its message has come",
   messages.compose("hello");
   const sent = messages.send("hello");
   assert.equal(store.model().ui.composerText, "");
-  assert.deepEqual(store.model().pending.map(({ text, turnId }) => [text, turnId]), [["hello", null]]);
+  assert.deepEqual(
+    store.model().pending.map(({ text, turnId }) => [text, turnId]),
+    [["hello", null]],
+  );
   answers[0]?.resolve({ turn_id: "turn_1" });
   await sent;
   assert.equal(store.model().pending[0]?.turnId, "turn_1");

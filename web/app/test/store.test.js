@@ -8,7 +8,10 @@ import { createStore } from "../store.js";
 function storeInFrames() {
   /** @type {(() => void)[]} */
   const frames = [];
-  const model = /** @type {import("../store.js").Model} */ ({ sessionId: null, ui: { pane: "talk", muted: false } });
+  const model = /** @type {import("../store.js").Model} */ ({
+    sessionId: null,
+    ui: { pane: "talk", muted: false },
+  });
   const store = createStore(model, (draw) => frames.push(draw));
   return { store, frames, model };
 }

@@ -1,4 +1,5 @@
-// Colours that are used together can be told apart, in both themes: 4.5 to 1 for text, 3 to 1 for what has a shape.
+// Colours that are used together can be told apart, in both themes: 4.5 to 1 for text, 3 to 1 for what has a
+// shape.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -7,7 +8,11 @@ import { test } from "node:test";
 const TEXT = 4.5;
 const SHAPE = 3;
 
-/** Foreground, the backgrounds it stands on, what WCAG 2.2 AA asks for. @type {readonly [string, string[], number][]} */
+/**
+ * Foreground, the backgrounds it stands on, what WCAG 2.2 AA asks for.
+ *
+ * @type {readonly [string, string[], number][]}
+ */
 const PAIRS = [
   ["ink", ["room", "room-raised", "room-sunken", "room-wash"], TEXT],
   ["ink-soft", ["room", "room-raised", "room-sunken", "room-wash"], TEXT],
@@ -21,7 +26,11 @@ const PAIRS = [
   ["ink", ["danger-wash"], TEXT],
   ["on-danger", ["danger"], TEXT],
   ["on-simulated", ["simulated-a"], TEXT],
-  ["stage-ink", ["stage", "stage-raised", "stage-sunken", "curtain-fold", "curtain-cloth", "curtain-sheen"], TEXT],
+  [
+    "stage-ink",
+    ["stage", "stage-raised", "stage-sunken", "curtain-fold", "curtain-cloth", "curtain-sheen"],
+    TEXT,
+  ],
   ["stage-ink-soft", ["stage", "stage-raised", "stage-sunken"], TEXT],
   ["stage-light", ["stage", "stage-raised", "stage-light-wash"], TEXT],
   ["stage-action", ["stage", "stage-raised"], TEXT],

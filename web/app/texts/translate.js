@@ -66,7 +66,9 @@ function createTranslator(language) {
       remembered(numberFormats, options, () => new Intl.NumberFormat(language, options)).format(value),
     /** @type {Translate["time"]} */
     time: (moment, options = SHORT_TIME) =>
-      remembered(timeFormats, options, () => new Intl.DateTimeFormat(language, options)).format(new Date(moment)),
+      remembered(timeFormats, options, () => new Intl.DateTimeFormat(language, options)).format(
+        new Date(moment),
+      ),
   });
 }
 

@@ -1,4 +1,5 @@
-// The whole page: banner, the three places (room, brief, stage), the tab bar of small screens, dialogs, live regions.
+// The whole page: banner, the three places (room, brief, stage), the tab bar of small screens, dialogs, live
+// regions.
 
 import { html } from "../../vendor/lit-html/lit-html.js";
 import { announcer } from "./announcer.js";
@@ -19,7 +20,13 @@ import { timeline } from "./timeline.js";
 /** @type {import("../view.js").View} */
 export const app = (model, actions, t) => html`
   <a class="skip-link" href="#composer" @click=${skipToComposer}>${t("page.skip_to_conversation")}</a>
-  <div class="page" data-part="page" data-pane=${model.ui.pane} data-act=${actOf(model)} data-phase=${model.session?.phase ?? ""}>
+  <div
+    class="page"
+    data-part="page"
+    data-pane=${model.ui.pane}
+    data-act=${actOf(model)}
+    data-phase=${model.session?.phase ?? ""}
+  >
     ${header(model, actions, t)}
     <section class="banners" aria-label=${t("page.news")}>${banners(model, actions, t)}</section>
     <main class="places">
@@ -40,13 +47,15 @@ export const app = (model, actions, t) => html`
     </main>
     ${tabBar(model, actions, t)}
   </div>
-  ${sessionsDialog(model, actions, t)} ${settingsDialog(model, actions, t)} ${credentialsDialog(model, actions, t)}
+  ${sessionsDialog(model, actions, t)} ${settingsDialog(model, actions, t)}
+  ${credentialsDialog(model, actions, t)}
   ${shortcuts(model, actions, t)}
   ${announcer(model, actions, t)}
 `;
 
 /**
- * Which part of the play it is, for the width of the places: `talking` before the first run, `playing` from then on.
+ * Which part of the play it is, for the width of the places: `talking` before the first run, `playing` from
+ * then on.
  *
  * @param {import("../store.js").Model} model
  */

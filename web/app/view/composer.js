@@ -1,4 +1,5 @@
-// Where one types: Enter sends, Shift and Enter begins a new line, and composing Hangul never sends half a syllable.
+// Where one types: Enter sends, Shift and Enter begins a new line, and composing Hangul never sends half a
+// syllable.
 
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { live } from "../../vendor/lit-html/directives/live.js";
@@ -45,19 +46,23 @@ export const composer = (model, actions, t) => {
         @input=${(/** @type {Event} */ event) =>
           actions.compose(/** @type {HTMLTextAreaElement} */ (event.target).value)}
         @keydown=${(/** @type {KeyboardEvent} */ event) => {
-          if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === COMPOSING_KEY_CODE) return;
+          if (event.key !== "Enter" || event.shiftKey || isComposing(event)) return;
           event.preventDefault();
           send(event.currentTarget);
         }}
       ></textarea>
       ${stopButton(model, actions, t)}
-      <button class="composer-send" type="submit" data-part="send" ?disabled=${!canSend} aria-label=${t("room.send")}>
+      <button
+        class="composer-send"
+        type="submit"
+        data-part="send"
+        ?disabled=${!canSend}
+        aria-label=${t("room.send")}
+      >
         ${sendIcon}
       </button>
       <p class="composer-count tabular" id="composer-count" data-over=${isTooLong}>
-        ${count >= COUNTED_FROM
-          ? t(isTooLong ? "room.too_long" : "room.counted", { count: t.number(count), max: t.number(CHARACTERS_MAX) })
-          : nothing}
+        ${count >= COUNTED_FROM ? told(count, t) : nothing}
       </p>
     </form>
   `;
@@ -70,6 +75,20 @@ export const composer = (model, actions, t) => {
 function isSendable(text, { session, connection }) {
   const fits = text.trim() !== "" && [...text].length <= CHARACTERS_MAX;
   return fits && session !== null && connection.status !== "closed";
+}
+
+/** @param {KeyboardEvent} event */
+function isComposing(event) {
+  return event.isComposing || event.keyCode === COMPOSING_KEY_CODE;
+}
+
+/**
+ * @param {number} count
+ * @param {import("../texts/translate.js").Translate} t
+ */
+function told(count, t) {
+  const key = count > CHARACTERS_MAX ? "room.too_long" : "room.counted";
+  return t(key, { count: t.number(count), max: t.number(CHARACTERS_MAX) });
 }
 
 /** @type {import("../view.js").View} */

@@ -5,7 +5,14 @@ import { dialog } from "./dialog.js";
 
 /** @type {import("../view.js").View} */
 export const credentialsDialog = (model, actions, t) =>
-  dialog({ name: "credentials", title: t("room.token_title"), body: body(model, actions, t), model, actions, t });
+  dialog({
+    name: "credentials",
+    title: t("room.token_title"),
+    body: body(model, actions, t),
+    model,
+    actions,
+    t,
+  });
 
 /** @type {import("../view.js").View} */
 const body = (model, actions, t) => {
@@ -32,7 +39,9 @@ const body = (model, actions, t) => {
           aria-describedby="token-refused"
         />
       </label>
-      <p class="field-error" id="token-refused" role="alert">${model.ui.tokenRefused ? t("room.token_refused") : nothing}</p>
+      <p class="field-error" id="token-refused" role="alert">
+        ${model.ui.tokenRefused ? t("room.token_refused") : nothing}
+      </p>
       <button class="button" data-kind="primary" type="submit">${t("room.token_enter")}</button>
     </form>
   `;

@@ -1,4 +1,5 @@
-// A dialog: the browser's own, with a title and a button that closes it. `effects.js` opens what the model asks for.
+// A dialog: the browser's own, with a title and a button that closes it. `effects.js` opens what the model
+// asks for.
 
 import { html } from "../../vendor/lit-html/lit-html.js";
 import { closeIcon } from "./icons.js";
@@ -26,7 +27,12 @@ export const dialog = ({ name, title, body, model, actions, t }) => html`
     <div class="dialog-sheet">
       <header class="dialog-head">
         <h2 id="dialog-title-${name}" tabindex="-1" ?autofocus=${name !== "credentials"}>${title}</h2>
-        <button class="icon-button" type="button" aria-label=${t("room.close")} @click=${() => actions.showDialog(null)}>
+        <button
+          class="icon-button"
+          type="button"
+          aria-label=${t("room.close")}
+          @click=${() => actions.showDialog(null)}
+        >
           ${closeIcon}
         </button>
       </header>

@@ -11,7 +11,9 @@ export const dock = (model, actions, t) => html`
     <div class="dock-voice">
       <div class="dock-side" data-side="start">${modeButton(model, actions, t)}</div>
       ${talk(model, actions, t)}
-      <div class="dock-side" data-side="end">${muteButton(model, actions, t)} ${settingsButton(model, actions, t)}</div>
+      <div class="dock-side" data-side="end">
+        ${muteButton(model, actions, t)} ${settingsButton(model, actions, t)}
+      </div>
       ${talkLabel(model, actions, t)}
     </div>
     ${composer(model, actions, t)}
@@ -29,7 +31,8 @@ const modeButton = (model, actions, t) => {
     title=${t("room.mode_is", { mode: t(`room.mode_${model.ui.voice.mode}`) })}
     @click=${() => actions.setVoice({ mode: isHandsFree ? "push_to_talk" : "hands_free" })}
   >
-    ${isHandsFree ? wavesIcon : holdIcon}<span class="dock-word">${t(`room.mode_${model.ui.voice.mode}`)}</span>
+    ${isHandsFree ? wavesIcon : holdIcon}
+    <span class="dock-word">${t(`room.mode_${model.ui.voice.mode}`)}</span>
   </button>`;
 };
 

@@ -1,4 +1,5 @@
-// The banner of the page: whose house it is, whether the line is up, one's sessions, language, theme, documents.
+// The banner of the page: whose house it is, whether the line is up, one's sessions, language, theme,
+// documents.
 
 import { html } from "../../vendor/lit-html/lit-html.js";
 import { darkThemeIcon, lightThemeIcon, sessionsIcon, systemThemeIcon, wordmark } from "./icons.js";
@@ -45,7 +46,10 @@ const connectionDot = (model, _actions, t) => html`
  * @param {import("../store.js").Model} model
  */
 export function isSimulated(model) {
-  return Boolean(model.session?.simulated) || (model.health !== null && mentionsSimulator(model.health.dependencies));
+  return (
+    Boolean(model.session?.simulated) ||
+    (model.health !== null && mentionsSimulator(model.health.dependencies))
+  );
 }
 
 /**

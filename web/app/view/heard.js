@@ -1,8 +1,10 @@
-// How much of a text was heard: told by the server afterwards, reckoned from what was played while it is spoken.
+// How much of a text was heard: told by the server afterwards, reckoned from what was played while it is
+// spoken.
 
 /**
  * @typedef {import("../store.js").Model} Model
- * @typedef {{turnId: string | null, text: string, role?: string, heard?: {text: string, ms: number} | null}} Spoken
+ * @typedef {{turnId: string | null, text: string, role?: string, heard?: {text: string, ms: number} | null}}
+ *   Spoken
  */
 
 /** How fast a voice is before the session has heard one, in milliseconds a character. */
@@ -11,7 +13,8 @@ const PACE_MS = { ko: 140, en: 62 };
 const PACE_FROM_CHARACTERS = 16;
 
 /**
- * In characters; the whole length where nobody speaks it. A reply that will be spoken counts as unheard until it is.
+ * In characters; the whole length where nobody speaks it. A reply that will be spoken counts as unheard until
+ * it is.
  *
  * @param {Spoken} spoken
  * @param {Model} model
@@ -30,7 +33,9 @@ export function heardLength({ turnId, text, role = "assistant", heard }, model) 
  * @param {Model} model
  */
 function isSpokenHere({ call, health }) {
-  return call !== null && call.status !== "taken" && call.status !== "ended" && health?.tts !== "not_configured";
+  return (
+    call !== null && call.status !== "taken" && call.status !== "ended" && health?.tts !== "not_configured"
+  );
 }
 
 /**

@@ -1,5 +1,5 @@
-// The page's pictures: lines on a field of 24, in the colour of the text around them. They say nothing to a screen
-// reader; what they stand for is said beside them.
+// The page's pictures: lines on a field of 24, in the colour of the text around them. They say nothing to a
+// screen reader; what they stand for is said beside them.
 
 import { html, svg } from "../../vendor/lit-html/lit-html.js";
 
@@ -9,7 +9,8 @@ const icon = (lines) => html`<svg class="icon" viewBox="0 0 24 24" aria-hidden="
 export const microphoneIcon = icon(svg`
   <rect x="9" y="3" width="6" height="11" rx="3" /><path d="M5.5 11.5a6.5 6.5 0 0 0 13 0M12 18v3" />`);
 export const microphoneOffIcon = icon(svg`
-  <path d="M9 5.5A3 3 0 0 1 15 6v5M9 9.5V11a3 3 0 0 0 4.5 2.6M5.5 11.5a6.5 6.5 0 0 0 10.6 5M18.4 12.6l.1-1.1M12 18v3M4 4l16 16" />`);
+  <path d="M9 5.5A3 3 0 0 1 15 6v5M9 9.5V11a3 3 0 0 0 4.5 2.6M5.5 11.5a6.5 6.5 0 0 0 10.6 5" />
+  <path d="M18.4 12.6l.1-1.1M12 18v3M4 4l16 16" />`);
 export const holdIcon = icon(svg`
   <path d="M4 8.5h16v7H4zM8 12h8" />`);
 export const wavesIcon = icon(svg`<path d="M4 10v4M8 7v10M12 4v16M16 7v10M20 10v4" />`);
@@ -22,16 +23,19 @@ export const slidersIcon = icon(svg`
 export const sessionsIcon = icon(svg`
   <path d="M4.5 5h15v10.5h-8L7 19.5v-4H4.5z" /><path d="M8.5 9h7M8.5 12h4" />`);
 export const plusIcon = icon(svg`<path d="M12 5v14M5 12h14" />`);
-export const trashIcon = icon(svg`<path d="M5 7h14M10 7V4.5h4V7M7 7l.8 12.5h8.4L17 7M10.5 11v5M13.5 11v5" />`);
+export const trashIcon = icon(svg`
+  <path d="M5 7h14M10 7V4.5h4V7M7 7l.8 12.5h8.4L17 7M10.5 11v5M13.5 11v5" />`);
 export const searchIcon = icon(svg`<circle cx="11" cy="11" r="6" /><path d="M15.5 15.5L20 20" />`);
 export const downIcon = icon(svg`<path d="M12 5v14M6 13l6 6 6-6" />`);
 export const upIcon = icon(svg`<path d="M6 14l6-6 6 6" />`);
-export const moreIcon = icon(svg`<circle cx="6" cy="12" r=".6" /><circle cx="12" cy="12" r=".6" /><circle cx="18" cy="12" r=".6" />`);
+export const moreIcon = icon(svg`
+  <circle cx="6" cy="12" r=".6" /><circle cx="12" cy="12" r=".6" /><circle cx="18" cy="12" r=".6" />`);
 export const systemThemeIcon = icon(svg`
   <circle cx="12" cy="12" r="8" /><path d="M12 4a8 8 0 0 1 0 16z" fill="currentColor" />`);
 export const lightThemeIcon = icon(svg`
   <circle cx="12" cy="12" r="3.6" />
-  <path d="M12 3.5v2M12 18.5v2M3.5 12h2M18.5 12h2M6 6l1.4 1.4M16.6 16.6L18 18M18 6l-1.4 1.4M7.4 16.6L6 18" />`);
+  <path d="M12 3.5v2M12 18.5v2M3.5 12h2M18.5 12h2" />
+  <path d="M6 6l1.4 1.4M16.6 16.6L18 18M18 6l-1.4 1.4M7.4 16.6L6 18" />`);
 export const darkThemeIcon = icon(svg`<path d="M19.5 14.5A8 8 0 0 1 9.5 4.5a8 8 0 1 0 10 10z" />`);
 export const talkTabIcon = icon(svg`
   <path d="M4.5 5h15v10.5h-8L7 19.5v-4H4.5z" />`);

@@ -1,4 +1,5 @@
-// One thing that was said: by whom, by voice or by hand, how much of it was heard, and where its words come from.
+// One thing that was said: by whom, by voice or by hand, how much of it was heard, and where its words come
+// from.
 
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { microphoneIcon, moreIcon } from "./icons.js";
@@ -27,25 +28,43 @@ export const message = ({ item, turn, heardLength, t }) => html`
     data-role=${item.role}
     data-modality=${item.modality}
   >
-    <p class="said-words" lang=${item.locale ?? languageOf(item.text)}><span class="visually-hidden">${t(`room.by_${item.role}`)}</span>${words(item.text, heardLength, t)}</p>
+    <p class="said-words" lang=${item.locale ?? languageOf(item.text)}>${unseen(
+      t(`room.by_${item.role}`),
+    )}${words(item.text, heardLength, t)}</p>
     <div class="said-about">
-      ${item.modality === "voice"
-        ? html`<span class="said-mark" title=${t("room.by_voice")}>
+      ${
+        item.modality === "voice"
+          ? html`<span class="said-mark" title=${t("room.by_voice")}>
             ${microphoneIcon}<span class="visually-hidden">${t("room.by_voice")}</span>
           </span>`
-        : nothing}
-      ${item.truncated ? html`<span class="said-mark" data-part="truncated">${t("room.truncated")}</span>` : nothing}
+          : nothing
+      }
+      ${
+        item.truncated
+          ? html`<span class="said-mark" data-part="truncated">${t("room.truncated")}</span>`
+          : nothing
+      }
       <details class="origin" data-part="origin">
-        <summary title=${t("room.about")}>${moreIcon}<span class="visually-hidden">${t("room.about")}</span></summary>
+        <summary title=${t("room.about")}>${moreIcon}${unseen(t("room.about"))}</summary>
         <dl class="origin-facts">
           <div><dt>${t("room.origin")}</dt><dd>${originOf(item.provenance, t)}</dd></div>
-          <div><dt>${t("room.said_at")}</dt><dd><time datetime=${item.at}>${t.time(item.at, TO_THE_SECOND)}</time></dd></div>
+          <div>
+            <dt>${t("room.said_at")}</dt>
+            <dd><time datetime=${item.at}>${t.time(item.at, TO_THE_SECOND)}</time></dd>
+          </div>
           ${item.role === "assistant" && turn ? latencyFacts(turn, t) : nothing}
         </dl>
       </details>
     </div>
   </li>
 `;
+
+/**
+ * Words for who does not see where a text stands. No blank around them: a text's lines are kept as they are.
+ *
+ * @param {string} text
+ */
+const unseen = (text) => html`<span class="visually-hidden">${text}</span>`;
 
 /**
  * The language to read a text in, and to break its lines by, where the server does not tell.
@@ -81,7 +100,9 @@ function originOf(provenance, t) {
   switch (provenance.kind) {
     case "model": {
       const name = t("room.origin_model", { provider: provenance.provider, model: provenance.model });
-      return provenance.simulated ? html`<strong class="simulated-word">${t("room.simulated")}</strong> ${name}` : name;
+      return provenance.simulated
+        ? html`<strong class="simulated-word">${t("room.simulated")}</strong> ${name}`
+        : name;
     }
     case "playbook":
       return t("room.origin_playbook", { key: provenance.key });
@@ -144,7 +165,11 @@ function durationOf(ms, t) {
 export const growingReply = (reply, heardLength, t) =>
   reply.text
     ? html`<li class="said" data-part="reply-growing" data-role="assistant">
-        <p class="said-words" lang=${languageOf(reply.text)}><span class="visually-hidden">${t("room.by_assistant")}</span>${words(reply.text, heardLength, t)}<span class="caret" aria-hidden="true"></span></p>
+        <p class="said-words" lang=${languageOf(reply.text)}>${unseen(t("room.by_assistant"))}${words(
+          reply.text,
+          heardLength,
+          t,
+        )}<span class="caret" aria-hidden="true"></span></p>
         <div class="said-about"></div>
       </li>`
     : thinking(t);
@@ -156,7 +181,7 @@ export const growingReply = (reply, heardLength, t) =>
  */
 export const thinking = (t) => html`
   <li class="said" data-part="thinking" data-role="assistant">
-    <p class="said-words dots"><span class="visually-hidden">${t("room.thinking")}</span><i></i><i></i><i></i></p>
+    <p class="said-words dots">${unseen(t("room.thinking"))}<i></i><i></i><i></i></p>
     <div class="said-about"></div>
   </li>
 `;
@@ -169,7 +194,7 @@ export const thinking = (t) => html`
  */
 export const partialWords = (text, t) => html`
   <li class="said" data-part="partial" data-role="user" data-modality="voice">
-    <p class="said-words" lang=${languageOf(text)}><span class="visually-hidden">${t("room.hearing")}</span>${text || listening}</p>
+    <p class="said-words" lang=${languageOf(text)}>${unseen(t("room.hearing"))}${text || listening}</p>
     <div class="said-about"><span class="said-mark">${microphoneIcon}</span></div>
   </li>
 `;

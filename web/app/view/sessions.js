@@ -33,7 +33,13 @@ const body = (model, actions, t) => {
             actions.searchSessions(/** @type {HTMLInputElement} */ (event.target).value)}
         />
       </label>
-      <button class="button" data-kind="primary" type="button" data-part="new-session" @click=${actions.newSession}>
+      <button
+        class="button"
+        data-kind="primary"
+        type="button"
+        data-part="new-session"
+        @click=${actions.newSession}
+      >
         ${plusIcon}${t("room.session_new")}
       </button>
     </div>
@@ -45,12 +51,18 @@ const body = (model, actions, t) => {
         (row) => sessionRow(row, model, actions, t),
       )}
     </ul>
-    ${items.length === 0 && status !== "loading" && status !== "idle"
-      ? html`<p class="sessions-none">${t(query ? "room.sessions_none_found" : "room.sessions_none")}</p>`
-      : nothing}
-    ${items.length < total
-      ? html`<button class="button" type="button" @click=${actions.showMoreSessions}>${t("room.sessions_more")}</button>`
-      : nothing}
+    ${
+      items.length === 0 && status !== "loading" && status !== "idle"
+        ? html`<p class="sessions-none">${t(query ? "room.sessions_none_found" : "room.sessions_none")}</p>`
+        : nothing
+    }
+    ${
+      items.length < total
+        ? html`<button class="button" type="button" @click=${actions.showMoreSessions}>
+          ${t("room.sessions_more")}
+        </button>`
+        : nothing
+    }
   `;
 };
 
@@ -96,7 +108,9 @@ const sessionRow = (row, model, actions, t) => {
  */
 const confirmation = (row, title, actions, t) => html`
   <li class="session-row" data-part="session-row" data-session=${row.session_id} data-confirming>
-    <p class="session-question" id="question-${row.session_id}" role="alert">${t("room.session_delete_sure", { title })}</p>
+    <p class="session-question" id="question-${row.session_id}" role="alert">
+      ${t("room.session_delete_sure", { title })}
+    </p>
     <div class="session-answers">
       <button
         class="button"
@@ -107,14 +121,23 @@ const confirmation = (row, title, actions, t) => html`
       >
         ${t("room.session_delete_yes")}
       </button>
-      <button class="button" type="button" ${ref(focusWhenShown)} @click=${() => keepSession(row.session_id, actions)}>
+      <button
+        class="button"
+        type="button"
+        ${ref(focusWhenShown)}
+        @click=${() => keepSession(row.session_id, actions)}
+      >
         ${t("room.keep")}
       </button>
     </div>
   </li>
 `;
 
-/** The question comes where the button was that asked it; the safe answer is at hand. @param {Element} [button] */
+/**
+ * The question comes where the button was that asked it; the safe answer is at hand.
+ *
+ * @param {Element} [button]
+ */
 function focusWhenShown(button) {
   // It is made before it is put into the page.
   if (button instanceof HTMLElement) requestAnimationFrame(() => button.focus());

@@ -1,5 +1,5 @@
-// How one wants to talk: hands free or by pressing, with which microphone and loudspeaker, in which voice; and, where
-// the banner has no room for them, language, theme and documents.
+// How one wants to talk: hands free or by pressing, with which microphone and loudspeaker, in which voice;
+// and, where the banner has no room for them, language, theme and documents.
 
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { live } from "../../vendor/lit-html/directives/live.js";
@@ -28,17 +28,19 @@ const body = (model, actions, t) => {
           actions.setVoice({ mode: mode === "push_to_talk" ? mode : "hands_free" }),
         )}
         <p class="hint">${t(`room.mode_hint_${voice.mode}`)}</p>
-        ${choose(t("room.microphone"), voice.inputDeviceId, deviceChoices(devices.inputs, t), (inputDeviceId) =>
-          actions.setVoice({ inputDeviceId }),
+        ${choose(t("room.microphone"), voice.inputDeviceId, deviceChoices(devices.inputs, t), (chosen) =>
+          actions.setVoice({ inputDeviceId: chosen }),
         )}
-        ${choose(t("room.loudspeaker"), voice.outputDeviceId, deviceChoices(devices.outputs, t), (outputDeviceId) =>
-          actions.setVoice({ outputDeviceId }),
+        ${choose(t("room.loudspeaker"), voice.outputDeviceId, deviceChoices(devices.outputs, t), (chosen) =>
+          actions.setVoice({ outputDeviceId: chosen }),
         )}
-        ${voices.length > 1
-          ? choose(t("room.voice"), voice.voicePreset, voiceChoices(voices, t), (voicePreset) =>
-              actions.setVoice({ voicePreset }),
-            )
-          : nothing}
+        ${
+          voices.length > 1
+            ? choose(t("room.voice"), voice.voicePreset, voiceChoices(voices, t), (voicePreset) =>
+                actions.setVoice({ voicePreset }),
+              )
+            : nothing
+        }
         <label class="check">
           <input
             type="checkbox"
@@ -52,11 +54,16 @@ const body = (model, actions, t) => {
       </fieldset>
       <fieldset class="settings-group">
         <legend>${t("room.settings_page")}</legend>
-        ${picks("language", language, LANGUAGES, (chosen) => actions.setLanguage(chosen === "ko" ? "ko" : "en"))}
+        ${picks("language", language, LANGUAGES, (chosen) =>
+          actions.setLanguage(chosen === "ko" ? "ko" : "en"),
+        )}
         ${picks("theme", theme, themes(t), (chosen) =>
           actions.setTheme(chosen === "light" || chosen === "dark" ? chosen : "system"),
         )}
         <p><a href="/docs">${t("room.docs_long")}</a></p>
+        <button class="button" type="button" data-part="shortcuts" @click=${() => actions.showDialog("shortcuts")}>
+          ${t("trouble.keys.title")}
+        </button>
       </fieldset>
     </form>
   `;
@@ -93,7 +100,8 @@ const talkModes = (t) => [
 ];
 
 /** @param {import("../texts/translate.js").Translate} t */
-const themes = (t) => ["system", "light", "dark"].map((value) => ({ value, label: t(`room.theme_${value}`) }));
+const themes = (t) =>
+  ["system", "light", "dark"].map((value) => ({ value, label: t(`room.theme_${value}`) }));
 
 /**
  * @param {readonly Device[]} devices
@@ -132,12 +140,20 @@ const choose = (label, chosen, choices, onChange) => html`
     <select
       class="input"
       .value=${live(chosen)}
-      @change=${(/** @type {Event} */ event) => onChange(/** @type {HTMLSelectElement} */ (event.target).value)}
+      @change=${(/** @type {Event} */ event) =>
+        onChange(/** @type {HTMLSelectElement} */ (event.target).value)}
     >
-      ${choices.map(({ value, label: name }) => html`<option value=${value} ?selected=${value === chosen}>${name}</option>`)}
+      ${choices.map((choice) => option(choice, chosen))}
     </select>
   </label>
 `;
+
+/**
+ * @param {Choice} choice
+ * @param {string} chosen
+ */
+const option = ({ value, label }, chosen) =>
+  html`<option value=${value} ?selected=${value === chosen}>${label}</option>`;
 
 /**
  * A few choices side by side.

@@ -1,5 +1,5 @@
-// What happens in a conversation beside words: an edit, a run that begins, something that failed. Told in one line, as a
-// play tells its actors.
+// What happens in a conversation beside words: an edit, a run that begins, something that failed. Told in one
+// line, as a play tells its actors.
 
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 
@@ -27,7 +27,8 @@ export const stageDirection = ({ item, run, model, actions, t }) => {
         </button>`,
       );
     case "error":
-      return line(item.willRetry ? "retry" : "error", item.willRetry ? t("room.will_retry", { message: item.error.message }) : item.error.message);
+      if (item.willRetry) return line("retry", t("room.will_retry", { message: item.error.message }));
+      return line("error", item.error.message);
     case "slot_edit": {
       const label = labelOf(item.path, model);
       if (item.value === null) return line("edit", t("room.slot_cleared", { label }));

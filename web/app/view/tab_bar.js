@@ -1,4 +1,5 @@
-// On small screens one place is on show at a time; these are the doors between them, with a word on what waits behind.
+// On small screens one place is on show at a time; these are the doors between them, with a word on what
+// waits behind.
 
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { briefTabIcon, stageTabIcon, talkTabIcon } from "./icons.js";
@@ -13,8 +14,9 @@ const ICONS = { talk: talkTabIcon, brief: briefTabIcon, stage: stageTabIcon };
 /** @type {import("../view.js").View} */
 export const tabBar = (model, actions, t) => html`
   <nav class="tab-bar" aria-label=${t("page.tabs")}>
-    ${/** @type {const} */ (["talk", "brief", "stage"]).map(
-      (pane) => html`<button
+    ${
+      /** @type {const} */ (["talk", "brief", "stage"]).map(
+        (pane) => html`<button
         class="tab"
         type="button"
         data-part="tab"
@@ -25,7 +27,8 @@ export const tabBar = (model, actions, t) => html`
         <span class="tab-icon">${ICONS[pane]}${badge(pane, model, t)}</span>
         <span>${t(`page.tab_${pane}`)}</span>
       </button>`,
-    )}
+      )
+    }
   </nav>
 `;
 
@@ -53,6 +56,8 @@ function briefBadge({ session, playbook }, t) {
   const filled = required.filter((slot) => (session.slots[slot.path]?.value ?? null) !== null).length;
   return html`<span class="tab-count tabular" data-complete=${filled === required.length}
     ><span aria-hidden="true">${filled}/${required.length}</span
-    ><span class="visually-hidden">${t("page.slots_filled", { filled, required: required.length })}</span></span
+    ><span class="visually-hidden"
+      >${t("page.slots_filled", { filled, required: required.length })}</span
+    ></span
   >`;
 }

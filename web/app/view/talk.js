@@ -1,5 +1,5 @@
-// The one big button: begins and ends a call, or is held while one speaks. Its ring shows the sound; below it stands in
-// words what happens now.
+// The one big button: begins and ends a call, or is held while one speaks. Its ring shows the sound; below it
+// stands in words what happens now.
 
 import { html } from "../../vendor/lit-html/lit-html.js";
 import { live } from "../../vendor/lit-html/directives/live.js";

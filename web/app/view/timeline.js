@@ -1,8 +1,9 @@
-// The conversation: what was typed and what was said, in one line of time, from the newest back as far as is asked for.
+// The conversation: what was typed and what was said, in one line of time, from the newest back as far as is
+// asked for.
 //
-// The scrolling element is laid out from its end (`column-reverse`), so a reader at the end stays there while words
-// come, without a script; one who scrolled up stays where they are. As long as all of it fits, it stands at the top and
-// grows into free room: nothing that somebody reads moves.
+// The scrolling element is laid out from its end (`column-reverse`), so a reader at the end stays there while
+// words come, without a script; one who scrolled up stays where they are. As long as all of it fits, it
+// stands at the top and grows into free room: nothing that somebody reads moves.
 
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { guard } from "../../vendor/lit-html/directives/guard.js";
@@ -40,13 +41,15 @@ export const timeline = (model, actions, t) => {
         @scroll=${(/** @type {Event} */ event) => noteEnd(event, actions)}
       >
         <ol class="timeline-entries">
-          ${first > 0
-            ? html`<li class="earlier">
+          ${
+            first > 0
+              ? html`<li class="earlier">
                 <button class="button" data-kind="quiet" type="button" @click=${actions.showEarlier}>
                   ${upIcon}${t("room.earlier", { count: t.number(first) })}
                 </button>
               </li>`
-            : nothing}
+              : nothing
+          }
           ${first === 0 ? welcome(model, actions, t) : nothing}
           ${repeat(
             entriesFrom(items, first),
@@ -75,7 +78,8 @@ export const timeline = (model, actions, t) => {
 };
 
 /**
- * The entries to draw. The reply of a turn keeps the key that it grew under, so that its place on the page stays the same.
+ * The entries to draw. The reply of a turn keeps the key that it grew under, so that its place on the page
+ * stays the same.
  *
  * @param {readonly TimelineItem[]} items
  * @param {number} first
@@ -109,10 +113,15 @@ const replyKey = (turnId) => `reply:${turnId}`;
 const drawn = ({ item, isPauseBefore }, model, actions, t) => {
   const turn = item.kind === "message" && item.turnId ? model.turns.get(item.turnId) : undefined;
   const heard = item.kind === "message" ? heardLength(item, model) : 0;
-  const run = item.kind === "run" ? model.session?.runs.find((candidate) => candidate.runId === item.runId) : undefined;
-  return html`${isPauseBefore
-    ? html`<li class="moment"><time datetime=${item.at}>${guard([item.at, t], () => momentOf(item.at, t))}</time></li>`
-    : nothing}${guard([item, turn, heard, run, model.playbook, t], () =>
+  const run =
+    item.kind === "run" ? model.session?.runs.find((candidate) => candidate.runId === item.runId) : undefined;
+  return html`${
+    isPauseBefore
+      ? html`<li class="moment">
+        <time datetime=${item.at}>${guard([item.at, t], () => momentOf(item.at, t))}</time>
+      </li>`
+      : nothing
+  }${guard([item, turn, heard, run, model.playbook, t], () =>
     item.kind === "message"
       ? message({ item, turn, heardLength: heard, t })
       : stageDirection({ item, run, model, actions, t }),

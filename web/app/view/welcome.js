@@ -1,22 +1,26 @@
-// The head of every conversation: what this is, and the two ways to begin. It stays when the conversation has begun, so
-// that nothing below it jumps. What the assistant says first stands below it, in the server's words.
+// The head of every conversation: what this is, and the two ways to begin. It stays when the conversation has
+// begun, so that nothing below it jumps. What the assistant says first stands below it, in the server's
+// words.
 
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 
 /** @type {import("../view.js").View} */
 export const welcome = (model, actions, t) => {
-  // Until its log has been replayed nobody knows how long the conversation is, and whether this is seen at all.
+  // Until its log has been replayed nobody knows how long the conversation is, and whether this is seen at
+  // all.
   if (model.session ? model.session.replaying : model.ui.boot !== "failed") return nothing;
   return html`
     <li class="welcome" data-part="welcome">
       ${doorAjar}
       <p class="welcome-title">${t("room.welcome_title")}</p>
       <p class="welcome-how">${t("room.welcome_how")}</p>
-      ${model.ui.boot === "failed"
-        ? html`<button class="button" data-kind="primary" type="button" @click=${actions.newSession}>
+      ${
+        model.ui.boot === "failed"
+          ? html`<button class="button" data-kind="primary" type="button" @click=${actions.newSession}>
             ${t("room.begin_again")}
           </button>`
-        : nothing}
+          : nothing
+      }
     </li>
   `;
 };
