@@ -5,7 +5,8 @@
  * @param {import("./store.js").Model} model
  * @param {import("./actions.js").Actions} actions
  * @param {import("./texts/translate.js").Translate} t
- * @returns {import("../vendor/lit-html/lit-html.js").TemplateResult | typeof import("../vendor/lit-html/lit-html.js").nothing}
+ * @returns {import("../vendor/lit-html/lit-html.js").TemplateResult | typeof
+ *   import("../vendor/lit-html/lit-html.js").nothing}
  */
 
 export {};
