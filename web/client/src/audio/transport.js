@@ -32,7 +32,7 @@
  * @property {(listener: () => void) => Unsubscribe} onDisconnect the socket is gone: what was being played or heard is
  *   not continued
  * @property {(listener: () => void) => Unsubscribe} onReconnect another socket is open: send `audio.start` again.
- *   Called as soon as it opens, before what was missed is replayed
+ *   Called with the first that the server tells on it, before all that was missed is replayed
  * @property {(listener: () => void) => Unsubscribe} onClose the session was closed for good: end the call
  */
 
