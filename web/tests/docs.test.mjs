@@ -43,7 +43,9 @@ test("a session is made, spoken to, watched and erased from the page", () =>
     const page = await visit({ path: "/docs", remembered: { "greenroom.user": "somebody" } });
     const created = await send(await tryOut(page, "sessions_create"));
     assert.equal(await created.getAttribute("data-status"), "200");
-    const { session_id: session } = JSON.parse((await created.locator(part("answer-body")).textContent()) ?? "");
+    const { session_id: session } = JSON.parse(
+      (await created.locator(part("answer-body")).textContent()) ?? "",
+    );
 
     // The session that was just made stands in every other form.
     const message = await tryOut(page, "turns_message");
@@ -85,7 +87,9 @@ test("a recording is sent as a form, and what is spoken can be heard", () =>
     await send(await tryOut(page, "sessions_create"));
     const turn = await tryOut(page, "turns_voice_turn");
     assert.ok(await turn.getByRole("button", { name: /^Send / }).isDisabled(), "there is no recording yet");
-    await turn.getByLabel("audio").setInputFiles({ name: "no.wav", mimeType: "audio/wav", buffer: Buffer.from("no sound") });
+    await turn
+      .getByLabel("audio")
+      .setInputFiles({ name: "no.wav", mimeType: "audio/wav", buffer: Buffer.from("no sound") });
     assert.equal(await (await send(turn)).getAttribute("data-status"), "415");
 
     await send(await tryOut(page, "turns_assistant_voice"));
@@ -122,7 +126,11 @@ test("the socket is tried out: a turn, a rejection, and nothing missing after a 
     assert.match((await entry("close").textContent()) ?? "", /1000/);
     const after = await numbersIn(log);
     assert.deepEqual(after.slice(0, before.length), before);
-    assert.deepEqual(after, after.map((_, index) => (after[0] ?? 0) + index), "no number is missing and none comes twice");
+    assert.deepEqual(
+      after,
+      after.map((_, index) => (after[0] ?? 0) + index),
+      "no number is missing and none comes twice",
+    );
 
     await page.getByLabel("Type contains").fill("slot");
     await log.locator('[data-type="planner.delta"]').first().waitFor({ state: "detached" });
@@ -140,7 +148,10 @@ test("what a socket is closed with is explained", () =>
     const page = await visit({ path: "/docs/protocol" });
     await page.getByLabel("Session", { exact: true }).fill("sess_00000000000000000000000001");
     await page.getByRole("button", { name: "Connect", exact: true }).click();
-    await page.locator(part("log")).getByText(/4004.*No such session/).waitFor();
+    await page
+      .locator(part("log"))
+      .getByText(/4004.*No such session/)
+      .waitFor();
   }));
 
 test("where the server has a token, it is asked for on the page and sent everywhere", () => {
@@ -174,7 +185,10 @@ test("everything can be read where no script runs", () =>
     const page = await visit({ path: "/docs", context });
     await page.getByRole("heading", { name: /POST .*\/message\/stream/ }).waitFor();
     await page.getByRole("button", { name: "Contents" }).click();
-    await page.getByRole("navigation", { name: "Contents" }).getByRole("link", { name: "Runs", exact: true }).click();
+    await page
+      .getByRole("navigation", { name: "Contents" })
+      .getByRole("link", { name: "Runs", exact: true })
+      .click();
     await page.goto("/docs/protocol#event-stage.completed");
     await page.getByRole("heading", { name: "stage.completed", exact: true }).waitFor();
     await page.goto("/docs/errors#LLM_TIMEOUT");

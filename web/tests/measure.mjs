@@ -126,13 +126,27 @@ async function measureStreaming(url, sessionId, events, view) {
  */
 async function observe(page) {
   await page.addInitScript(() => {
-    const seen = { longTasksMs: /** @type {number[]} */ ([]), layoutShift: 0, framesMs: /** @type {number[]} */ ([]), sinceMs: 0 };
+    const seen = {
+      longTasksMs: /** @type {number[]} */ ([]),
+      shifts: /** @type {{ value: number, moved: string }[]} */ ([]),
+      framesMs: /** @type {number[]} */ ([]),
+      sinceMs: 0,
+    };
+    const nameOf = (/** @type {Node | null} */ node) => {
+      const element = node instanceof Element ? node : node?.parentElement;
+      return element ? `${element.localName}.${[...element.classList].join(".")}` : "?";
+    };
     Reflect.set(window, "observed", seen);
     new PerformanceObserver((list) => {
       for (const { duration } of list.getEntries()) seen.longTasksMs.push(duration);
     }).observe({ type: "longtask", buffered: true });
     new PerformanceObserver((list) => {
-      for (const entry of list.getEntries()) if (!Reflect.get(entry, "hadRecentInput")) seen.layoutShift += Reflect.get(entry, "value");
+      for (const entry of list.getEntries()) {
+        if (Reflect.get(entry, "hadRecentInput")) continue;
+        /** @type {{ node: Node | null }[]} */
+        const sources = Reflect.get(entry, "sources");
+        seen.shifts.push({ value: Reflect.get(entry, "value"), moved: sources.map(({ node }) => nameOf(node)).join(" ") });
+      }
     }).observe({ type: "layout-shift", buffered: true });
     let previousMs = performance.now();
     const frame = (/** @type {number} */ nowMs) => {
@@ -148,14 +162,14 @@ async function observe(page) {
 async function forget(page) {
   await page.evaluate(() => {
     const seen = Reflect.get(window, "observed");
-    Object.assign(seen, { longTasksMs: [], layoutShift: 0, framesMs: [], sinceMs: performance.now() });
+    Object.assign(seen, { longTasksMs: [], shifts: [], framesMs: [], sinceMs: performance.now() });
   });
 }
 
 /** @param {Page} page */
 async function observations(page) {
   return page.evaluate(() => {
-    /** @type {{ longTasksMs: number[], layoutShift: number, framesMs: number[], sinceMs: number }} */
+    /** @type {{ longTasksMs: number[], shifts: { value: number, moved: string }[], framesMs: number[], sinceMs: number }} */
     const seen = Reflect.get(window, "observed");
     const ascending = (/** @type {number[]} */ list) => [...list].sort((one, other) => one - other);
     const frames = ascending(seen.framesMs);
@@ -164,7 +178,11 @@ async function observations(page) {
       long_tasks: seen.longTasksMs.length,
       longest_task_ms: Math.round(Math.max(0, ...seen.longTasksMs)),
       long_tasks_total_ms: Math.round(seen.longTasksMs.reduce((sum, ms) => sum + ms, 0)),
-      cumulative_layout_shift: Number(seen.layoutShift.toFixed(4)),
+      cumulative_layout_shift: Number(seen.shifts.reduce((sum, { value }) => sum + value, 0).toFixed(4)),
+      largest_shifts: seen.shifts
+        .sort((one, other) => other.value - one.value)
+        .slice(0, 4)
+        .map(({ value, moved }) => `${value.toFixed(4)} ${moved}`),
       frame_p50_ms: Math.round(frames[Math.floor(frames.length / 2)] ?? 0),
       frame_p99_ms: Math.round(frames[Math.floor(frames.length * 0.99)] ?? 0),
     };
