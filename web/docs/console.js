@@ -105,7 +105,10 @@ export function mountConsole(container, frames, announce) {
   const connect = () => {
     const after = { snapshot: null, start: BEFORE_FIRST, after: state.lastEventId }[state.beginning];
     const query = after ? `?last_event_id=${encodeURIComponent(after)}` : "";
-    const address = new URL(`/api/chat/session/${encodeURIComponent(state.sessionId.trim())}/ws${query}`, location.href);
+    const address = new URL(
+      `/api/chat/session/${encodeURIComponent(state.sessionId.trim())}/ws${query}`,
+      location.href,
+    );
     address.protocol = address.protocol.replace("http", "ws");
     state.failure = null;
     let opened = false;
@@ -150,7 +153,9 @@ export function mountConsole(container, frames, announce) {
   const explainRefusal = async () => {
     let reason = text("unexplained");
     try {
-      const answer = await fetch(`/api/chat/session/${encodeURIComponent(state.sessionId.trim())}`, { headers: headersOf(identity()) });
+      const answer = await fetch(`/api/chat/session/${encodeURIComponent(state.sessionId.trim())}`, {
+        headers: headersOf(identity()),
+      });
       const { error } = await answer.json();
       if (error) reason = `${error.code}, ${error.message}`;
     } catch {
@@ -190,39 +195,63 @@ export function mountConsole(container, frames, announce) {
   };
   const renewId = () => {
     const message = parsed(state.frameText);
-    if (typeof message === "object" && message !== null) state.frameText = JSON.stringify({ ...message, id: freshId() }, null, 2);
+    if (typeof message === "object" && message !== null)
+      state.frameText = JSON.stringify({ ...message, id: freshId() }, null, 2);
     update();
   };
 
   const template = () => {
     const isOpen = state.status === "open";
     const isBusy = isOpen || state.status === "connecting" || state.status === "waiting";
-    return html`
-      <div class="console-body" lang=${language}>
-        <div class="console-controls">
-          ${sessionField(isBusy)} ${beginningField(isBusy)}
-          <div class="try-actions">
-            ${isBusy
+    return html`<div class="console-body" lang=${language}>
+      <div class="console-controls">
+        ${sessionField(isBusy)} ${beginningField(isBusy)}
+        <div class="try-actions">
+          ${
+            isBusy
               ? html`<button class="button" type="button" @click=${disconnect}>${text("disconnect")}</button>
-                  <button class="button" type="button" ?disabled=${!isOpen} @click=${dropAndResume}>${text("drop_and_resume")}</button>`
-              : html`<button class="button" data-kind="primary" type="button" ?disabled=${!state.sessionId.trim()} @click=${connect}>${text("connect")}</button>`}
-            <span class="socket-status" data-part="socket-status" data-status=${state.status}>${text(`status_${state.status}`)}</span>
-          </div>
-          ${state.failure ? html`<p class="failure">${state.failure}</p>` : nothing}
+                  <button class="button" type="button" ?disabled=${!isOpen} @click=${dropAndResume}>
+                    ${text("drop_and_resume")}
+                  </button>`
+              : html`<button
+                  class="button"
+                  data-kind="primary"
+                  type="button"
+                  ?disabled=${!state.sessionId.trim()}
+                  @click=${connect}
+                >
+                  ${text("connect")}
+                </button>`
+          }
+          <span class="socket-status" data-part="socket-status" data-status=${state.status}
+            >${text(`status_${state.status}`)}</span
+          >
         </div>
-        ${frameEditor(isOpen)} ${log.template(state.entries)}
-      </div>`;
+        ${state.failure ? html`<p class="failure">${state.failure}</p>` : nothing}
+      </div>
+      ${frameEditor(isOpen)} ${log.template(state.entries)}
+    </div>`;
   };
 
   /** @param {boolean} isBusy */
-  const sessionField = (isBusy) => html`
-    <div class="try-field">
+  const sessionField = (isBusy) =>
+    html`<div class="try-field">
       <label for="console-session">${text("session")}</label>
       <div class="try-input">
-        <input class="input" id="console-session" autocomplete="off" spellcheck="false" placeholder="sess_…" aria-describedby="console-session-hint"
-          ?disabled=${isBusy} .value=${state.sessionId}
-          @input=${(/** @type {Event & { currentTarget: HTMLInputElement }} */ event) => chooseSession(event.currentTarget.value)}>
-        <button class="button" type="button" ?disabled=${isBusy} @click=${createSession}>${text("new_session")}</button>
+        <input
+          class="input"
+          id="console-session"
+          autocomplete="off"
+          spellcheck="false"
+          placeholder="sess_…"
+          aria-describedby="console-session-hint"
+          ?disabled=${isBusy}
+          .value=${state.sessionId}
+          @input=${(/** @type {Event & { currentTarget: HTMLInputElement }} */ event) => chooseSession(event.currentTarget.value)}
+        />
+        <button class="button" type="button" ?disabled=${isBusy} @click=${createSession}>
+          ${text("new_session")}
+        </button>
       </div>
       <p class="hint" id="console-session-hint">${text("session_hint")}</p>
     </div>`;
@@ -230,41 +259,60 @@ export function mountConsole(container, frames, announce) {
   /** @param {boolean} isBusy */
   const beginningField = (isBusy) => {
     /** @type {[Beginning, string][]} */
-    const choices = [["snapshot", text("begin_snapshot")], ["start", text("begin_start")]];
+    const choices = [
+      ["snapshot", text("begin_snapshot")],
+      ["start", text("begin_start")],
+    ];
     if (state.lastEventId) choices.push(["after", text("begin_after", { id: state.lastEventId })]);
     /** @param {Event & { currentTarget: HTMLSelectElement }} event */
     const change = (event) => {
       state.beginning = choices[event.currentTarget.selectedIndex]?.[0] ?? "snapshot";
       update();
     };
-    return html`
-      <div class="try-field">
-        <label for="console-beginning">${text("begin_at")}</label>
-        <select class="input" id="console-beginning" ?disabled=${isBusy} @change=${change}>
-          ${choices.map(([value, label]) => html`<option value=${value} .selected=${value === state.beginning}>${label}</option>`)}
-        </select>
-      </div>`;
+    return html`<div class="try-field">
+      <label for="console-beginning">${text("begin_at")}</label>
+      <select class="input" id="console-beginning" ?disabled=${isBusy} @change=${change}>
+        ${choices.map(([value, label]) => html`<option value=${value} .selected=${value === state.beginning}>${label}</option>`)}
+      </select>
+    </div>`;
   };
 
   /** @param {boolean} isOpen */
-  const frameEditor = (isOpen) => html`
-    <div class="console-frame">
+  const frameEditor = (isOpen) =>
+    html`<div class="console-frame">
       <div class="try-field">
         <label for="console-frame">${text("frame")}</label>
-        <select class="input" id="console-frame"
-          @change=${(/** @type {Event & { currentTarget: HTMLSelectElement }} */ event) => pick(event.currentTarget.value)}>
+        <select
+          class="input"
+          id="console-frame"
+          @change=${(/** @type {Event & { currentTarget: HTMLSelectElement }} */ event) => pick(event.currentTarget.value)}
+        >
           ${frames.map(({ type }) => html`<option value=${type} .selected=${type === state.frameType}>${type}</option>`)}
         </select>
       </div>
       <div class="try-field">
         <label for="console-frame-text">${text("frame_text")}</label>
-        <textarea class="input code-input" id="console-frame-text" rows="5" spellcheck="false" .value=${state.frameText}
+        <textarea
+          class="input code-input"
+          id="console-frame-text"
+          rows="5"
+          spellcheck="false"
+          .value=${state.frameText}
           @input=${(/** @type {Event & { currentTarget: HTMLTextAreaElement }} */ event) => {
             state.frameText = event.currentTarget.value;
-          }}></textarea>
+          }}
+        ></textarea>
       </div>
       <div class="try-actions">
-        <button class="button" data-kind=${isOpen ? "primary" : nothing} type="button" ?disabled=${!isOpen} @click=${sendFrame}>${text("send_frame")}</button>
+        <button
+          class="button"
+          data-kind=${isOpen ? "primary" : nothing}
+          type="button"
+          ?disabled=${!isOpen}
+          @click=${sendFrame}
+        >
+          ${text("send_frame")}
+        </button>
         <button class="button" type="button" @click=${renewId}>${text("fresh_id")}</button>
       </div>
     </div>`;
@@ -277,7 +325,12 @@ export function mountConsole(container, frames, announce) {
       document.getElementById("console")?.scrollIntoView();
       container.querySelector("textarea")?.focus({ preventScroll: true });
     };
-    render(html`<button class="button" type="button" lang=${language} @click=${use}>${text("use_in_console")}</button>`, place);
+    render(
+      html`<button class="button" type="button" lang=${language} @click=${use}>
+        ${text("use_in_console")}
+      </button>`,
+      place,
+    );
   }
   onRemembered(() => {
     const known = remembered("session_id");

@@ -22,7 +22,8 @@ function enhanceOperations() {
         if (!isIntersecting || !(target instanceof HTMLElement)) continue;
         observer.unobserve(target);
         const container = target.querySelector('[data-part="try"]');
-        if (container instanceof HTMLElement) mountTryForm(container, JSON.parse(target.dataset.operation ?? ""), announce);
+        if (container instanceof HTMLElement)
+          mountTryForm(container, JSON.parse(target.dataset.operation ?? ""), announce);
       }
     },
     { rootMargin: NEAR },
@@ -42,7 +43,10 @@ function enhanceConsole() {
 /** Marks in the contents what is being read. */
 function followReading() {
   const links = new Map(
-    [...document.querySelectorAll(".contents a")].map((link) => [link.getAttribute("href")?.slice(1) ?? "", link]),
+    [...document.querySelectorAll(".contents a")].map((link) => [
+      link.getAttribute("href")?.slice(1) ?? "",
+      link,
+    ]),
   );
   const observer = new IntersectionObserver(
     (entries) => {
@@ -65,7 +69,8 @@ function followReading() {
 function closeContentsOnChoice() {
   const contents = document.getElementById("contents");
   contents?.addEventListener("click", (event) => {
-    if (event.target instanceof Element && event.target.closest("a") && contents.matches(":popover-open")) contents.hidePopover();
+    if (event.target instanceof Element && event.target.closest("a") && contents.matches(":popover-open"))
+      contents.hidePopover();
   });
 }
 

@@ -50,7 +50,13 @@ export async function exchange(request, onProgress, signal) {
   }
   const blob = await response.blob();
   const name = fileNameOf(response);
-  return answerWith({ kind: "file", url: URL.createObjectURL(blob), name, mediaType: blob.type, bytes: blob.size });
+  return answerWith({
+    kind: "file",
+    url: URL.createObjectURL(blob),
+    name,
+    mediaType: blob.type,
+    bytes: blob.size,
+  });
 }
 
 /**
@@ -105,5 +111,7 @@ function fileNameOf(response) {
   const disposition = response.headers.get("content-disposition") ?? "";
   const encoded = /filename\*=UTF-8''([^;]+)/i.exec(disposition)?.[1];
   if (encoded) return decodeURIComponent(encoded);
-  return /filename="([^"]+)"/i.exec(disposition)?.[1] ?? new URL(response.url).pathname.split("/").pop() ?? "file";
+  return (
+    /filename="([^"]+)"/i.exec(disposition)?.[1] ?? new URL(response.url).pathname.split("/").pop() ?? "file"
+  );
 }

@@ -52,7 +52,8 @@ export function requestOf(operation, filled, identityHeaders) {
   if (filled.accept) headers.Accept = filled.accept;
   for (const parameter of operation.parameters) {
     const value = (filled.parameters[parameter.name] ?? "").trim();
-    if (parameter.in === "path") path = path.replace(new RegExp(`\\{\\*?${parameter.name}\\}`), encodeURIComponent(value));
+    if (parameter.in === "path")
+      path = path.replace(new RegExp(`\\{\\*?${parameter.name}\\}`), encodeURIComponent(value));
     else if (value && parameter.in === "query") query.set(parameter.name, value);
     else if (value) headers[parameter.name] = value;
   }
@@ -73,8 +74,12 @@ export function requestOf(operation, filled, identityHeaders) {
  * @returns {string[]} names
  */
 export function missingOf(operation, filled) {
-  const parameters = operation.parameters.filter(({ name, required }) => required && !filled.parameters[name]?.trim());
-  const fields = (operation.body?.fields ?? []).filter(({ name, required }) => required && !filled.fields[name]);
+  const parameters = operation.parameters.filter(
+    ({ name, required }) => required && !filled.parameters[name]?.trim(),
+  );
+  const fields = (operation.body?.fields ?? []).filter(
+    ({ name, required }) => required && !filled.fields[name],
+  );
   return [...parameters, ...fields].map(({ name }) => name);
 }
 

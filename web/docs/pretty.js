@@ -44,8 +44,10 @@ export function readable(source) {
   const whole = indented(source);
   const shown = whole.slice(0, CHARACTERS_MAX);
   const isJson = parsed(source) !== null;
-  const note = shown.length < whole.length ? text("shortened", { shown: shown.length, all: whole.length }) : nothing;
-  return html`<code>${isJson ? coloured(shown) : shown}</code>${note === nothing ? nothing : html`<span class="note">${note}</span>`}`;
+  const note =
+    shown.length < whole.length ? text("shortened", { shown: shown.length, all: whole.length }) : nothing;
+  return html`<code>${isJson ? coloured(shown) : shown}</code
+    >${note === nothing ? nothing : html`<span class="note">${note}</span>`}`;
 }
 
 /**
@@ -54,7 +56,9 @@ export function readable(source) {
  * @param {(template: unknown, container: HTMLElement) => void} render
  */
 export function colourExamples(root, render) {
-  for (const code of /** @type {NodeListOf<HTMLElement>} */ (root.querySelectorAll('.code[data-language="json"] code'))) {
+  for (const code of /** @type {NodeListOf<HTMLElement>} */ (
+    root.querySelectorAll('.code[data-language="json"] code')
+  )) {
     const source = code.textContent ?? "";
     code.textContent = "";
     render(coloured(source), code);

@@ -9,16 +9,15 @@ export function mountSettings(container) {
   const update = () => {
     const { userKey, token } = identity();
     render(
-      html`
-        <div lang=${language}>
-          <button class="settings-button" type="button" popovertarget="settings">${text("settings")}</button>
-          <div id="settings" class="settings" popover role="group" aria-label=${text("settings_title")}>
-            <p class="settings-title">${text("settings_title")}</p>
-            ${field("user-key", text("user_key"), text("user_key_hint"), userKey, "text", setUserKey)}
-            ${field("token", text("token"), text("token_hint"), token, "password", setToken)}
-            <p class="hint">${text("kept_here")}</p>
-          </div>
-        </div>`,
+      html`<div lang=${language}>
+        <button class="settings-button" type="button" popovertarget="settings">${text("settings")}</button>
+        <div id="settings" class="settings" popover role="group" aria-label=${text("settings_title")}>
+          <p class="settings-title">${text("settings_title")}</p>
+          ${field("user-key", text("user_key"), text("user_key_hint"), userKey, "text", setUserKey)}
+          ${field("token", text("token"), text("token_hint"), token, "password", setToken)}
+          <p class="hint">${text("kept_here")}</p>
+        </div>
+      </div>`,
       container,
     );
   };
@@ -37,14 +36,21 @@ export function mountSettings(container) {
       set(event.currentTarget.value);
       update();
     };
-    return html`
-      <div class="try-field">
-        <label for=${id}>${label}</label>
-        <input class="input" id=${id} type=${type} autocomplete="off" spellcheck="false" aria-describedby="${id}-hint"
-          .value=${value} @change=${change}>
-        <p class="hint" id="${id}-hint">${hint}</p>
-        ${fitsSubprotocol(value) ? nothing : html`<p class="failure">${text("no_token_characters")}</p>`}
-      </div>`;
+    return html`<div class="try-field">
+      <label for=${id}>${label}</label>
+      <input
+        class="input"
+        id=${id}
+        type=${type}
+        autocomplete="off"
+        spellcheck="false"
+        aria-describedby="${id}-hint"
+        .value=${value}
+        @change=${change}
+      />
+      <p class="hint" id="${id}-hint">${hint}</p>
+      ${fitsSubprotocol(value) ? nothing : html`<p class="failure">${text("no_token_characters")}</p>`}
+    </div>`;
   };
 
   update();

@@ -31,7 +31,9 @@ const texts = language === "ko" ? ko : en;
  * @param {Record<string, string | number>} [parameters]
  */
 export function text(word, parameters = {}) {
-  return texts[word].replace(/\{(\w+)\}/g, (whole, /** @type {string} */ name) => String(parameters[name] ?? whole));
+  return texts[word].replace(/\{(\w+)\}/g, (whole, /** @type {string} */ name) =>
+    String(parameters[name] ?? whole),
+  );
 }
 
 /**

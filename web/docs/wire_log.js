@@ -36,7 +36,10 @@ export function withEntry(entries, entry) {
  */
 export function matching(entries, filter) {
   const wanted = filter.type.trim().toLowerCase();
-  return entries.filter(({ kind, type }) => (filter.kind === "all" || kind === filter.kind) && type.toLowerCase().includes(wanted));
+  return entries.filter(
+    ({ kind, type }) =>
+      (filter.kind === "all" || kind === filter.kind) && type.toLowerCase().includes(wanted),
+  );
 }
 
 /**
@@ -45,7 +48,8 @@ export function matching(entries, filter) {
  * @returns {{ kind: "event" | "signal", type: string, seq: number | null, eventId: string | null }}
  */
 export function kindOf(message) {
-  const fields = typeof message === "object" && message !== null ? /** @type {Record<string, unknown>} */ (message) : {};
+  const fields =
+    typeof message === "object" && message !== null ? /** @type {Record<string, unknown>} */ (message) : {};
   const type = typeof fields.type === "string" ? fields.type : "?";
   if (typeof fields.seq === "number" && typeof fields.event_id === "string") {
     return { kind: "event", type, seq: fields.seq, eventId: fields.event_id };

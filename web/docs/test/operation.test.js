@@ -25,10 +25,16 @@ function filledWith(filled) {
 }
 
 test("parameters go where they belong, and what is empty is left out", () => {
-  const filled = filledWith({ parameters: { session_id: "sess_1/..", "Last-Event-ID": "evt_00001", after: " " }, accept: "text/event-stream" });
+  const filled = filledWith({
+    parameters: { session_id: "sess_1/..", "Last-Event-ID": "evt_00001", after: " " },
+    accept: "text/event-stream",
+  });
   assert.deepEqual(requestOf(EVENTS, filled, { "X-User-Key": "me" }), {
     path: "/api/chat/session/sess_1%2F../events",
-    init: { method: "GET", headers: { "X-User-Key": "me", Accept: "text/event-stream", "Last-Event-ID": "evt_00001" } },
+    init: {
+      method: "GET",
+      headers: { "X-User-Key": "me", Accept: "text/event-stream", "Last-Event-ID": "evt_00001" },
+    },
   });
   const withQuery = requestOf(EVENTS, filledWith({ parameters: { session_id: "s", after: "1&2" } }), {});
   assert.equal(withQuery.path, "/api/chat/session/s/events?after=1%262");
@@ -36,15 +42,28 @@ test("parameters go where they belong, and what is empty is left out", () => {
 });
 
 test("a body is sent as it was typed, and not at all when it is blank", () => {
-  const operation = { ...EVENTS, method: "POST", body: { media_type: "application/json", example: {}, fields: null } };
+  const operation = {
+    ...EVENTS,
+    method: "POST",
+    body: { media_type: "application/json", example: {}, fields: null },
+  };
   const { init } = requestOf(operation, filledWith({ body: "{ broken" }), {});
   assert.deepEqual([init.body, init.headers["Content-Type"]], ["{ broken", "application/json"]);
   assert.ok(!("body" in requestOf(operation, filledWith({ body: "  " }), {}).init));
 });
 
 test("a form carries its files, and leaves its media type to the browser", () => {
-  const fields = ["audio", "locale"].map((name) => ({ name, file: name === "audio", required: name === "audio", values: [] }));
-  const operation = { ...EVENTS, method: "POST", body: { media_type: "multipart/form-data", example: null, fields } };
+  const fields = ["audio", "locale"].map((name) => ({
+    name,
+    file: name === "audio",
+    required: name === "audio",
+    values: [],
+  }));
+  const operation = {
+    ...EVENTS,
+    method: "POST",
+    body: { media_type: "multipart/form-data", example: null, fields },
+  };
   const audio = new File(["RIFF"], "words.wav");
   const filled = filledWith({ parameters: { session_id: "s" }, fields: { audio, locale: "" } });
   const { body, headers } = requestOf(operation, filled, {}).init;

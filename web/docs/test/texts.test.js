@@ -19,13 +19,18 @@ test("Korean and English have the same texts, with the same places to fill", () 
   assert.deepEqual(Object.keys(ko), Object.keys(en));
   assert.deepEqual(Object.keys(ko.codes), Object.keys(en.codes));
   const korean = new Map(wordsOf(ko));
-  for (const [word, text] of wordsOf(en)) assert.deepEqual(placesOf(korean.get(word) ?? ""), placesOf(text), word);
+  for (const [word, text] of wordsOf(en))
+    assert.deepEqual(placesOf(korean.get(word) ?? ""), placesOf(text), word);
 });
 
 test("every text is shown somewhere", async () => {
   const modules = (await readdir(FOLDER)).filter((name) => name.endsWith(".js") && name !== "texts.js");
-  const sources = (await Promise.all(modules.map((name) => readFile(new URL(name, FOLDER), "utf8")))).join("\n");
-  const unused = wordsOf(en).map(([word]) => word).filter((word) => !sources.includes(`"${word}"`) && !word.startsWith("status_"));
+  const sources = (await Promise.all(modules.map((name) => readFile(new URL(name, FOLDER), "utf8")))).join(
+    "\n",
+  );
+  const unused = wordsOf(en)
+    .map(([word]) => word)
+    .filter((word) => !sources.includes(`"${word}"`) && !word.startsWith("status_"));
   assert.deepEqual(unused, []);
 });
 

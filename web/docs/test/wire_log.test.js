@@ -24,7 +24,8 @@ test("entries are found by their kind and a part of their type", () => {
     { number: 2, kind: "signal", type: "pong", seq: null, atMs: 0, source: "" },
     { number: 3, kind: "event", type: "turn.started", seq: 1, atMs: 0, source: "" },
   ];
-  const numbers = (/** @type {import("../wire_log.js").Filter} */ filter) => matching(entries, filter).map(({ number }) => number);
+  const numbers = (/** @type {import("../wire_log.js").Filter} */ filter) =>
+    matching(entries, filter).map(({ number }) => number);
   assert.deepEqual(numbers({ kind: "all", type: "" }), [1, 2, 3]);
   assert.deepEqual(numbers({ kind: "all", type: " N" }), [1, 2, 3]);
   assert.deepEqual(numbers({ kind: "all", type: "TURN" }), [3]);

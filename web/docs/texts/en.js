@@ -5,7 +5,8 @@ export const en = {
   settings: "Keys",
   settings_title: "Who the requests come from",
   user_key: "User key",
-  user_key_hint: "Sent as X-User-Key. Sessions belong to the key that they were made with; the web client has the same one.",
+  user_key_hint:
+    "Sent as X-User-Key. Sessions belong to the key that they were made with; the web client has the same one.",
   token: "Server token",
   token_hint: "Only where the server has one: sent as Authorization: Bearer.",
   kept_here: "Kept in this browser alone.",
@@ -84,8 +85,7 @@ export const en = {
   opened_snapshot: "It begins with a snapshot.",
   opened_after: "It resumes after {id}.",
   closed: "Closed: {code}{reason}",
-  could_not_open:
-    "The socket did not open. The server says why only over HTTP: {reason}",
+  could_not_open: "The socket did not open. The server says why only over HTTP: {reason}",
   unexplained: "the server cannot be reached",
   codes: {
     1000: "Ended as asked. Nothing was cancelled by it.",

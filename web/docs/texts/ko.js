@@ -9,7 +9,8 @@ export const ko = {
   token: "서버 토큰",
   token_hint: "서버에 토큰이 있을 때만: Authorization: Bearer로 보냅니다.",
   kept_here: "이 브라우저에만 저장됩니다.",
-  no_token_characters: "브라우저는 이 값을 WebSocket으로 보낼 수 없습니다. 영문자, 숫자와 !#$%&'*+-.^_`|~ 만 됩니다.",
+  no_token_characters:
+    "브라우저는 이 값을 WebSocket으로 보낼 수 없습니다. 영문자, 숫자와 !#$%&'*+-.^_`|~ 만 됩니다.",
 
   try_it: "직접 해 보기",
   close: "닫기",
