@@ -1,5 +1,5 @@
-// What a screen reader is told, and how urgently: a pure function of what it knows and of how things are now. Whole
-// messages, never how they grow; what changed, never how a replayed log came to be what it is.
+// What a screen reader is told, and how urgently: a pure function of what it knows and of how things are now.
+// Whole messages, never how they grow; what changed, never how a replayed log came to be what it is.
 
 import { languageOf } from "./texts/language_of.js";
 import { troubles } from "./troubles.js";

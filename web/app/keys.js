@@ -1,5 +1,6 @@
-// The keys of the page. Those that are characters can be turned off, since speech input and screen readers may
-// send them meaning something else (WCAG 2.1.4). The space bar is `effects.js`, the list of all `view/keys.js`.
+// The keys of the page. Those that are characters can be turned off, since speech input and screen readers
+// may send them meaning something else (WCAG 2.1.4). The space bar is `effects.js`, the list of all
+// `view/keys.js`.
 
 /**
  * @typedef {import("./store.js").Model} Model
@@ -32,7 +33,8 @@ export function listenToKeys(target, model, actions) {
 /**
  * What a key means here.
  *
- * @param {Pick<KeyboardEvent, "key" | "ctrlKey" | "altKey" | "metaKey" | "isComposing" | "defaultPrevented" | "target">} event
+ * @param {Pick<KeyboardEvent, "key" | "ctrlKey" | "altKey" | "metaKey" | "isComposing" | "defaultPrevented"
+ *   | "target">} event
  * @param {Model} model
  * @returns {"stop" | "compose" | "list" | null}
  */

@@ -1,5 +1,5 @@
-// The voice of the page for screen readers: listens to the store, and puts what is to be said where `view/announcer.js`
-// draws it.
+// The voice of the page for screen readers: listens to the store, and puts what is to be said where
+// `view/announcer.js` draws it.
 
 import { announcements, NOTHING_KNOWN } from "./announcements.js";
 
@@ -8,12 +8,14 @@ import { announcements, NOTHING_KNOWN } from "./announcements.js";
  * @typedef {Line & {number: number}} NumberedLine  numbered from 1, for each urgency on its own
  */
 
-/** What happens within this time is said at once: a word a frame would be babble, and is cut off by the next. */
+/**
+ * What happens within this time is said at once: a word a frame would be babble, and is cut off by the next.
+ */
 const GATHER_MS = 600;
 
 /**
- * One place more than lines are kept: a line always comes into an empty place, so that the same words again are a
- * change, and are read again.
+ * One place more than lines are kept: a line always comes into an empty place, so that the same words again
+ * are a change, and are read again.
  */
 export const PLACES = 4;
 

@@ -1,4 +1,5 @@
-// The time of the model: it moves while somebody shows a time that runs, and else stands still and draws nothing.
+// The time of the model: it moves while somebody shows a time that runs, and else stands still and draws
+// nothing.
 
 import { countsDown } from "./troubles.js";
 

@@ -1,4 +1,5 @@
-// The two live regions of the page, the only ones that speak by themselves. What is said is `announcements.js`.
+// The two live regions of the page, the only ones that speak by themselves. What is said is
+// `announcements.js`.
 
 import { html } from "../../vendor/lit-html/lit-html.js";
 import { PLACES } from "../spoken.js";

@@ -1,5 +1,6 @@
-// What is wrong, over the page rather than in it: nothing moves when a trouble comes or goes. Which ones there are is
-// `troubles.js`; screen readers hear of them from the announcer, so that no banner has to be a live region.
+// What is wrong, over the page rather than in it: nothing moves when a trouble comes or goes. Which ones
+// there are is `troubles.js`; screen readers hear of them from the announcer, so that no banner has to be a
+// live region.
 
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { repeat } from "../../vendor/lit-html/directives/repeat.js";

@@ -1,4 +1,5 @@
-// What works without an AI service, and how to set one up; and, of any trouble, what its reporter is asked for.
+// What works without an AI service, and how to set one up; and, of any trouble, what its reporter is asked
+// for.
 
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 
@@ -31,7 +32,7 @@ export const howToSetUp = ({ kind, points, commands, code, details }, t) => {
       ${
         commands.length > 0
           ? html`<p>${t("trouble.commands")}</p>
-              ${commands.map((command) => html`<pre class="banner-command"><code lang="en">${command}</code></pre>`)}`
+              ${commands.map(commandLine)}`
           : nothing
       }
       ${code === null ? nothing : html`<p>${t("trouble.code")}: <code lang="en">${code}</code></p>`}
@@ -39,3 +40,6 @@ export const howToSetUp = ({ kind, points, commands, code, details }, t) => {
     </details>
   `;
 };
+
+/** @param {string} command */
+const commandLine = (command) => html`<pre class="banner-command"><code lang="en">${command}</code></pre>`;
