@@ -4,16 +4,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { DESK, graveViolations, PHONE } from "./browser.mjs";
+import { PHONE } from "./browser.mjs";
 import { part } from "./room.mjs";
-import { play, takePicture } from "./stage.mjs";
+import { play } from "./stage.mjs";
 
 /**
  * @typedef {import("playwright-core").Page} Page
  * @typedef {import("playwright-core").Locator} Locator
  */
-
-const PAGES = { docs: "/docs", protocol: "/docs/protocol", errors: "/docs/errors" };
 
 /**
  * Opens the form of an operation.
@@ -194,28 +192,6 @@ test("everything can be read where no script runs", () =>
     await page.goto("/docs/errors#LLM_TIMEOUT");
     await page.getByRole("row", { name: /LLM_TIMEOUT/ }).waitFor();
   }));
-
-for (const [name, path] of Object.entries(PAGES)) {
-  test(`${path} can be used by everyone, on a phone and on a desk, light and dark`, () =>
-    play({}, async ({ visit }) => {
-      for (const theme of /** @type {const} */ (["light", "dark"])) {
-        for (const [size, viewport] of Object.entries({ phone: PHONE, desk: DESK })) {
-          const page = await visit({ path, theme, context: { viewport } });
-          await page.getByRole("heading", { level: 1 }).waitFor();
-          if (name === "docs") await send(await tryOut(page, "sessions_create"));
-          assert.deepEqual(await graveViolations(page), [], `${theme} ${size}`);
-          assert.ok(await fits(page), `nothing sticks out of the screen: ${theme} ${size}`);
-          await takePicture(page, `${name}-${size}-${theme}`);
-          await page.close();
-        }
-      }
-    }));
-}
-
-/** Whether the page is no wider than the screen. @param {Page} page */
-async function fits(page) {
-  return page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth);
-}
 
 /** The numbers of the events in the log, in the order in which they came. @param {Locator} log */
 async function numbersIn(log) {
