@@ -44,7 +44,7 @@ pub(super) fn document(markdown: &str, target: &dyn Fn(&str) -> Option<String>) 
             }
             Event::Start(Tag::Table(_)) => {
                 let inside = until_end(&mut events, |end| *end == TagEnd::Table);
-                writer.table(inside);
+                writer.table(&inside);
             }
             other => writer.inline(other),
         }
@@ -178,7 +178,7 @@ impl<'a> Writer<'a, '_> {
 
     /// A table whose cells know their column, so that a narrow screen can show each row as a card. The roles are said
     /// because a browser forgets them where a style makes a table something else.
-    fn table(&mut self, inside: Vec<Event<'a>>) {
+    fn table(&mut self, inside: &[Event<'a>]) {
         let mut columns: Vec<String> = Vec::new();
         let mut column = 0;
         let mut in_head = false;

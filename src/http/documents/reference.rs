@@ -83,6 +83,13 @@ impl<'a> Operation<'a> {
             .map(|(_, answer)| answer)
     }
 
+    /// Its parameters but the user's key, which every operation has.
+    fn parameters(self) -> impl Iterator<Item = &'a Value> {
+        let parameters = self.description["parameters"].as_array();
+        let own = parameters.into_iter().flatten();
+        own.filter(|parameter| parameter["name"].is_string())
+    }
+
     fn is_socket(self) -> bool {
         self.description["responses"]["101"].is_object()
     }
@@ -126,13 +133,6 @@ impl<'a> Reference<'a> {
         operations
             .filter(|operation| operation.description["tags"][0] == tag)
             .collect()
-    }
-
-    /// The parameters of an operation but the user's key, which every operation has.
-    fn parameters(&self, operation: Operation<'a>) -> Vec<&'a Value> {
-        let parameters = operation.description["parameters"].as_array();
-        let own = parameters.into_iter().flatten();
-        own.filter(|parameter| parameter["name"].is_string()).collect()
     }
 
     fn introduction(&self) -> Markup {
@@ -237,9 +237,9 @@ impl<'a> Reference<'a> {
     }
 
     fn parameter_list(&self, operation: Operation<'a>) -> Markup {
-        let parameters = self.parameters(operation);
+        let mut parameters = operation.parameters().peekable();
         html! {
-            @if !parameters.is_empty() {
+            @if parameters.peek().is_some() {
                 h4 { "Parameters" }
                 ul class="fields" {
                     @for parameter in parameters {
@@ -342,7 +342,7 @@ impl<'a> Reference<'a> {
             "id": operation.anchor(),
             "method": operation.method(),
             "path": operation.path,
-            "parameters": self.parameters(operation).into_iter().map(parameter).collect::<Vec<_>>(),
+            "parameters": operation.parameters().map(parameter).collect::<Vec<_>>(),
             "body": operation.body().map(|(media_type, schema)| self.form_body(media_type, schema)),
             "answers": media_types,
         })
@@ -386,9 +386,8 @@ impl<'a> Reference<'a> {
                 path.push_str(part);
             }
         }
-        let required = self
-            .parameters(operation)
-            .into_iter()
+        let required = operation
+            .parameters()
             .filter(|parameter| parameter["in"] == "query" && parameter["required"] == true);
         for (index, parameter) in required.enumerate() {
             let name = parameter["name"].as_str().unwrap_or_default();
