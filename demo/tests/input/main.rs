@@ -14,6 +14,7 @@ mod keys;
 mod messages;
 mod operator;
 mod operator_door;
+mod playbook;
 mod replay;
 mod runs;
 mod scenario;
