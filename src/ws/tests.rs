@@ -294,8 +294,13 @@ async fn what_was_heard_of_a_reply_is_known_before_the_turn_that_cuts_it_off() {
     client.say(&json!({ "type": "user.message", "id": "m2", "text": "카테고리는 스킨케어" }));
     client.say(&json!({ "type": "response.cancel", "id": "c3" }));
     client.say(&json!({ "type": "ping", "id": "p4" }));
-    let mut told = Vec::new();
-    while !told.iter().any(|kind| kind == "c3") {
+    let mut told: Vec<String> = Vec::new();
+    // Answers and events are told side by side, so that the last answer may come before the first event.
+    let awaited = ["pong", "m2", "c3", "message.heard", "turn.started"];
+    while awaited
+        .iter()
+        .any(|awaited| !told.iter().any(|told| told == awaited))
+    {
         let message = client.next().await;
         let kind = match message["type"].as_str().unwrap() {
             "accepted" => &message["id"],
