@@ -106,9 +106,10 @@ export async function takeNotes(page) {
       notes.push(text);
     };
     const look = () => {
-      note("talk", document.querySelector('[data-part="talk"]')?.getAttribute("data-state"));
+      // In the order in which they come about, since several may be drawn at once.
       note("partial", document.querySelector('[data-part="partial"] p')?.textContent);
       note("said", document.querySelectorAll('[data-part="message"][data-role="user"]').length);
+      note("talk", document.querySelector('[data-part="talk"]')?.getAttribute("data-state"));
     };
     Reflect.set(window, "notes", notes);
     new MutationObserver(look).observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
