@@ -2,15 +2,14 @@
 // A stage for one journey: a world, a line to it, a browser, and pages whose complaints fail the journey.
 
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
-import os from "node:os";
+import { mkdir, rm } from "node:fs/promises";
 import path from "node:path";
 
 import { complaintsOf, DESK, launchBrowser } from "./browser.mjs";
 import { startDevServer } from "./dev_server.mjs";
 import { openLine } from "./line.mjs";
 import { writeMicrophone } from "./recordings.mjs";
-import { startWorld, targetFolder } from "./world.mjs";
+import { startWorld, targetFolder, temporaryFolder } from "./world.mjs";
 
 /**
  * @typedef {import("playwright-core").Page} Page
@@ -58,7 +57,7 @@ export const ARTIFACTS = process.env.GREENROOM_ARTIFACTS ?? path.join(targetFold
  * @param {(stage: Stage) => Promise<void>} journey
  */
 export async function play(options, journey) {
-  const folder = await mkdtemp(path.join(os.tmpdir(), "greenroom-browser-"));
+  const folder = await temporaryFolder("greenroom-browser-");
   const microphoneFile = path.join(folder, "microphone.wav");
   /** @type {{ page: Page, complaints: string[] }[]} */
   const visits = [];

@@ -3,7 +3,7 @@
 
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, openSync, closeSync } from "node:fs";
+import { closeSync, existsSync, openSync, rmSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import net from "node:net";
 import os from "node:os";
@@ -49,8 +49,11 @@ const FAST = ["--first-token-ms", "5", "--tokens-per-second", "20000"];
 
 /** @type {Set<import("node:child_process").ChildProcess>} */
 const running = new Set();
+/** @type {Set<string>} */
+const folders = new Set();
 process.on("exit", () => {
   for (const child of running) child.kill("SIGKILL");
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 });
 // A runner that gives a file up sends these; without a handler nobody would be told of the exit.
 for (const signal of /** @type {const} */ (["SIGTERM", "SIGINT", "SIGHUP"])) {
@@ -63,7 +66,7 @@ for (const signal of /** @type {const} */ (["SIGTERM", "SIGINT", "SIGHUP"])) {
  * @returns {Promise<World>}
  */
 export async function startWorld({ withModel = true, simulator = FAST, env = {} } = {}) {
-  const folder = await mkdtemp(path.join(os.tmpdir(), "greenroom-web-"));
+  const folder = await temporaryFolder("greenroom-web-");
   const [simulatorPort = 0, port = 0] = await freePorts(2);
   const simulatorUrl = `http://127.0.0.1:${simulatorPort}`;
   const url = `http://127.0.0.1:${port}`;
@@ -132,6 +135,16 @@ export async function startWorld({ withModel = true, simulator = FAST, env = {} 
     lastWords,
     close,
   };
+}
+
+/**
+ * A folder that is gone at the latest when this process is, however that ends.
+ * @param {string} prefix
+ */
+export async function temporaryFolder(prefix) {
+  const folder = await mkdtemp(path.join(os.tmpdir(), prefix));
+  folders.add(folder);
+  return folder;
 }
 
 /** Where cargo puts what it builds. */
