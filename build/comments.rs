@@ -11,10 +11,9 @@ pub fn without_comments(text: &str) -> String {
         let mut code = line;
         if in_comment || (!in_template && begins.starts_with("/*")) {
             // A comment may have code behind it on its last line: a type that something is told to be.
-            let end = line.find("*/").map(|at| at + "*/".len());
-            in_comment = end.is_none();
-            let is_comment = end.is_none_or(|end| line[end..].trim().is_empty());
-            code = if is_comment { "" } else { &line[end.unwrap_or(0)..] };
+            let rest = line.split_once("*/").map(|(_, rest)| rest);
+            in_comment = rest.is_none();
+            code = rest.filter(|rest| !rest.trim().is_empty()).unwrap_or_default();
         } else if !in_template && begins.starts_with("//") {
             code = "";
         }
