@@ -12,7 +12,7 @@ import { slotCard } from "./slot_card.js";
 /** @type {import("../view.js").View} */
 export const brief = (model, actions, t) => {
   const { session, playbook } = model;
-  if (!session || !playbook) return briefSkeleton(t);
+  if (!session || !playbook) return isOnItsWay(model) ? briefSkeleton(t) : nothing;
   const isFrozen = activeRun(session.runs) !== null;
   const { filled, required } = requiredCount(playbook, session.gate);
   const groups = cardGroups(playbook, session.slots, session.gate);
@@ -34,7 +34,7 @@ export const brief = (model, actions, t) => {
         groups,
         (group) => group.id,
         (group) => html`
-          <section class="brief-group" aria-labelledby=${`brief-group-${group.id}`}>
+          <div class="brief-group" role="group" aria-labelledby=${`brief-group-${group.id}`}>
             <h3 class="eyebrow" id=${`brief-group-${group.id}`}>${groupName(group.id, t)}</h3>
             <div class="brief-cards">
               ${repeat(
@@ -56,7 +56,7 @@ export const brief = (model, actions, t) => {
                   ),
               )}
             </div>
-          </section>
+          </div>
         `,
       )}
     </div>
@@ -71,6 +71,14 @@ export const brief = (model, actions, t) => {
 function groupName(id, t) {
   const key = `brief.group_${id}`;
   return t.has(key) ? t(key) : id;
+}
+
+/**
+ * Whether there will be a brief: not of a session that is gone, nor of one that could not be begun.
+ * @param {import("../store.js").Model} model
+ */
+function isOnItsWay({ connection, ui }) {
+  return connection.status !== "closed" && ui.boot !== "failed";
 }
 
 /** @param {import("../texts/translate.js").Translate} t */

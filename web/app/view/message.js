@@ -2,6 +2,7 @@
 // from.
 
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
+import { languageOf } from "../texts/language_of.js";
 import { microphoneIcon, moreIcon } from "./icons.js";
 import { messageElementId } from "./places.js";
 
@@ -65,15 +66,6 @@ export const message = ({ item, turn, heardLength, t }) => html`
  * @param {string} text
  */
 const unseen = (text) => html`<span class="visually-hidden">${text}</span>`;
-
-/**
- * The language to read a text in, and to break its lines by, where the server does not tell.
- *
- * @param {string} text
- */
-function languageOf(text) {
-  return /\p{Script=Hangul}/u.test(text) ? "ko" : "en";
-}
 
 /** @type {Intl.DateTimeFormatOptions} */
 const TO_THE_SECOND = { hour: "numeric", minute: "2-digit", second: "2-digit" };

@@ -2,6 +2,7 @@
 // waits behind.
 
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
+import { requiredCount } from "./brief_model.js";
 import { briefTabIcon, stageTabIcon, talkTabIcon } from "./icons.js";
 
 /**
@@ -51,13 +52,12 @@ function badge(pane, model, t) {
  * @param {import("../texts/translate.js").Translate} t
  */
 function briefBadge({ session, playbook }, t) {
-  const required = playbook?.slots.filter((slot) => slot.required) ?? [];
-  if (!session || required.length === 0) return nothing;
-  const filled = required.filter((slot) => (session.slots[slot.path]?.value ?? null) !== null).length;
-  return html`<span class="tab-count tabular" data-complete=${filled === required.length}
-    ><span aria-hidden="true">${filled}/${required.length}</span
+  const { filled, required } = requiredCount(playbook, session?.gate ?? null);
+  if (!session || required === 0) return nothing;
+  return html`<span class="tab-count tabular" data-complete=${filled === required}
+    ><span aria-hidden="true">${filled}/${required}</span
     ><span class="visually-hidden"
-      >${t("page.slots_filled", { filled, required: required.length })}</span
+      >${t("page.slots_filled", { filled, required })}</span
     ></span
   >`;
 }

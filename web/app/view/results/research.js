@@ -95,7 +95,9 @@ function evidenceCard(page, index, t) {
             >`
           : page.title}
       </p>
-      ${page.host ? html`<p class="evidence-host">${page.host}</p>` : nothing}
+      ${page.host && page.host !== page.publisher
+        ? html`<p class="evidence-host">${page.host}</p>`
+        : nothing}
       ${page.passage
         ? html`<details class="passage">
             <summary lang=${t.language}>${t("results.passage")}</summary>

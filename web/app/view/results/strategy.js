@@ -52,7 +52,7 @@ export function week({ value, t }) {
           ${day > 0 ? t("results.day", { day }) : t("results.no_day")}
         </h5>
         ${actions.length === 0
-          ? html`<p class="visually-hidden" lang=${t.language}>${t("results.nothing_planned")}</p>`
+          ? html`<p class="day-none" lang=${t.language}>${t("results.nothing_planned")}</p>`
           : html`<ul class="day-actions">
               ${actions.map(({ action }) => html`<li>${action}</li>`)}
             </ul>`}
