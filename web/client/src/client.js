@@ -3,14 +3,14 @@
 import { randomId, systemClock } from "./clock.js";
 import { ApiError } from "./errors.js";
 import { browserNetwork } from "./network.js";
-import { fileNameOf, request, requestJson } from "./rest.js";
+import { request, requestFile, requestJson } from "./rest.js";
 import { openSession } from "./session.js";
 
 const SUBPROTOCOL = "greenroom.v1";
 /** What the server has for making speech, and a little for the way. */
 const SPEAK_WITHIN_MS = 75_000;
 /** A package is made of texts and stored files. */
-const EXPORT_WITHIN_MS = 60_000;
+const FILE_WITHIN_MS = 60_000;
 const HEALTH_WITHIN_MS = 10_000;
 
 /**
@@ -138,7 +138,8 @@ export class GreenroomClient {
    * @param {RequestOptions} [options]
    */
   async deleteSession(sessionId, options = {}) {
-    await request(this, { method: "DELETE", path: sessionPath(sessionId), ...options });
+    const path = sessionPath(sessionId);
+    await request(this, { method: "DELETE", path, ...options }, (response) => response.text());
   }
 
   /**
@@ -159,10 +160,9 @@ export class GreenroomClient {
    * @param {RequestOptions} [options]
    * @returns {Promise<{ blob: Blob, fileName: string }>}
    */
-  async exportRun(runId, options = {}) {
+  exportRun(runId, options = {}) {
     const path = `/api/runs/${encodeURIComponent(runId)}/export`;
-    const response = await request(this, { path, answerWithinMs: EXPORT_WITHIN_MS, ...options });
-    return { blob: await response.blob(), fileName: fileNameOf(response) ?? `${runId}.zip` };
+    return requestFile(this, { path, answerWithinMs: FILE_WITHIN_MS, ...options }, `${runId}.zip`);
   }
 
   /**
@@ -172,10 +172,9 @@ export class GreenroomClient {
    * @param {RequestOptions} [options]
    * @returns {Promise<{ blob: Blob, fileName: string }>}
    */
-  async fetchAsset(path, options = {}) {
-    const response = await request(this, { path, answerWithinMs: EXPORT_WITHIN_MS, ...options });
-    const fileName = fileNameOf(response) ?? path.slice(path.lastIndexOf("/") + 1);
-    return { blob: await response.blob(), fileName };
+  fetchAsset(path, options = {}) {
+    const lastSegment = path.slice(path.lastIndexOf("/") + 1);
+    return requestFile(this, { path, answerWithinMs: FILE_WITHIN_MS, ...options }, lastSegment);
   }
 
   /**

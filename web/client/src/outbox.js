@@ -14,6 +14,16 @@ import { ApiError, clientError } from "./errors.js";
 const WAITING_MAX = 32;
 /** Commands on the wire without an answer: as many turns as a socket may have waiting for the journal. */
 const ON_THE_WIRE_MAX = 4;
+/** The server refuses what is larger without reading whose it is, so nobody would ever be answered. */
+const FRAME_BYTES_MAX = 65_536;
+
+/** @type {import("./protocol.js").ErrorBody} as the server would say it */
+const TOO_LARGE = {
+  code: "INPUT_TOO_LARGE",
+  message: "What was sent is too large. Please send something smaller.",
+  details: `a text frame has at most ${FRAME_BYTES_MAX} bytes`,
+  retryable: false,
+};
 
 /**
  * @typedef {import("./protocol.js").Signal} Signal
@@ -122,7 +132,12 @@ export function createOutbox({ send, newId, onChange }) {
           return;
         }
         const id = newId();
-        entries.set(id, { frame: { ...command, id }, isStillMeant, isOnTheWire: false, resolve, reject });
+        const frame = { ...command, id };
+        if (new TextEncoder().encode(JSON.stringify(frame)).length > FRAME_BYTES_MAX) {
+          reject(new ApiError(TOO_LARGE));
+          return;
+        }
+        entries.set(id, { frame, isStillMeant, isOnTheWire: false, resolve, reject });
         changed();
         pump();
       });

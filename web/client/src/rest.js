@@ -4,6 +4,8 @@ import { ApiError, clientError, isErrorBody } from "./errors.js";
 
 /** Long enough for a turn of a slow model; what takes longer by its nature says so itself. */
 const ANSWER_WITHIN_MS = 30_000;
+/** The rest of an answer that has begun: a recording of half an hour over a slow network. */
+const READ_WITHIN_MS = 600_000;
 
 /**
  * Who asks, and where. Read at each request, so that a token that was given later counts from then on.
@@ -24,33 +26,40 @@ const ANSWER_WITHIN_MS = 30_000;
  * @property {unknown} [json] the body
  * @property {string} [idempotencyKey] the same key never does it twice
  * @property {AbortSignal} [signal] cancels waiting, not what the server has begun
- * @property {number} [answerWithinMs]
+ * @property {number} [answerWithinMs] until an answer begins
  */
 
 /**
- * The answer to a request that succeeded. Anything else is an `ApiError`, but for the reason of `signal`,
- * which is thrown as it is.
+ * What is read of the answer to a request that succeeded. Anything else is an `ApiError`, but for the reason
+ * of `signal`, which is thrown as it is.
  *
+ * @template Answer
  * @param {RestContext} context
  * @param {RestRequest} request
- * @returns {Promise<Response>}
+ * @param {(response: Response) => Promise<Answer>} read counts as waiting, too
+ * @returns {Promise<Answer>}
  */
-export async function request(context, request) {
+export async function request(context, request, read) {
   const { signal, answerWithinMs = ANSWER_WITHIN_MS } = request;
   signal?.throwIfAborted();
+  const headers = headersOf(context, request);
   const controller = new AbortController();
   const giveUp = () => controller.abort(signal?.reason);
   signal?.addEventListener("abort", giveUp, { once: true });
-  const timer = setTimeout(() => controller.abort(timedOut(answerWithinMs)), answerWithinMs);
+  /** @param {number} withinMs */
+  const expect = (withinMs) => setTimeout(() => controller.abort(timedOut(withinMs)), withinMs);
+  let timer = expect(answerWithinMs);
   try {
     const response = await context.fetch(urlOf(context, request), {
       method: request.method ?? "GET",
-      headers: headersOf(context, request),
+      headers,
       body: request.json === undefined ? null : JSON.stringify(request.json),
       signal: controller.signal,
     });
-    if (response.ok) return response;
-    throw await failureOf(response);
+    clearTimeout(timer);
+    timer = expect(READ_WITHIN_MS);
+    if (!response.ok) throw await failureOf(response);
+    return await read(response);
   } catch (error) {
     if (controller.signal.aborted) throw controller.signal.reason;
     if (error instanceof ApiError) throw error;
@@ -69,13 +78,28 @@ export async function request(context, request) {
  * @param {RestRequest} asked
  * @returns {Promise<Answer>} of the shape that `/openapi.json` gives the route; the callers name it
  */
-export async function requestJson(context, asked) {
-  const response = await request(context, asked);
-  try {
-    return await response.json();
-  } catch (error) {
-    throw clientError("CLIENT_ANSWER", "The answer is not JSON.", { status: response.status, cause: error });
-  }
+export function requestJson(context, asked) {
+  return request(context, asked, async (response) => {
+    const text = await response.text();
+    try {
+      return JSON.parse(text);
+    } catch (cause) {
+      throw clientError("CLIENT_ANSWER", "The answer is not JSON.", { status: response.status, cause });
+    }
+  });
+}
+
+/**
+ * An answer that is a file.
+ *
+ * @param {RestContext} context
+ * @param {RestRequest} asked
+ * @param {string} fallbackName for an answer that gives its file none
+ * @returns {Promise<{ blob: Blob, fileName: string }>}
+ */
+export function requestFile(context, asked, fallbackName) {
+  return request(context, asked, async (response) => (
+    { blob: await response.blob(), fileName: fileNameOf(response) ?? fallbackName }));
 }
 
 /**
@@ -115,7 +139,8 @@ function urlOf({ baseUrl }, { path, query = {} }) {
 /**
  * @param {RestContext} context
  * @param {RestRequest} request
- * @returns {Record<string, string>}
+ * @returns {Record<string, string>} what a browser will send; it would not tell a refusal from a broken
+ *   network
  */
 function headersOf({ userKey, token, locale }, { json, idempotencyKey }) {
   /** @type {Record<string, string>} */
@@ -125,6 +150,11 @@ function headersOf({ userKey, token, locale }, { json, idempotencyKey }) {
   if (token !== null) headers.Authorization = `Bearer ${token}`;
   if (locale !== null) headers["Accept-Language"] = locale;
   if (idempotencyKey !== undefined) headers["Idempotency-Key"] = idempotencyKey;
+  try {
+    new Headers(headers);
+  } catch (cause) {
+    throw clientError("CLIENT_CREDENTIALS", "The token or the user key cannot be sent.", { cause });
+  }
   return headers;
 }
 

@@ -1,12 +1,19 @@
 // A session as a page sees it: a state that follows the server's log, the connection behind it, and what can
 // be done.
 
+import { createCalls } from "./calls.js";
 import { connect } from "./connection.js";
 import { clientError } from "./errors.js";
 import { fold } from "./fold.js";
+import { createListeners } from "./listeners.js";
 import { placeInLog } from "./log.js";
 import { createOutbox } from "./outbox.js";
 import { emptyState } from "./state.js";
+
+/**
+ * @template {unknown[]} Told
+ * @typedef {import("./listeners.js").Listeners<Told>} Listeners
+ */
 
 /**
  * @typedef {import("./protocol.js").Signal} Signal
@@ -53,7 +60,7 @@ import { emptyState } from "./state.js";
  * @property {() => Promise<Accepted>} cancelRun
  * @property {() => Promise<Accepted>} retryRun takes a failed run up again from the stage that failed
  * @property {() => Promise<Accepted>} cancelResponse ends the reply under way
- * @property {(options: CallOptions) => Promise<Call>} startCall a conversation by voice
+ * @property {(options: CallOptions) => Promise<Call>} startCall a conversation by voice; ends the one before
  * @property {AudioTransport} audioTransport what `startCall` speaks through
  */
 
@@ -81,19 +88,9 @@ export function openSession(options) {
 
   /** @type {Listeners<[SessionState, SessionChange]>} */
   const changes = createListeners(options.reportError);
-  /** @type {Listeners<[Signal]>} */
-  const signals = createListeners(options.reportError);
-  /** @type {Listeners<[SessionEvent]>} */
-  const events = createListeners(options.reportError);
-  /** @type {Listeners<[ArrayBuffer]>} */
-  const sounds = createListeners(options.reportError);
-  /** @type {Listeners<[]>} */
-  const connects = createListeners(options.reportError);
-  /** @type {Listeners<[]>} */
-  const disconnects = createListeners(options.reportError);
-  /** @type {Listeners<[]>} */
-  const closes = createListeners(options.reportError);
-
+  const heard = voiceListeners(options.reportError);
+  const audioTransport = audioTransportOf(heard, () => connection, () => connectionState.status === "closed");
+  const calls = createCalls(audioTransport);
   const outbox = createOutbox({
     send: (json) => connection?.send(json) ?? false,
     newId: options.newId,
@@ -103,11 +100,13 @@ export function openSession(options) {
   /** @param {Signal} signal */
   function receiveSignal(signal) {
     if (signal.type === "replay.done") {
+      // Now that all is there, and the line is good.
+      if (state.replaying && isSounding()) calls.prepare();
       if (state.replaying) state = { ...state, replaying: false };
       outbox.ready();
     }
     outbox.receive(signal);
-    signals.tell(signal);
+    heard.signals.tell(signal);
     changes.tell(state, { signal });
   }
 
@@ -116,7 +115,7 @@ export function openSession(options) {
     const place = placeInLog(state.lastSeq, event);
     if (place === "next") {
       state = fold(state, event);
-      events.tell(event);
+      heard.events.tell(event);
       changes.tell(state, { event });
     }
     return place;
@@ -126,8 +125,8 @@ export function openSession(options) {
   function receiveConnection(next) {
     connectionState = next;
     if (next.status === "closed") {
-      outbox.close(next.error ?? clientError("CLIENT_CLOSED", "The connection to the session is closed."));
-      closes.tell();
+      outbox.close(next.error ?? closedError());
+      heard.closes.tell();
     }
     changes.tell(state, { connection: next });
   }
@@ -139,47 +138,20 @@ export function openSession(options) {
     network: options.network,
     diagnose: options.diagnose,
     address: () => options.address(state.lastEventId),
-    onOpen: () => connects.tell(),
+    onOpen: () => heard.connects.tell(),
     onLost: () => {
       outbox.lost();
-      disconnects.tell();
+      heard.disconnects.tell();
     },
     onEvent: receiveEvent,
     onSignal: receiveSignal,
-    onBinary: (bytes) => sounds.tell(bytes),
+    onBinary: (bytes) => heard.sounds.tell(bytes),
     onStartAnew: () => {
       state = emptyState(sessionId);
     },
     onState: receiveConnection,
   });
   const opened = connection;
-
-  /**
-   * @param {Command} command
-   * @param {() => boolean} [isStillMeant]
-   */
-  const submit = (command, isStillMeant) => {
-    if (connectionState.status !== "closed") return outbox.submit(command, isStillMeant);
-    return Promise.reject(clientError("CLIENT_CLOSED", "The connection to the session is closed."));
-  };
-
-  /** @type {AudioTransport} */
-  const audioTransport = {
-    get isOpen() {
-      return opened.isOpen;
-    },
-    get bufferedBytes() {
-      return opened.bufferedBytes;
-    },
-    send: (bytes) => opened.send(bytes),
-    sendJson: (frame) => opened.send(JSON.stringify(frame)),
-    onSignal: signals.add,
-    onEvent: events.add,
-    onBinary: sounds.add,
-    onDisconnect: disconnects.add,
-    onReconnect: connects.add,
-    onClose: closes.add,
-  };
 
   return {
     sessionId,
@@ -196,19 +168,90 @@ export function openSession(options) {
     subscribe: changes.add,
     retryNow: () => opened.retryNow(),
     close: () => opened.close(),
-    send: (text) => submit({ type: "user.message", text }),
-    setSlot: (path, value) => submit({ type: "slot.set", path, value }),
+    startCall: calls.start,
+    ...commandsOf(() => state, (command, isStillMeant) => {
+      if (audioTransport.isClosed) return Promise.reject(closedError());
+      return outbox.submit(command, isStillMeant);
+    }),
+  };
+}
+
+/**
+ * What can be done in a session.
+ *
+ * @param {() => SessionState} state
+ * @param {(command: Command, isStillMeant?: () => boolean) => Promise<Accepted>} submit
+ */
+function commandsOf(state, submit) {
+  return /** @satisfies {Partial<GreenroomSession>} */ ({
+    send: (/** @type {string} */ text) => submit({ type: "user.message", text }),
+    setSlot: (/** @type {string} */ path, /** @type {unknown} */ value) => (
+      submit({ type: "slot.set", path, value })),
     generate: ({ draft = false } = {}) => submit({ type: "run.generate", draft }),
     retryRun: () => submit({ type: "run.retry" }),
     // What ends something must not end what came in its place while it could not be sent.
-    cancelRun: () => submit({ type: "run.cancel" }, unlessReplaced(() => state.runs.at(-1)?.runId)),
-    cancelResponse: () => submit({ type: "response.cancel" }, unlessReplaced(() => state.turn?.turnId)),
-    async startCall(callOptions) {
-      // Pages that never talk never load it.
-      const { startCall } = await import("./audio/call.js");
-      return startCall(audioTransport, callOptions);
-    },
+    cancelRun: () => submit({ type: "run.cancel" }, unlessReplaced(() => state().runs.at(-1)?.runId)),
+    cancelResponse: () => submit({ type: "response.cancel" }, unlessReplaced(() => state().turn?.turnId)),
+  });
+}
+
+/**
+ * Who listens to what live voice is told.
+ *
+ * @param {(error: unknown) => void} reportError
+ */
+function voiceListeners(reportError) {
+  return {
+    /** @type {Listeners<[Signal]>} */
+    signals: createListeners(reportError),
+    /** @type {Listeners<[SessionEvent]>} */
+    events: createListeners(reportError),
+    /** @type {Listeners<[ArrayBuffer]>} */
+    sounds: createListeners(reportError),
+    /** @type {Listeners<[]>} */
+    connects: createListeners(reportError),
+    /** @type {Listeners<[]>} */
+    disconnects: createListeners(reportError),
+    /** @type {Listeners<[]>} */
+    closes: createListeners(reportError),
   };
+}
+
+/**
+ * @param {ReturnType<typeof voiceListeners>} heard
+ * @param {() => import("./connection.js").Connection | null} connection null while it is being made
+ * @param {() => boolean} isClosed
+ * @returns {AudioTransport}
+ */
+function audioTransportOf(heard, connection, isClosed) {
+  return {
+    get isOpen() {
+      return connection()?.isOpen ?? false;
+    },
+    get isClosed() {
+      return isClosed();
+    },
+    get bufferedBytes() {
+      return connection()?.bufferedBytes ?? 0;
+    },
+    send: (bytes) => connection()?.send(bytes) ?? false,
+    sendJson: (frame) => connection()?.send(JSON.stringify(frame)) ?? false,
+    onSignal: heard.signals.add,
+    onEvent: heard.events.add,
+    onBinary: heard.sounds.add,
+    onDisconnect: heard.disconnects.add,
+    onReconnect: heard.connects.add,
+    onClose: heard.closes.add,
+  };
+}
+
+/** Whether this is a page that can be heard at all. */
+function isSounding() {
+  return typeof globalThis.AudioContext === "function";
+}
+
+function closedError() {
+  return clientError("CLIENT_CLOSED", "The connection to the session is closed.");
 }
 
 /**
@@ -218,38 +261,4 @@ export function openSession(options) {
 function unlessReplaced(current) {
   const meant = current();
   return () => current() === meant;
-}
-
-/**
- * @template {unknown[]} Told
- * @typedef {object} Listeners
- * @property {(listener: (...told: Told) => void) => () => void} add gives back what removes it
- * @property {(...told: Told) => void} tell
- */
-
-/**
- * @template {unknown[]} Told
- * @param {(error: unknown) => void} reportError told what a listener fails with
- * @returns {Listeners<Told>}
- */
-function createListeners(reportError) {
-  /** @type {Set<{ listener: (...told: Told) => void }>} */
-  const entries = new Set();
-  return {
-    add(listener) {
-      const entry = { listener };
-      entries.add(entry);
-      return () => void entries.delete(entry);
-    },
-    tell(...told) {
-      for (const { listener } of entries) {
-        try {
-          listener(...told);
-        } catch (error) {
-          // It is the page's defect: neither the log nor the other listeners stop for it.
-          reportError(error);
-        }
-      }
-    },
-  };
 }

@@ -107,6 +107,12 @@ test("a missing token is a 401 that can be told from all else", async () => {
   assert.deepEqual([error.status, error.code], [401, "AUTH_REQUIRED"]);
 });
 
+test("a token that no header can carry is told as that, and not as a broken network", async () => {
+  const client = clientOf(() => assert.fail("nothing can be sent"), { token: "비밀" });
+  const { code, retryable } = await failure(client.health());
+  assert.deepEqual([code, retryable], ["CLIENT_CREDENTIALS", false]);
+});
+
 test("what is no answer of the server is told as that", async () => {
   for (const status of [404, 502]) {
     const error = await failure(clientOf(() => new Response("<h1>nginx</h1>", { status })).health());
@@ -155,4 +161,27 @@ test("credentials that no socket can carry close the session instead of trying f
   assert.equal(session.connection.status, "closed");
   assert.equal(session.connection.error?.code, "CLIENT_CREDENTIALS");
   session.close();
+});
+
+test("an answer that breaks off, or whose reader gives up, is told like one that never came", async () => {
+  const broken = () => new Response(new ReadableStream({
+    start(stream) {
+      stream.enqueue(new TextEncoder().encode('{"half":'));
+      stream.error(new TypeError("network error"));
+    },
+  }));
+  assert.equal((await failure(clientOf(broken).health())).code, "CLIENT_NETWORK");
+  assert.equal((await failure(clientOf(broken).exportRun("run_1"))).code, "CLIENT_NETWORK");
+
+  const controller = new AbortController();
+  const stalled = clientOf((_, { signal }) => new Response(new ReadableStream({
+    start(stream) {
+      signal.addEventListener("abort", () => stream.error(signal.reason));
+    },
+  })));
+  const reading = stalled.fetchAsset("/api/chat/session/sess_1/assets/asset_1", { signal: controller.signal });
+  await new Promise((resolve) => setImmediate(resolve));
+  const reason = new Error("changed my mind");
+  controller.abort(reason);
+  await assert.rejects(reading, reason);
 });

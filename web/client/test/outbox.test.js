@@ -226,3 +226,12 @@ test("each command is done once and in order, and answered once, whatever is cut
     bench.session.close();
   }), { numRuns: 100 });
 });
+
+test("what is too large for a frame is refused at once, and holds nothing up", async () => {
+  const bench = sessionBench();
+  const end = bench.letIn();
+  const error = await failure(bench.session.send("한".repeat(22_000)));
+  assert.deepEqual([error.code, error.retryable], ["INPUT_TOO_LARGE", false]);
+  assert.deepEqual([bench.session.pending, commands(end)], [[], []]);
+  bench.session.close();
+});

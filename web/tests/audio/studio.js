@@ -90,7 +90,7 @@ function openTransport() {
     return true;
   };
   return {
-    open, send,
+    open, send, isClosed: false,
     sendJson: (frame) => send(JSON.stringify(frame)),
     get isOpen() { return socket?.readyState === WebSocket.OPEN; },
     get bufferedBytes() { return pretended ?? socket?.bufferedAmount ?? 0; },

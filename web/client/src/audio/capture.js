@@ -12,6 +12,13 @@ const PCM_BYTES_PER_S = 2 * PCM_RATE_HZ;
 const OPUS_BYTES_PER_S = 4_000;
 const FRAME_MS = 20;
 
+/**
+ * @typedef {object} CaptureListener
+ * @property {(droppedMs: number) => void} onDropped so much more of what was said is lost
+ * @property {(error: Error) => void} onError nothing is listened to any more
+ * @property {(error: Error) => void} onEncoderError nothing is encoded any more; told once
+ */
+
 /** @typedef {"opus" | "pcm_s16le"} Codec */
 /** @typedef {ReturnType<typeof createCapture>} Capture */
 
@@ -24,10 +31,9 @@ export function inputFormat(codec) {
  * @param {AudioContext} context with `capture.worklet.js`
  * @param {import("./transport.js").AudioTransport} transport
  * @param {Codec} codec
- * @param {{ onDropped: (droppedMs: number) => void, onError: (error: Error) => void }} listener `onDropped`:
- *   so much of what was said is lost by now; `onError`: nothing is sent any more
+ * @param {CaptureListener} listener
  */
-export function createCapture(context, transport, codec, { onDropped, onError }) {
+export function createCapture(context, transport, codec, { onDropped, onError, onEncoderError }) {
   const isOpus = codec === "opus";
   const node = new AudioWorkletNode(context, "greenroom-capture", {
     outputChannelCount: [1],
@@ -41,16 +47,16 @@ export function createCapture(context, transport, codec, { onDropped, onError })
   input.connect(node);
   const readLevel = createLevelMeter(context, input);
   const mayBeSent = createBackpressure(isOpus ? OPUS_BYTES_PER_S : PCM_BYTES_PER_S);
-  const encoder = isOpus ? createOpusEncoder(send, onError) : null;
+  const encoder = isOpus ? createOpusEncoder(send, encoderFailed) : null;
 
   /** @type {MediaStreamTrack | null} */
   let track = null;
   /** @type {MediaStreamAudioSourceNode | null} */
   let source = null;
   let isMuted = false;
-  let droppedMs = 0;
   let openings = 0;
   let isSending = false;
+  let isEncoderOver = false;
   /** @type {(() => void) | null} */
   let onDrained = null;
 
@@ -66,7 +72,7 @@ export function createCapture(context, transport, codec, { onDropped, onError })
       // The encoder hands out what it has before anything else is sent.
       Promise.resolve(encoder?.flush()).then(() => {
         if (opening === openings) drained?.();
-      }, onError);
+      }, encoderFailed);
     } else if (!encoder) {
       send(frame);
     } else if (!encoder.encode(/** @type {Float32Array<ArrayBuffer>} */ (frame))) {
@@ -81,8 +87,15 @@ export function createCapture(context, transport, codec, { onDropped, onError })
   }
 
   function drop() {
-    droppedMs += FRAME_MS;
-    onDropped(droppedMs);
+    onDropped(FRAME_MS);
+  }
+
+  /** @param {Error} error */
+  function encoderFailed(error) {
+    // What was waiting for it fails with it; and so it does when it is closed.
+    if (isEncoderOver) return;
+    isEncoderOver = true;
+    onEncoderError(error);
   }
 
   /** @param {import("./capture.worklet.js").CaptureOrder} message */
@@ -117,11 +130,9 @@ export function createCapture(context, transport, codec, { onDropped, onError })
 
   /** @param {MediaStreamTrack | null} next the one before is released */
   function setTrack(next) {
-    source?.disconnect();
-    track?.stop();
-    track = next;
-    source = null;
+    leaveTrack()?.stop();
     if (!next) return;
+    track = next;
     next.enabled = !isMuted;
     source = new MediaStreamAudioSourceNode(context, { mediaStream: new MediaStream([next]) });
     source.connect(input);
@@ -137,13 +148,27 @@ export function createCapture(context, transport, codec, { onDropped, onError })
     if (track) track.enabled = !muted;
   }
 
+  function leaveTrack() {
+    const left = track;
+    source?.disconnect();
+    track = null;
+    source = null;
+    return left;
+  }
+
   function close() {
+    handOver()?.stop();
+  }
+
+  /** Closes, and gives back the microphone for somebody else to listen to. */
+  function handOver() {
+    isEncoderOver = true;
     cutOff();
-    setTrack(null);
     order({ type: "close" });
     node.disconnect();
     encoder?.close();
+    return leaveTrack();
   }
 
-  return { open, shut, cutOff, setTrack, setMuted, readLevel, close };
+  return { open, shut, cutOff, setTrack, setMuted, readLevel, close, handOver };
 }

@@ -1,5 +1,6 @@
 // Asks the server to listen and to speak on this socket, as often as it takes.
 
+import { randomId } from "../clock.js";
 import { ApiError } from "../errors.js";
 
 const RETRY_AFTER_S = 2;
@@ -11,7 +12,7 @@ const RETRY_AFTER_S = 2;
 
 /**
  * @param {import("./transport.js").AudioTransport} transport
- * @param {AudioStart} start
+ * @param {() => AudioStart} start what to ask for, as of now
  * @param {{ onTaken: () => void, onRefused: (error: ApiError) => void }} listener
  */
 export function createLine(transport, start, { onTaken, onRefused }) {
@@ -40,8 +41,8 @@ export function createLine(transport, start, { onTaken, onRefused }) {
   /** What comes of it is told to the listener. Without a connection nothing does. */
   function take() {
     leave();
-    askedId = crypto.randomUUID();
-    transport.sendJson({ ...start, id: askedId });
+    askedId = randomId();
+    transport.sendJson({ ...start(), id: askedId });
   }
 
   /** Nothing comes of what was asked for before. */
@@ -54,7 +55,7 @@ export function createLine(transport, start, { onTaken, onRefused }) {
   function giveBack() {
     leave();
     // `audio.stop` alone ends the listening only.
-    const { output: _, ...silent } = start;
+    const { output: _, ...silent } = start();
     transport.sendJson(silent);
     transport.sendJson({ type: "audio.stop" });
   }
@@ -64,5 +65,9 @@ export function createLine(transport, start, { onTaken, onRefused }) {
     unsubscribe();
   }
 
-  return { take, leave, giveBack, close };
+  return {
+    take, leave, giveBack, close,
+    /** Whether an answer is waited for. */
+    get isAsked() { return askedId !== null; },
+  };
 }

@@ -72,7 +72,8 @@ export function createPlaybackQueue({ startSamples, startWithinSamples, reportEv
   }
 
   function pause() {
-    isPaused = true;
+    // All of what it was meant for may have been played meanwhile; what begins later does not stand still.
+    isPaused = replies.length > 0;
     if (replies[0]) report(replies[0], "paused");
   }
 

@@ -7,7 +7,8 @@ const GESTURES = ["pointerdown", "pointerup", "keydown"];
 /** @typedef {ReturnType<typeof openSoundContext>} SoundContext */
 
 /**
- * Begin it in the very handler of a click: later some browsers do not count the click any more.
+ * Begin it in the very handler of a click: later some browsers do not count the click any more. Safari lets
+ * a page be heard that has the microphone, too: `resume` once it is there.
  *
  * @param {(isSuspended: boolean) => void} onChange
  */
@@ -39,11 +40,12 @@ export function openSoundContext(onChange) {
 
   async function close() {
     listening.abort();
+    if (context.state === "closed") return;
     allowBothWays(false);
     await context.close();
   }
 
-  return { context, isSuspended, setOutputDevice, close };
+  return { context, isSuspended, resume, setOutputDevice, close };
 }
 
 /**

@@ -77,7 +77,9 @@ export function createSpeaker(context, { onPlayed, onStarted, onSilent, onError 
     spoken.decoder?.close();
     replies.delete(spoken.replyId);
     if (latest === spoken) latest = null;
-    if (replies.size === 0) onSilent();
+    if (replies.size > 0) return;
+    isPaused = false;
+    onSilent();
   }
 
   /** @param {import("./speaker.worklet.js").SpeakerOrder} message */
@@ -145,9 +147,9 @@ export function createSpeaker(context, { onPlayed, onStarted, onSilent, onError 
     order({ type: "pause" });
   }
 
-  /** @param {string} replyId */
-  function resume(replyId) {
-    if (!replies.has(replyId)) return;
+  /** The reply that was paused may have been played to its end before the pause came: what follows goes on. */
+  function resume() {
+    if (!isPaused) return;
     isPaused = false;
     order({ type: "resume" });
   }
@@ -159,7 +161,7 @@ export function createSpeaker(context, { onPlayed, onStarted, onSilent, onError 
    */
   function cancel(replyId) {
     const cancelled = replies.get(replyId);
-    if (!cancelled) return;
+    if (!cancelled) return resume();
     for (const spoken of replies.values()) {
       const isCancelled = isPaused ? spoken.reply <= cancelled.reply : spoken === cancelled;
       if (!isCancelled) continue;

@@ -21,6 +21,7 @@
  *
  * @typedef {object} AudioTransport
  * @property {boolean} isOpen whether something can be sent now
+ * @property {boolean} isClosed whether it was closed for good, and nobody tries to open it
  * @property {number} bufferedBytes what waits in the socket; microphone frames are better dropped above a limit
  * @property {(bytes: ArrayBuffer | ArrayBufferView<ArrayBuffer>) => boolean} send one binary frame; false if it
  *   could not leave, then it is lost

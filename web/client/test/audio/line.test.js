@@ -24,7 +24,7 @@ function scene() {
       return () => { signal = () => undefined; };
     },
   });
-  const line = createLine(transport, START, {
+  const line = createLine(transport, () => START, {
     onTaken: () => told.push("taken"),
     onRefused: (error) => told.push(error.code),
   });

@@ -32,6 +32,7 @@ test("what is played is what was sent", () => {
     let isPaused = false;
     let nextSample = 1;
 
+    const isWaiting = () => [...replies.values()].some(({ isOver, isGone }) => !isOver && !isGone);
     const pull = () => {
       const output = new Float32Array(BLOCK).fill(NaN);
       const wasSounding = queue.isSounding();
@@ -85,7 +86,7 @@ test("what is played is what was sent", () => {
           isPaused = false;
           for (const gone of replies.values()) gone.isGone = true;
           break;
-        case "pause": queue.pause(); isPaused = true; break;
+        case "pause": queue.pause(); isPaused = isWaiting(); break;
         case "resume": queue.resume(); isPaused = false; break;
         case "pull":
           for (let block = 0; block < ("blocks" in taken ? taken.blocks : 0); block += 1) pull();
@@ -170,4 +171,12 @@ test("while something is played, that is reported in even steps, and a pause at 
   queue.pause();
   const reports = queue.takeReports().map(({ now, playedSamples }) => [now, playedSamples]);
   assert.deepEqual(reports, [["started", 0], ["playing", 112], ["playing", 224], ["paused", 320]]);
+});
+
+test("a pause that comes when all was played does not hold up what begins later", () => {
+  const queue = createPlaybackQueue(SETTINGS);
+  queue.pause();
+  queue.begin(1);
+  queue.push(1, ones(100));
+  assert.equal(sounding(pulled(queue, 50)), 50);
 });
