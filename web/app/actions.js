@@ -133,7 +133,7 @@ function sessionActions({ store, client, life, own, call, report }) {
     enterToken: async (/** @type {string} */ token) => {
       keep("token", token);
       client.token = token;
-      store.setUi({ dialog: null });
+      store.setUi({ dialog: null, tokenRefused: false });
       if (life.current()) life.loadAnew();
       else await life.boot();
     },

@@ -5,6 +5,9 @@ import { keep, kept } from "./kept.js";
 import { goToSession, onAddressChange, sessionInAddress } from "./router.js";
 import { DISCONNECTED, TIMELINE_SHOWN_FIRST } from "./model.js";
 
+/** What is mended by the server's token: there is none, it is another, or no browser can send it. */
+const ASKS_FOR_TOKEN = new Set(["AUTH_REQUIRED", "CLIENT_CREDENTIALS"]);
+
 /**
  * @typedef {import("./store.js").Store} Store
  * @typedef {import("../client/src/index.js").GreenroomClient} GreenroomClient
@@ -36,6 +39,8 @@ export function createSessionLife({ store, client, leaveCall, report }) {
   /** Whether nobody asked for this very session: if it is gone, a new one takes its place without a word. */
   let isReplaceable = false;
   let isBeginning = false;
+  /** The session that this browser comes back to, if this page said which. @type {string | null} */
+  let lastKept = null;
 
   /** @param {string} sessionId */
   const open = (sessionId) => {
@@ -44,7 +49,6 @@ export function createSessionLife({ store, client, leaveCall, report }) {
     session?.close();
     const opened = client.openSession(sessionId);
     session = opened;
-    keep("session", sessionId);
     store.set({
       sessionId,
       session: opened.state,
@@ -67,6 +71,11 @@ export function createSessionLife({ store, client, leaveCall, report }) {
    * @param {SessionChange} change
    */
   const follow = (state, change) => {
+    // Only now it is known to be one's own: a link to somebody else's must not take the place of the last one.
+    if (change.event && lastKept !== state.sessionId) {
+      lastKept = state.sessionId;
+      keep("session", lastKept);
+    }
     const before = store.model();
     /** @type {Partial<import("./store.js").Model>} */
     const patch = { session: state, connection: session?.connection ?? DISCONNECTED };
@@ -174,7 +183,7 @@ export function createSessionLife({ store, client, leaveCall, report }) {
  * @returns {boolean}
  */
 export function askForToken(store, error) {
-  if (!(error instanceof Error) || !("code" in error) || error.code !== "AUTH_REQUIRED") return false;
+  if (!(error instanceof ApiError) || !ASKS_FOR_TOKEN.has(error.code)) return false;
   store.setUi({ dialog: "credentials", tokenRefused: kept("token") !== null });
   return true;
 }

@@ -108,6 +108,23 @@ test("a session that was deleted elsewhere is gone, and another can be begun", (
     await listen(page);
   }));
 
+test("a link to somebody else's session says so, and does not take the place of one's own", () =>
+  play({ tolerated: [...REFUSALS, ...CLOSED_SOCKETS] }, async ({ visit }) => {
+    const page = await visit();
+    await comeIn(page);
+    await say(page, "Morning Glow");
+    await listen(page);
+    const own = sessionIdOf(page);
+    const stranger = await visit();
+    await comeIn(stranger);
+
+    const followed = await visit({ beside: page, path: `/#/s/${sessionIdOf(stranger)}` });
+    await followed.locator(part("banner", { kind: "gone" })).waitFor();
+    const again = await visit({ beside: page });
+    await again.waitForURL((url) => url.href.includes(own));
+    await again.locator(part("message", { role: "user" })).filter({ hasText: "Morning Glow" }).waitFor();
+  }));
+
 test("a server that wants a token asks for it, and lets in whoever has it", () =>
   play({ world: { env: { GREENROOM_SERVER__TOKEN: TOKEN } }, tolerated: [...REFUSALS, ...CLOSED_SOCKETS] }, async ({ visit }) => {
     const page = await visit();
@@ -117,9 +134,15 @@ test("a server that wants a token asks for it, and lets in whoever has it", () =
     await box.fill("not-the-token");
     await box.press("Enter");
     await dialog.getByRole("alert").waitFor();
+    // No header carries this; it must not look like a network that is down, for ever.
+    await box.fill("비밀");
+    await box.press("Enter");
+    await page.reload();
+    await dialog.getByRole("alert").waitFor();
     await box.fill(TOKEN);
     await box.press("Enter");
     await comeIn(page);
+    await page.locator(part("banner", { kind: "token" })).waitFor({ state: "detached" });
     await say(page, "Morning Glow");
     await listen(page);
   }));

@@ -166,6 +166,13 @@ test("a server without a voice says so, and offers nothing that would not work",
   assert.ok(playing("ok").includes('data-part="play"'));
 });
 
+test("a brief that will come is announced, and one that will not is not", () => {
+  const loading = (/** @type {"connecting" | "closed"} */ status) =>
+    wordsOf(brief(sceneOf({ connection: { status, attempt: 0 } }), actions, t)).includes(t("brief.loading"));
+  assert.ok(loading("connecting"));
+  assert.ok(!loading("closed"));
+});
+
 test("a draft names what it goes without, in the gate and on its stage", () => {
   assert.match(drawn(folded(journal("draft-under-way"))), /made without: category · price band · who · why/);
   const words = drawn(folded(journal("draft-under-way").slice(0, 8)), { local: { "gate:draft": true } });
