@@ -365,6 +365,11 @@ async fn a_foreign_page_drives_nothing_and_an_allowed_one_may() {
         status_of(&server, "OPTIONS", "/api/chat/session", &foreign).await,
         403
     );
+    // The page is loaded all the same, and tells of the refusal; a page from elsewhere may not read it.
+    let part = request("GET", "/web/app/main.js", &[("origin", "https://evil.example")]);
+    let part = server.send(part).await;
+    assert_eq!(part.status(), 200);
+    assert!(!part.headers().contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN));
 }
 
 #[tokio::test]
