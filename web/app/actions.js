@@ -5,6 +5,7 @@ import { keep } from "./kept.js";
 import { createMessages } from "./messages.js";
 import { askForToken, createSessionLife } from "./session_life.js";
 import { createOwnSessions } from "./sessions_list.js";
+import { silence } from "./view/results/player.js";
 
 /**
  * @typedef {object} Actions
@@ -91,7 +92,11 @@ export function createActions(parts) {
     if (askForToken(store, error)) return;
     notify({ kind: isMicrophoneError(error) ? "microphone" : "error", error });
   };
-  const life = createSessionLife({ store, client, leaveCall: () => call.stop(), report });
+  const leave = () => {
+    call.stop();
+    silence();
+  };
+  const life = createSessionLife({ store, client, leave, report });
   const call = createCallLife({ store, session: life.current, devices, report });
   const own = createOwnSessions({ store, client, forget: life.forget, report });
   const messages = createMessages({ store, session: life.current, report });

@@ -1,6 +1,7 @@
 // A conversation by voice: begun, held, muted, moved to another device, ended.
 
 import { keep } from "./kept.js";
+import { createTalkKey } from "./talk_key.js";
 
 /**
  * @typedef {import("../client/src/audio/transport.js").Call} Call
@@ -35,13 +36,18 @@ export function createCallLife({ store, session, devices, report, nowMs = () => 
   let call = null;
   /** Counts what was begun: a start that somebody gave up meanwhile is ended as soon as it is there. */
   let generation = 0;
-  let isHeld = false;
-  let pressedAtMs = 0;
-  let isLatched = false;
+  const key = createTalkKey({
+    onDown: () => {
+      if (call) call.hold();
+      else void start();
+    },
+    onUp: () => call?.release(),
+    nowMs,
+  });
 
   const start = async () => {
     const talkingTo = session();
-    if (call?.state.status === "taken") return call.takeBack();
+    if (call?.state.status === "taken") return call.takeBack().catch(report);
     if (!talkingTo || store.model().call) return;
     const started = ++generation;
     const { voice, muted } = store.model().ui;
@@ -67,6 +73,7 @@ export function createCallLife({ store, session, devices, report, nowMs = () => 
       void listDevices();
     } catch (error) {
       if (started !== generation) return;
+      key.letGo();
       store.set({ call: null });
       report(error);
     }
@@ -74,36 +81,30 @@ export function createCallLife({ store, session, devices, report, nowMs = () => 
 
   /** @param {CallState} state */
   const follow = (state) => {
+    const wasHeld = store.model().call?.held ?? false;
     if (state.status !== "ended") {
       store.set({ call: state });
+      const isListenedTo = state.status !== "starting" && state.status !== "taken";
+      // The page was hidden, or the microphone is gone: whoever held it has to press again. A connection that
+      // broke comes back.
+      if (wasHeld && !state.held && state.status !== "starting") key.letGo();
       // The button went down before the server listened.
-      if (isHeld && state.status === "idle" && !state.held) call?.hold();
+      else if (key.isDown && !state.held && isListenedTo) call?.hold();
       return;
     }
     call = null;
+    key.letGo();
     store.set({ call: null, playing: null });
     if (state.error) report(state.error);
   };
 
   const stop = () => {
     generation += 1;
-    isHeld = false;
-    isLatched = false;
+    key.letGo();
     const ended = call;
     call = null;
     store.set({ call: null, playing: null });
     void ended?.stop();
-  };
-
-  const hold = () => {
-    isHeld = true;
-    if (call) call.hold();
-    else void start();
-  };
-  const release = () => {
-    isHeld = false;
-    isLatched = false;
-    call?.release();
   };
 
   const listDevices = async () => {
@@ -113,25 +114,11 @@ export function createCallLife({ store, session, devices, report, nowMs = () => 
   return {
     start,
     stop,
-    hold,
-    release,
-    press() {
-      pressedAtMs = nowMs();
-      if (!isLatched) hold();
-    },
-    lift() {
-      const wasTap = nowMs() - pressedAtMs < TAP_MS_MAX;
-      if (wasTap && !isLatched) isLatched = true;
-      else release();
-    },
-    tap() {
-      if (isLatched) {
-        release();
-      } else {
-        isLatched = true;
-        hold();
-      }
-    },
+    hold: key.hold,
+    release: key.release,
+    press: key.press,
+    lift: key.lift,
+    tap: key.tap,
     setMuted(muted) {
       store.setUi({ muted });
       call?.setMuted(muted);
@@ -141,18 +128,20 @@ export function createCallLife({ store, session, devices, report, nowMs = () => 
       const voice = { ...before, ...settings };
       keep("voice", JSON.stringify(voice));
       store.setUi({ voice });
-      if (!call) return;
-      if (voice.inputDeviceId !== before.inputDeviceId) call.setDevice(voice.inputDeviceId).catch(report);
-      if (voice.outputDeviceId !== before.outputDeviceId)
-        call.setOutputDevice(voice.outputDeviceId).catch(report);
+      if (!store.model().call) return;
       // How a turn ends, the voice and the recording are agreed on when a call begins.
       const isAgreedAnew =
         voice.mode !== before.mode ||
         voice.voicePreset !== before.voicePreset ||
         voice.record !== before.record;
-      if (!isAgreedAnew) return;
-      stop();
-      void start();
+      if (isAgreedAnew || !call) {
+        stop();
+        void start();
+        return;
+      }
+      if (voice.inputDeviceId !== before.inputDeviceId) call.setDevice(voice.inputDeviceId).catch(report);
+      if (voice.outputDeviceId !== before.outputDeviceId)
+        call.setOutputDevice(voice.outputDeviceId).catch(report);
     },
     listDevices,
     current: () => call,
@@ -175,9 +164,6 @@ export function notePlayed(store, { played }) {
 
 /** About as long as the shortest words take. */
 const PLAYED_STEP_MS = 150;
-
-/** A press shorter than this is a tap: it keeps the line open until the next one, for whoever cannot hold. */
-const TAP_MS_MAX = 350;
 
 /** A call that was asked for, and that the client has not made yet. @type {CallState} */
 const STARTING = {

@@ -43,7 +43,8 @@ export function createMessages({ store, session, report }) {
         );
       } catch (error) {
         setPending((pending) => pending.filter((message) => message.key !== key));
-        if (session() !== talkingTo) return;
+        // It may have been opened anew since.
+        if (session()?.sessionId !== talkingTo.sessionId) return;
         compose([text, store.model().ui.composerText].filter(Boolean).join("\n"));
         report(error);
       }

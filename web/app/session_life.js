@@ -29,11 +29,11 @@ const ASKS_FOR_TOKEN = new Set(["AUTH_REQUIRED", "CLIENT_CREDENTIALS"]);
  * @param {object} parts
  * @param {Store} parts.store
  * @param {GreenroomClient} parts.client
- * @param {() => void} parts.leaveCall     ends a call of the session that is left
+ * @param {() => void} parts.leave     ends what is heard of the session that is left
  * @param {(error: unknown) => void} parts.report
  * @returns {SessionLife}
  */
-export function createSessionLife({ store, client, leaveCall, report }) {
+export function createSessionLife({ store, client, leave, report }) {
   /** @type {GreenroomSession | null} */
   let session = null;
   /** Whether nobody asked for this very session: if it is gone, a new one takes its place without a word. */
@@ -45,7 +45,7 @@ export function createSessionLife({ store, client, leaveCall, report }) {
   /** @param {string} sessionId */
   const open = (sessionId) => {
     if (session?.state.sessionId === sessionId) return;
-    leaveCall();
+    leave();
     session?.close();
     const opened = client.openSession(sessionId);
     session = opened;
@@ -98,8 +98,11 @@ export function createSessionLife({ store, client, leaveCall, report }) {
   const create = async ({ replaceAddress }) => {
     if (isBeginning) return;
     isBeginning = true;
+    const shownId = session?.sessionId;
     try {
       const created = await client.createSession({ locale: store.model().ui.language });
+      // Somebody went elsewhere meanwhile.
+      if (session?.sessionId !== shownId) return;
       goToSession(created.session_id, { replace: replaceAddress });
       open(created.session_id);
     } catch (error) {

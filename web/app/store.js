@@ -157,9 +157,20 @@ export function createStore(initial, schedule = nextFrame) {
   };
 }
 
-/** @param {() => void} draw */
-function nextFrame(draw) {
-  // A page in the background gets no frames, but its title and its live regions are read all the same.
-  if (document.visibilityState === "hidden") setTimeout(draw, 250);
-  else requestAnimationFrame(draw);
+/** A page in the background gets no frames, but its title and its live regions are read all the same. */
+const DRAWN_WITHIN_MS = 250;
+
+/**
+ * Draws with the next frame, or without one: the page may go to the background before it comes.
+ *
+ * @param {() => void} draw
+ */
+export function nextFrame(draw) {
+  const drawOnce = () => {
+    cancelAnimationFrame(frame);
+    clearTimeout(timer);
+    draw();
+  };
+  const frame = requestAnimationFrame(drawOnce);
+  const timer = setTimeout(drawOnce, DRAWN_WITHIN_MS);
 }

@@ -6,8 +6,11 @@ import { test } from "node:test";
 import { createCallLife } from "../call_life.js";
 import { createStore } from "../store.js";
 
+/** @param {unknown} error @returns {void} */
+const unexpected = (error) => assert.fail(String(error));
+
 /** A call whose state the test sets, and that writes down what it was told. */
-function scene() {
+function scene({ report = unexpected } = {}) {
   /** @type {string[]} */
   const told = [];
   /** @type {(state: object) => void} */
@@ -18,6 +21,9 @@ function scene() {
     hold: () => told.push("hold"),
     release: () => told.push("release"),
     setMuted: (/** @type {boolean} */ muted) => told.push(`muted ${muted}`),
+    takeBack: async () => {
+      throw new Error("denied");
+    },
     stop: async () => void told.push("stop"),
   };
   const voice = {
@@ -32,11 +38,12 @@ function scene() {
   );
   const store = createStore(model, () => undefined);
   let nowMs = 0;
+  let startCall = async () => call;
   const life = createCallLife({
     store,
-    session: () => /** @type {never} */ (/** @type {unknown} */ ({ startCall: async () => call })),
+    session: () => /** @type {never} */ (/** @type {unknown} */ ({ startCall: () => startCall() })),
     devices: async () => ({ inputs: [], outputs: [] }),
-    report: (error) => assert.fail(String(error)),
+    report,
     nowMs: () => nowMs,
   });
   return {
@@ -44,9 +51,11 @@ function scene() {
     store,
     told,
     pass: (/** @type {number} */ ms) => (nowMs += ms),
-    /** @param {string} status */
-    become(status) {
-      call.state = { ...call.state, status };
+    /** @param {() => Promise<typeof call>} other */
+    startWith: (other) => (startCall = other),
+    /** @param {string} status @param {boolean} [held] */
+    become(status, held = false) {
+      call.state = { ...call.state, status, held };
       listener(call.state);
     },
   };
@@ -124,4 +133,70 @@ test("a call that ends leaves no trace on the page", async () => {
   assert.equal(store.model().call, null);
   assert.equal(store.model().playing, null);
   assert.equal(life.current(), null);
+});
+
+test("a button that went down while a reply is on its way holds as soon as the server listens", async () => {
+  const { life, told, become } = scene();
+  life.press();
+  await life.start();
+  become("thinking");
+  assert.deepEqual(told, ["hold"]);
+});
+
+test("what the call let go by itself, such as behind another tab, is not taken up again", async () => {
+  const { life, told, pass, become } = scene();
+  await life.start();
+  become("idle");
+  life.press();
+  become("listening", true);
+  pass(50);
+  life.lift();
+  become("idle");
+  assert.deepEqual(told, ["hold"]);
+  life.press();
+  assert.deepEqual(told, ["hold", "hold"]);
+});
+
+test("what was held when the connection broke is held again", async () => {
+  const { life, told, become } = scene();
+  await life.start();
+  become("idle");
+  life.press();
+  become("listening", true);
+  become("starting");
+  become("idle");
+  assert.deepEqual(told, ["hold", "hold"]);
+});
+
+test("a tap that led to no call leaves nothing open for the next one", async () => {
+  /** @type {unknown[]} */
+  const reported = [];
+  const { life, told, startWith, become } = scene({ report: (error) => void reported.push(error) });
+  startWith(() => Promise.reject(new Error("denied")));
+  life.tap();
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(reported.length, 1);
+  startWith(async () => /** @type {never} */ (life.current()));
+  life.tap();
+  assert.deepEqual(told, []);
+  become("ended");
+});
+
+test("a microphone that cannot be taken back is told", async () => {
+  /** @type {unknown[]} */
+  const reported = [];
+  const { life, become } = scene({ report: (error) => void reported.push(error) });
+  await life.start();
+  become("taken");
+  await life.start();
+  assert.equal(reported.length, 1);
+});
+
+test("a call that still begins begins anew with other settings", async () => {
+  const { life, store, told } = scene();
+  const starting = life.start();
+  life.configure({ mode: "hands_free" });
+  assert.equal(store.model().call?.mode, "hands_free");
+  await starting;
+  assert.deepEqual(told, ["stop"]);
 });

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createStore } from "../store.js";
+import { createStore, nextFrame } from "../store.js";
 
 /** A store whose frames the test lets pass. */
 function storeInFrames() {
@@ -60,4 +60,30 @@ test("who has unsubscribed hears no more", () => {
   store.set({ sessionId: "sess_1" });
   frames.shift()?.();
   assert.equal(drawings, 0);
+});
+
+test("a page that goes to the background before its frame comes is drawn without one", (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const cancelled = context.mock.fn();
+  Object.assign(globalThis, { requestAnimationFrame: () => 7, cancelAnimationFrame: cancelled });
+  const draw = context.mock.fn();
+  nextFrame(draw);
+  context.mock.timers.tick(1_000);
+  assert.equal(draw.mock.callCount(), 1);
+  assert.deepEqual(cancelled.mock.calls[0]?.arguments, [7]);
+});
+
+test("what a frame has drawn is not drawn again", (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  /** @type {(() => void)[]} */
+  const frames = [];
+  Object.assign(globalThis, {
+    requestAnimationFrame: (/** @type {() => void} */ drawn) => frames.push(drawn),
+    cancelAnimationFrame: () => undefined,
+  });
+  const draw = context.mock.fn();
+  nextFrame(draw);
+  frames.shift()?.();
+  context.mock.timers.tick(1_000);
+  assert.equal(draw.mock.callCount(), 1);
 });

@@ -66,11 +66,12 @@ export function seek(actions, share) {
   tell(actions, { share });
 }
 
-/** Ends what is spoken: something else is asked for. */
-function silence() {
-  sound?.pause();
+/** Ends what is spoken: something else is asked for, or its session is left. */
+export function silence() {
+  const silenced = sound;
   sound = null;
   player = null;
+  silenced?.pause();
 }
 
 /**
