@@ -59,7 +59,10 @@ test("without an AI key the page says what works and how to set one", () =>
     const page = await visit();
     await comeIn(page);
     const banner = page.locator(part("banner", { kind: "no_key" }));
-    await banner.filter({ hasText: "OPENAI_API_KEY" }).first().waitFor();
+    await banner.getByText("How?").click();
+    await banner.getByRole("button", { name: "Copy the command" }).first().click();
+    await banner.getByRole("button", { name: "Copied" }).waitFor();
+    assert.match(await page.evaluate(() => navigator.clipboard.readText()), /^OPENAI_API_KEY=/);
     await fillBrief(page, ENGLISH_BRIEF);
     await begin(page);
     await page.getByText(/LLM_NOT_CONFIGURED/).first().waitFor({ state: "attached" });

@@ -257,7 +257,7 @@ export const en = {
     export: "Download everything",
     exporting: "Packing…",
     exported: "Downloaded.",
-    copy_link: "Copy the link",
+    copy_link: "Copy the link (it opens in this browser)",
     print: "Print",
   },
   trouble: {
@@ -269,6 +269,7 @@ export const en = {
     show_more: "More about it",
     code: "Code",
     details: "Details",
+    copy_command: "Copy the command",
     try_again_in: "Trying again in {time}",
     send_again_in: "Worth trying again in {time}",
     back_in: "Back in {time}",

@@ -258,7 +258,7 @@ export const ko = {
     export: "모두 내려받기",
     exporting: "묶는 중…",
     exported: "내려받았어요.",
-    copy_link: "링크 복사",
+    copy_link: "이 브라우저에서 열리는 링크 복사",
     print: "인쇄",
   },
   trouble: {
@@ -270,6 +270,7 @@ export const ko = {
     show_more: "자세히",
     code: "코드",
     details: "세부 정보",
+    copy_command: "명령 복사",
     try_again_in: "{time} 후 다시 시도",
     send_again_in: "{time} 후에 다시 시도할 수 있어요",
     back_in: "{time} 후 돌아와요",

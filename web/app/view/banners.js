@@ -114,7 +114,7 @@ const bannerOf = (trouble, model, actions, t) => {
         </h2>
         ${trouble.reason ? html`<p lang=${languageOf(trouble.reason)}>${trouble.reason}</p>` : nothing}
         ${trouble.text ? html`<p>${trouble.text}</p>` : nothing} ${nextSteps(trouble, model, actions, t)}
-        ${howToSetUp(trouble, t)}
+        ${howToSetUp(trouble, model, actions, t)}
       </div>
       ${
         trouble.isDismissible

@@ -2,14 +2,17 @@
 // for.
 
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
+import { copyButton } from "./results/copy_button.js";
 
 /**
  * The part of a banner that is read on demand.
  *
  * @param {import("../troubles.js").Trouble} trouble
+ * @param {import("../store.js").Model} model
+ * @param {import("../actions.js").Actions} actions
  * @param {import("../texts/translate.js").Translate} t
  */
-export const howToSetUp = ({ kind, points, commands, code, details }, t) => {
+export const howToSetUp = ({ id, kind, points, commands, code, details }, model, actions, t) => {
   const lines = points.map((point) => html`<li>${point}</li>`);
   // How to allow a microphone is the next step itself.
   if (kind === "microphone")
@@ -32,7 +35,15 @@ export const howToSetUp = ({ kind, points, commands, code, details }, t) => {
       ${
         commands.length > 0
           ? html`<p>${t("trouble.commands")}</p>
-              ${commands.map(commandLine)}`
+              ${commands.map(
+                (command, index) => html`<div class="banner-command">
+                  <pre><code lang="en">${command}</code></pre>
+                  ${copyButton(
+                    { model, actions, t },
+                    { id: `${id}:command:${index}`, text: command, label: t("trouble.copy_command") },
+                  )}
+                </div>`,
+              )}`
           : nothing
       }
       ${code === null ? nothing : html`<p>${t("trouble.code")}: <code lang="en">${code}</code></p>`}
@@ -40,6 +51,3 @@ export const howToSetUp = ({ kind, points, commands, code, details }, t) => {
     </details>
   `;
 };
-
-/** @param {string} command */
-const commandLine = (command) => html`<pre class="banner-command"><code lang="en">${command}</code></pre>`;
