@@ -64,9 +64,10 @@ import { emptyState } from "./state.js";
  * @property {AudioTransport} audioTransport what `startCall` speaks through
  */
 
+/** @typedef {"WebSocket" | "clock" | "random" | "network" | "diagnose"} ConnectionPort */
+
 /**
- * @typedef {Pick<import("./connection.js").ConnectionOptions, "WebSocket" | "clock" | "random" | "network" |
- *   "diagnose"> & {
+ * @typedef {Pick<import("./connection.js").ConnectionOptions, ConnectionPort> & {
  *   sessionId: string,
  *   address: (lastEventId: string) => { url: string, protocols: string[] },
  *   newId: () => string,
