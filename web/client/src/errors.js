@@ -9,8 +9,9 @@
  * The codes of what never reached the server or was not answered by it:
  * `CLIENT_NETWORK` no answer came; `CLIENT_TIMEOUT` none came in time; `CLIENT_ANSWER` what came is no answer
  * of a Greenroom server; `CLIENT_QUEUE_FULL` too many commands wait to be sent; `CLIENT_OUTDATED` what a
- * command was meant for had ended before it could be sent; `CLIENT_CLOSED` the session's connection is closed
- * for good; `CLIENT_CREDENTIALS` a browser cannot send the token or the user key.
+ * command was meant for had ended before it could be sent, or another call was begun meanwhile;
+ * `CLIENT_CLOSED` the session's connection is closed for good; `CLIENT_CREDENTIALS` a browser cannot send
+ * the token or the user key.
  *
  * @typedef {"CLIENT_NETWORK" | "CLIENT_TIMEOUT" | "CLIENT_ANSWER" | "CLIENT_QUEUE_FULL" | "CLIENT_OUTDATED"
  *   | "CLIENT_CLOSED" | "CLIENT_CREDENTIALS"} ClientErrorCode
