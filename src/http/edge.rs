@@ -242,7 +242,7 @@ fn finish(headers: &mut HeaderMap, request_id: HeaderValue, allowed_origin: Opti
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(
             header::ACCESS_CONTROL_EXPOSE_HEADERS,
-            HeaderValue::from_static("retry-after, x-request-id"),
+            HeaderValue::from_static("content-disposition, retry-after, x-request-id"),
         );
     }
 }

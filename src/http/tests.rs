@@ -349,6 +349,11 @@ async fn a_foreign_page_drives_nothing_and_an_allowed_one_may() {
         allowed.headers()[header::ACCESS_CONTROL_ALLOW_ORIGIN],
         "https://app.example"
     );
+    // Without it a page could not tell what an export is called.
+    assert_eq!(
+        allowed.headers()[header::ACCESS_CONTROL_EXPOSE_HEADERS],
+        "content-disposition, retry-after, x-request-id"
+    );
     let preflight = [
         ("origin", "https://app.example"),
         ("access-control-request-method", "POST"),
