@@ -214,7 +214,7 @@ export class GreenroomClient {
    * @returns {string}
    */
   resolve(path) {
-    return new URL(path, `${this.baseUrl}/`).href;
+    return new URL(path.startsWith("/") ? `${this.baseUrl}${path}` : path, `${this.baseUrl}/`).href;
   }
 
   /**

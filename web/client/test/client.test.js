@@ -68,6 +68,16 @@ test("each call is the request that the server has for it", async () => {
   assert.equal(speech.audio_url, "https://greenroom.test/static/assets/a.mp3");
 });
 
+test("a server below a path of its host is asked there for everything", async () => {
+  /** @type {string[]} */
+  const asked = [];
+  const answer = (/** @type {string} */ url) => (asked.push(url), json({ audio_url: "/static/assets/a.mp3" }));
+  const client = clientOf(answer, { baseUrl: "https://example.test/room/" });
+  const { audio_url: address } = await client.speak("sess_1", { text: "hi" });
+  assert.deepEqual(asked, ["https://example.test/room/api/chat/session/sess_1/assistant-voice"]);
+  assert.equal(address, "https://example.test/room/static/assets/a.mp3");
+});
+
 test("who asks is in the headers, as of now", async () => {
   /** @type {any} */
   let headers;
