@@ -37,6 +37,20 @@ export function syncDialogs(model) {
 }
 
 /**
+ * Where brief and stage share a column that scrolls, shows the stage as soon as there is a run on it.
+ *
+ * @returns {(model: Model) => void} call it after each drawing
+ */
+export function createStageFollower() {
+  let runsSeen = 0;
+  return ({ session }) => {
+    const runs = session && !session.replaying ? session.runs.length : 0;
+    if (runs > runsSeen) document.getElementById("stage-place")?.scrollIntoView({ block: "start" });
+    runsSeen = runs;
+  };
+}
+
+/**
  * Sets `--level` of the talk button once an animation frame while there is a call: too often for the model.
  *
  * @param {() => import("../client/src/audio/transport.js").Call | null} currentCall

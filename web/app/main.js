@@ -5,7 +5,13 @@ import { render } from "../vendor/lit-html/lit-html.js";
 import { GreenroomClient, listDevices } from "../client/src/index.js";
 import { createActions } from "./actions.js";
 import { notePlayed } from "./call_life.js";
-import { createLevelRing, dressDocument, listenToSpaceBar, syncDialogs } from "./effects.js";
+import {
+  createLevelRing,
+  createStageFollower,
+  dressDocument,
+  listenToSpaceBar,
+  syncDialogs,
+} from "./effects.js";
 import { canKeep, kept, userKey } from "./kept.js";
 import { listenToKeys } from "./keys.js";
 import { initialModel } from "./model.js";
@@ -35,6 +41,7 @@ const { actions, life, call } = createActions({
 
 const root = /** @type {HTMLElement} */ (document.getElementById("page"));
 const followLevel = createLevelRing(call.current, (sounding) => notePlayed(store, sounding));
+const followStage = createStageFollower();
 listenToSpaceBar(store.model, actions);
 listenToKeys(window, store.model, actions);
 keepSpoken(store, translatorOf);
@@ -51,5 +58,6 @@ store.subscribe((model) => {
   render(app(model, actions, t), root);
   syncDialogs(model);
   followLevel();
+  followStage(model);
 });
 store.set({});

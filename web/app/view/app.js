@@ -10,6 +10,7 @@ import { dock } from "./dock.js";
 import { gate } from "./gate.js";
 import { header } from "./header.js";
 import { shortcuts } from "./keys.js";
+import { BRIEF_TITLE_ID } from "./places.js";
 import { results } from "./results/index.js";
 import { sessionsDialog } from "./sessions.js";
 import { settingsDialog } from "./settings.js";
@@ -24,7 +25,6 @@ export const app = (model, actions, t) => html`
     class="page"
     data-part="page"
     data-pane=${model.ui.pane}
-    data-act=${actOf(model)}
     data-phase=${model.session?.phase ?? ""}
   >
     ${header(model, actions, t)}
@@ -35,8 +35,8 @@ export const app = (model, actions, t) => html`
         ${timeline(model, actions, t)} ${dock(model, actions, t)}
       </section>
       <div class="wings">
-        <section class="place brief" id="brief-place" aria-labelledby="brief-title">
-          <h2 class="place-title" id="brief-title">${t("page.brief")}</h2>
+        <section class="place brief" id="brief-place" aria-labelledby=${BRIEF_TITLE_ID}>
+          <h2 class="place-title" id=${BRIEF_TITLE_ID} tabindex="-1">${t("page.brief")}</h2>
           ${brief(model, actions, t)}
         </section>
         <section class="place stage" id="stage-place" aria-labelledby="stage-title">
@@ -52,16 +52,6 @@ export const app = (model, actions, t) => html`
   ${shortcuts(model, actions, t)}
   ${announcer(model, actions, t)}
 `;
-
-/**
- * Which part of the play it is, for the width of the places: `talking` before the first run, `playing` from
- * then on.
- *
- * @param {import("../store.js").Model} model
- */
-function actOf({ session }) {
-  return session && session.runs.length > 0 ? "playing" : "talking";
-}
 
 /** The address names the session, so a link within the page must not change it. @param {Event} event */
 function skipToComposer(event) {

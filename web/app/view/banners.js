@@ -11,6 +11,7 @@ import { isSimulated } from "./header.js";
 import { closeIcon, warningIcon } from "./icons.js";
 import { localValue } from "./local.js";
 import { howToSetUp } from "./no_key.js";
+import { showBrief, showRun } from "./places.js";
 
 /**
  * @typedef {import("../store.js").Model} Model
@@ -33,8 +34,8 @@ const DEEDS = Object.freeze({
   load_anew: (_model, actions) => actions.loadAnew(),
   send_again: (model, actions) => actions.send(model.ui.composerText),
   retry_run: (_model, actions) => actions.retryRun(),
-  show_brief: (_model, actions) => actions.setPane("brief"),
-  show_stage: (_model, actions) => actions.setPane("stage"),
+  show_brief: (_model, actions) => showBrief(actions),
+  show_stage: (_model, actions) => showRun(actions),
   enter_token: (_model, actions) => actions.showDialog("credentials"),
 });
 

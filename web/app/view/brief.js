@@ -29,7 +29,6 @@ export const brief = (model, actions, t) => {
             </button>`
           : nothing}
       </div>
-      <p class="brief-frozen" id="brief-frozen" ?hidden=${!isFrozen}>${t("brief.frozen")}</p>
       ${repeat(
         groups,
         (group) => group.id,
@@ -59,6 +58,7 @@ export const brief = (model, actions, t) => {
           </div>
         `,
       )}
+      <p class="brief-frozen" id="brief-frozen" ?hidden=${!isFrozen}>${t("brief.frozen")}</p>
     </div>
   `;
 };

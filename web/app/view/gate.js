@@ -7,7 +7,7 @@ import { cssProperties } from "./css_properties.js";
 import { requiredCount } from "./brief_model.js";
 import { slotLabel } from "./labels.js";
 import { localValue, runErrand } from "./local.js";
-import { BEGIN_ID, focusWhenDrawn, showCard } from "./places.js";
+import { BEGIN_ID, focusWhenDrawn, RUN_STATE_ID, showCard } from "./places.js";
 import { activeRun } from "./run_model.js";
 
 /** The keys of `model.ui.local` for whether a draft is being confirmed, and how the start of a run goes. */
@@ -35,7 +35,7 @@ export const gate = (model, actions, t) => {
       ${cssProperties({ "--completeness": judged?.completeness ?? 0 })}
     >
       ${curtain()}
-      ${judged ? html`<div class="placard">${placard({ model, gate: judged, actions, t })}</div>` : nothing}
+      ${judged ? placard({ model, gate: judged, actions, t }) : nothing}
     </div>
   `;
 };
@@ -71,17 +71,17 @@ function placard(view) {
   const { model, gate: judged, t } = view;
   const { filled, required } = requiredCount(model.playbook, judged);
   if (judged.ready) {
-    return html`
+    return html`<div class="placard">
       <p class="placard-title">${t("stage.gate_open")}</p>
       <p class="placard-text">${t("stage.gate_open_hint")}</p>
       ${generateButton(view, t("stage.generate"))}
-    `;
+    </div>`;
   }
-  return html`
+  return html`<div class="placard">
     <p class="placard-title">${t("stage.gate_closed")}</p>
     <p class="placard-text tabular">${t("brief.filled", { filled, required })}</p>
     ${gaps(view)} ${draftOffer(view)}
-  `;
+  </div>`;
 }
 
 /** @param {GateView} view */
@@ -221,5 +221,5 @@ function startErrand(model) {
 async function start({ actions }, draft) {
   await runErrand(actions, START_KEY, () => actions.generate({ draft }));
   actions.setLocal({ [DRAFT_KEY]: false });
-  focusWhenDrawn("run-state");
+  focusWhenDrawn(RUN_STATE_ID);
 }

@@ -44,6 +44,24 @@ export function showStage(actions) {
   focusWhenDrawn(BEGIN_ID);
 }
 
+/** The id of the brief's title. */
+export const BRIEF_TITLE_ID = "brief-title";
+
+/** @param {Actions} actions */
+export function showBrief(actions) {
+  actions.setPane("brief");
+  focusWhenDrawn(BRIEF_TITLE_ID);
+}
+
+/** The id of what tells how the run goes that is looked at. */
+export const RUN_STATE_ID = "run-state";
+
+/** @param {Actions} actions */
+export function showRun(actions) {
+  actions.setPane("stage");
+  focusWhenDrawn(RUN_STATE_ID);
+}
+
 /**
  * Focuses an element once it is drawn; gives up when nothing brings it.
  * @param {string} id

@@ -2,6 +2,7 @@
 // line, as a play tells its actors.
 
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
+import { showRun } from "./places.js";
 
 /**
  * @typedef {import("../../client/src/state.js").TimelineItem} TimelineItem
@@ -22,7 +23,7 @@ export const stageDirection = ({ item, run, model, actions, t }) => {
       return line(
         "run",
         t(`room.run_${run?.draft ? "draft_" : ""}${run?.status ?? "running"}`),
-        html`<button class="direction-link" type="button" @click=${() => actions.setPane("stage")}>
+        html`<button class="direction-link" type="button" @click=${() => showRun(actions)}>
           ${t("room.to_stage")}
         </button>`,
       );

@@ -8,6 +8,7 @@ import { exportBar } from "./export.js";
 import { slotLabel, stageLabel } from "./labels.js";
 import { localValue, runErrand } from "./local.js";
 import { chooseRun, chooseStage, shownOf } from "./looked_at.js";
+import { RUN_STATE_ID } from "./places.js";
 import { progressOf, waivedPaths } from "./run_model.js";
 import { retryIcon, stopIcon } from "./stage_icons.js";
 
@@ -86,8 +87,8 @@ function runHead(view, runs) {
   const cancelling = localValue(model, CANCEL_KEY, /** @type {import("./local.js").Errand | null} */ (null));
   return html`
     <div class="run-head">
-      ${runs.length > 1 ? runPicker(view, runs) : nothing}
-      <p class="run-state" id="run-state" tabindex="-1" data-part="run-state" data-status=${run.status}>
+      ${runPicker(view, runs)}
+      <p class="run-state" id=${RUN_STATE_ID} tabindex="-1" data-part="run-state" data-status=${run.status}>
         <strong>${t(`stage.run_${run.status}`)}</strong>
         ${run.draft ? html`<span class="tag">${t("stage.draft_tag")}</span>` : nothing}
         <span class="tabular">${t("stage.stages_done", { completed, total })}</span>
@@ -118,6 +119,7 @@ function runHead(view, runs) {
 }
 
 /**
+ * There from the first run on, so that the second one moves nothing.
  * @param {LineView} view
  * @param {readonly Run[]} runs
  */

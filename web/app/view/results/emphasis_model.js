@@ -3,15 +3,20 @@
 /**
  * @param {string} text
  * @param {readonly string[]} words
- * @returns {{text: string, isStressed: boolean}[]}  together they are the text, letter by letter
+ * @returns {{start: number, text: string, isStressed: boolean}[]}  together they are the text, letter by letter
  */
 export function emphasized(text, words) {
   const sought = words.filter((word) => word.trim() !== "").sort((one, other) => other.length - one.length);
-  if (sought.length === 0) return text === "" ? [] : [{ text, isStressed: false }];
+  if (sought.length === 0) return text === "" ? [] : [{ start: 0, text, isStressed: false }];
   const pattern = new RegExp(`(${sought.map(escaped).join("|")})`, "giu");
+  let start = 0;
   return text
     .split(pattern)
-    .map((part, index) => ({ text: part, isStressed: index % 2 === 1 }))
+    .map((part, index) => {
+      const placed = { start, text: part, isStressed: index % 2 === 1 };
+      start += part.length;
+      return placed;
+    })
     .filter((part) => part.text !== "");
 }
 

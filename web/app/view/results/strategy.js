@@ -17,7 +17,7 @@ export function assessment({ value, model }) {
   const others = Object.keys(fields).filter((key) => !ASSESSMENT_PARTS.includes(key));
   return html`<div class="assessment">
     ${[...ASSESSMENT_PARTS, ...others].map(
-      (part) => html`<div class="sheet assessment-part" data-tone=${part}>
+      (part) => html`<div class="sheet assessment-part" data-tone=${part} ?data-empty=${isBlank(fields[part])}>
         <h5 class="sheet-title">${fieldLabel(model.playbook, part)}</h5>
         <ul class="points">
           ${listOf(fields[part]).map((point) => html`<li>${textOf(point)}</li>`)}

@@ -2,6 +2,7 @@
 // that one can seek in, and the subtitles that go along.
 
 import { html, nothing } from "../../../vendor/lit-html/lit-html.js";
+import { repeat } from "../../../vendor/lit-html/directives/repeat.js";
 import { cssProperties } from "../css_properties.js";
 import { clockText } from "../duration.js";
 import { fieldLabel, valueLabel } from "../labels.js";
@@ -27,17 +28,17 @@ export function script(view) {
   const text = textOf(value);
   const parts = emphasized(text, textsOf(recordOf(output.delivery_profile).emphasis_words));
   return html`
+    <div class="section-tools">
+      ${copyButton(view, {
+        id: `${stage.id}-${field}`,
+        text,
+        label: t("results.copy_script"),
+        words: t("results.copy_script"),
+      })}
+    </div>
     <div class="sheet script">
-      <p class="script-text">${parts.map(scriptPart)}</p>
-      <div class="section-tools">
-        ${copyButton(view, {
-          id: `${stage.id}-${field}`,
-          text,
-          label: t("results.copy_script"),
-          words: t("results.copy_script"),
-        })}
-      </div>
       ${field === TIMED_FIELD ? player(view, text) : nothing}
+      <p class="script-text">${repeat(parts, (part) => part.start, scriptPart)}</p>
     </div>
   `;
 }
@@ -101,16 +102,16 @@ function lineNow({ output }, spoken) {
 }
 
 /**
- * Parts and subtitles on the script's own scale. Its place is kept from the beginning, so that nothing
- * moves when they
- * arrive.
+ * Parts and subtitles on the script's own scale, which is known once all of them are. Its place is kept from
+ * the beginning, so that nothing moves when they arrive.
  * @param {FieldView} view
  * @param {string} text
  * @param {Player | null} spoken
  */
 function timingBar(view, text, spoken) {
-  const { model, output, t, actions } = view;
-  const timing = timingOf(output.timing_map, output.subtitle_lines);
+  const { model, output, stage, t, actions } = view;
+  const isWhole = stage.status !== "running";
+  const timing = isWhole ? timingOf(output.timing_map, output.subtitle_lines) : timingOf(null, null);
   const share = spoken?.share ?? 0;
   const line = spoken ? spanAt(timing, timing.lines, share) : null;
   const seekTo = (/** @type {number} */ target) => {
