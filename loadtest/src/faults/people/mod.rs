@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use greenroom_protocol::{ErrorCode, Locale, RunId, SessionId};
+use greenroom_protocol::{ErrorBody, ErrorCode, Locale, RunId, SessionId};
 use serde::Serialize;
 use tokio::sync::{broadcast, watch};
 use tokio::task::JoinSet;
@@ -359,7 +359,9 @@ impl Person {
                 Err(ClientError::Refused { error, .. }) => match error.code {
                     ErrorCode::SessionGone | ErrorCode::SessionNotFound => return Err(Setback::Gone),
                     ErrorCode::SessionRestartLimit => return Err(Setback::GivenUp),
-                    code if error.retryable && passes(code) => told_to_wait(error.retry_after),
+                    code if error.retryable && passes(code) && !tells_of_a_run(&error) => {
+                        told_to_wait(error.retry_after)
+                    }
                     code => return Err(Setback::Refused(code)),
                 },
                 Err(ClientError::Unreachable(_) | ClientError::Socket(_)) => ASK_AGAIN,
@@ -407,6 +409,11 @@ fn passes(code: ErrorCode) -> bool {
         .any(|kind| code.as_str().starts_with(kind))
 }
 
+/// Whether this is how a run ended: the answer to whoever waited for it, the same however often it is asked for.
+fn tells_of_a_run(error: &ErrorBody) -> bool {
+    error.details.get("run_id").is_some()
+}
+
 /// For how long whoever was told to come back in so many seconds stays away.
 fn told_to_wait(retry_after_s: Option<u32>) -> Duration {
     retry_after_s.map_or(ASK_AGAIN, |seconds| {
@@ -417,4 +424,21 @@ fn told_to_wait(retry_after_s: Option<u32>) -> Duration {
 /// What is under the locks is plain data, which no panic leaves half changed.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn how_a_run_ended_is_an_answer_though_its_code_passes() {
+        let mut error = ErrorBody::new(ErrorCode::SysInternal, Locale::Ko);
+        assert!(error.retryable && passes(error.code));
+        assert!(!tells_of_a_run(&error));
+        error.details =
+            json!({ "run_id": "run_01M806YXH4R904S6ZB95J7CM1G", "stage": "strategy", "attempt": 4 });
+        assert!(tells_of_a_run(&error));
+    }
 }
