@@ -175,6 +175,8 @@ export function connect(options) {
    */
   function receiveEvent(from, event) {
     up(from);
+    // Whoever was told may have closed it.
+    if (from !== link) return;
     const place = options.onEvent(event);
     if (place === "next") from.hasAdvanced = true;
     else if (place === "gap" && from === link) lose("network");
@@ -197,7 +199,7 @@ export function connect(options) {
         if (from.isUp) publish({ status: "open", attempt: 0, reason: "draining" });
         break;
     }
-    options.onSignal(signal);
+    if (from === link) options.onSignal(signal);
   }
 
   /** @param {Link} from */

@@ -3,8 +3,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { settle } from "./support/fake_clock.js";
 import { EXAMPLES, eventId } from "./support/journals.js";
 import { sessionBench } from "./support/session_bench.js";
+import { soundBench } from "./support/sound_bench.js";
 
 /** @param {number} seq */
 function event(seq) {
@@ -95,4 +97,35 @@ test("a page may close a session wherever it is told something", async () => {
     assert.equal(bench.ends.length, 1, status);
     assert.equal(bench.clock.timers(), 0, status);
   }
+});
+
+test("whoever closes a session when it opens is told no more of it", () => {
+  const bench = sessionBench();
+  /** @type {object[]} */
+  const told = [];
+  bench.session.subscribe((_, change) => {
+    told.push(change);
+    if (change.connection?.status === "open") bench.session.close();
+  });
+  const end = bench.end();
+  end.accept();
+  end.tell(event(1));
+  assert.deepEqual(told.map((change) => Object.keys(change)), [["connection"], ["connection"]]);
+  assert.equal(bench.session.state.lastSeq, 0);
+});
+
+test("a call is heard in the very click, once the log was replayed", async () => {
+  const sound = soundBench();
+  const bench = sessionBench();
+  bench.letIn();
+  await import("../src/audio/call.js");
+  await settle();
+  const begun = sound.contextsMade();
+  const starting = bench.session.startCall({ mode: "hands_free", codec: "pcm" });
+  assert.equal(sound.contextsMade(), begun + 1);
+  const call = await starting;
+  bench.session.close();
+  assert.equal(call.state.status, "ended");
+  assert.ok(sound.tracks.every((track) => track.isStopped));
+  await assert.rejects(bench.session.startCall({ mode: "hands_free" }), { code: "CLIENT_CLOSED" });
 });

@@ -11,6 +11,11 @@ class FakeNode {
 }
 
 class FakeContext extends EventTarget {
+  static made = 0;
+  constructor() {
+    super();
+    FakeContext.made += 1;
+  }
   state = "running";
   sampleRate = 48_000;
   destination = new FakeNode();
@@ -145,6 +150,7 @@ export function soundBench() {
     worklet: (name) => FakeWorkletNode.made.findLast((node) => node.name === name) ?? failed(),
     /** @returns {FakeEncoder} the newest that encodes for a call */
     encoder: () => FakeEncoder.made.findLast((each) => !(each instanceof FakeDecoder)) ?? failed(),
+    contextsMade: () => FakeContext.made,
     listenersLeft: () => Object.values(listeners).reduce((sum, each) => sum + each.size, 0),
   };
 }
