@@ -1,6 +1,7 @@
 //! Plays simulated worlds, one seed after the other, and says how many sessions that were in a minute and what they met.
 //!
-//! `cargo run -p greenroom-actors --example simulate -- --sessions 5000 --seed 1 [--threads 2] [--json]`. Ends with status
+//! `cargo run --profile faults -p greenroom-actors --example simulate -- --sessions 5000 --seed 1 [--threads 2] [--json]`: the
+//! panics are provoked by hooks that builds without debug assertions lack. Ends with status
 //! 1 at the first rule that is broken, and says how to play that world again.
 
 #![allow(clippy::unwrap_used, reason = "shared with tests, which fail by panicking")]
