@@ -2,6 +2,9 @@
 // phones stop it for a telephone call or behind a locked screen: it is set going again with the next touch,
 // or when the page is seen.
 
+/** How many are open: one may be given up after another began. */
+let openContexts = 0;
+
 const GESTURES = ["pointerdown", "pointerup", "keydown"];
 
 /** @typedef {ReturnType<typeof openSoundContext>} SoundContext */
@@ -13,8 +16,9 @@ const GESTURES = ["pointerdown", "pointerup", "keydown"];
  * @param {(isSuspended: boolean) => void} onChange
  */
 export function openSoundContext(onChange) {
-  allowBothWays(true);
   const context = new AudioContext({ latencyHint: "interactive" });
+  openContexts += 1;
+  tellWhatPlays();
   const listening = new AbortController();
   const { signal } = listening;
   const isSuspended = () => context.state !== "running";
@@ -39,21 +43,18 @@ export function openSoundContext(onChange) {
   }
 
   async function close() {
+    if (signal.aborted) return;
     listening.abort();
-    if (context.state === "closed") return;
-    allowBothWays(false);
+    openContexts -= 1;
+    tellWhatPlays();
     await context.close();
   }
 
   return { context, isSuspended, resume, setOutputDevice, close };
 }
 
-/**
- * Safari has to know that a page listens while it plays, or it plays through the ear piece.
- *
- * @param {boolean} isCall
- */
-function allowBothWays(isCall) {
+/** Safari has to know that a page listens while it plays, or it plays through the ear piece. */
+function tellWhatPlays() {
   const { audioSession } = /** @type {{ audioSession?: { type: string } }} */ (navigator);
-  if (audioSession) audioSession.type = isCall ? "play-and-record" : "auto";
+  if (audioSession) audioSession.type = openContexts > 0 ? "play-and-record" : "auto";
 }

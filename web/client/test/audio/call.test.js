@@ -141,3 +141,20 @@ test("a reply that was played to its end before its pause came holds nothing up"
   assert.equal(speaker.orders.at(-1).type, "pause", "nothing is left to go on");
   await call.stop();
 });
+
+test("a call that is given up does not take the loudspeaker from the one that came after", async () => {
+  const bench = soundBench();
+  /** @type {() => void} */
+  let allow = () => undefined;
+  bench.permission.ask = () => new Promise((resolve) => { allow = resolve; });
+  let isWanted = true;
+  const first = bench.start({ mode: "hands_free", codec: "pcm" }, () => isWanted).catch(() => "given up");
+  await settled();
+  const second = await bench.start({ mode: "listen_only", codec: "pcm" });
+  isWanted = false;
+  allow();
+  assert.equal(await first, "given up");
+  assert.equal(bench.audioSession.type, "play-and-record");
+  await second.stop();
+  assert.equal(bench.audioSession.type, "auto");
+});

@@ -114,7 +114,9 @@ export function soundBench() {
     enumerateDevices: async () => [{ kind: "audioinput", deviceId: "mic", label: "the microphone" }],
   });
   const page = Object.assign(new EventTarget(), { hidden: false });
-  Object.defineProperty(globalThis, "navigator", { value: { mediaDevices }, configurable: true });
+  const audioSession = { type: "auto" };
+  const navigator = { mediaDevices, audioSession };
+  Object.defineProperty(globalThis, "navigator", { value: navigator, configurable: true });
   Object.assign(globalThis, WORLD, { document: page, isSecureContext: true });
 
   /** @type {any[]} */
@@ -137,7 +139,7 @@ export function soundBench() {
   };
 
   return {
-    sent, tracks, permission, page, tell, transport,
+    sent, tracks, permission, page, tell, transport, audioSession,
     /** @param {import("../../src/audio/transport.js").CallOptions} options @param {() => boolean} [isWanted] */
     start: (options, isWanted) => startCall(transport, options, isWanted),
     /** The server takes what was asked last. */
