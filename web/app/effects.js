@@ -45,7 +45,10 @@ export function createStageFollower() {
   let runsSeen = 0;
   return ({ session }) => {
     const runs = session && !session.replaying ? session.runs.length : 0;
-    if (runs > runsSeen) document.getElementById("stage-place")?.scrollIntoView({ block: "start" });
+    const stage = document.getElementById("stage-place");
+    const column = stage?.parentElement;
+    // The column alone: what is scrolled into view may take the whole page with it.
+    if (runs > runsSeen && column) column.scrollTop = stage.offsetTop - column.offsetTop;
     runsSeen = runs;
   };
 }

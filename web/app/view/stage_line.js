@@ -87,7 +87,7 @@ function runHead(view, runs) {
   const cancelling = localValue(model, CANCEL_KEY, /** @type {import("./local.js").Errand | null} */ (null));
   return html`
     <div class="run-head">
-      ${runPicker(view, runs)}
+      ${runs.length > 1 ? runPicker(view, runs) : nothing}
       <p class="run-state" id=${RUN_STATE_ID} tabindex="-1" data-part="run-state" data-status=${run.status}>
         <strong>${t(`stage.run_${run.status}`)}</strong>
         ${run.draft ? html`<span class="tag">${t("stage.draft_tag")}</span>` : nothing}
@@ -119,7 +119,6 @@ function runHead(view, runs) {
 }
 
 /**
- * There from the first run on, so that the second one moves nothing.
  * @param {LineView} view
  * @param {readonly Run[]} runs
  */
