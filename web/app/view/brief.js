@@ -58,7 +58,7 @@ export const brief = (model, actions, t) => {
           </div>
         `,
       )}
-      <p class="brief-frozen" id="brief-frozen" ?hidden=${!isFrozen}>${t("brief.frozen")}</p>
+      <p class="brief-frozen" id="brief-frozen" ?data-idle=${!isFrozen}>${t("brief.frozen")}</p>
     </div>
   `;
 };
