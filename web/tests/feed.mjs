@@ -18,10 +18,14 @@ const TEXT = 0x81;
 
 /**
  * Serves the sockets of a session from its log; everything else is asked of `target`.
- * @param {{ target: string, events: object[], eventsPerSecond: number }} options
+ * @param {object} options
+ * @param {string} options.target
+ * @param {object[]} options.events
+ * @param {number} options.eventsPerSecond
+ * @param {Promise<void>} [options.begins]   what is told after the first event waits for it
  * @returns {Promise<Feed>}
  */
-export async function openFeed({ target, events, eventsPerSecond }) {
+export async function openFeed({ target, events, eventsPerSecond, begins = Promise.resolve() }) {
   const { hostname, port: targetPort } = new URL(target);
   /** @type {() => void} */
   let allTold = () => {};
@@ -47,16 +51,18 @@ export async function openFeed({ target, events, eventsPerSecond }) {
     const [first, ...rest] = events;
     if (first) send(first);
     send({ type: "replay.done", seq: 1 });
-    const startedMs = Date.now();
-    let sent = 0;
-    const pace = setInterval(() => {
-      const due = Math.min(rest.length, Math.floor(((Date.now() - startedMs) * eventsPerSecond) / 1000));
-      for (; sent < due; sent += 1) send(rest[sent] ?? {});
-      if (sent < rest.length) return;
-      clearInterval(pace);
-      allTold();
-    }, 1000 / eventsPerSecond);
-    socket.on("close", () => clearInterval(pace));
+    void begins.then(() => {
+      const startedMs = Date.now();
+      let sent = 0;
+      const pace = setInterval(() => {
+        const due = Math.min(rest.length, Math.floor(((Date.now() - startedMs) * eventsPerSecond) / 1000));
+        for (; sent < due; sent += 1) send(rest[sent] ?? {});
+        if (sent < rest.length) return;
+        clearInterval(pace);
+        allTold();
+      }, 1000 / eventsPerSecond);
+      socket.on("close", () => clearInterval(pace));
+    });
     // Whatever the page sends is a ping: it is shown a session that nobody takes part in.
     socket.on("data", () => send({ type: "pong" }));
   });

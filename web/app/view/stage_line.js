@@ -87,7 +87,7 @@ function runHead(view, runs) {
   const cancelling = localValue(model, CANCEL_KEY, /** @type {import("./local.js").Errand | null} */ (null));
   return html`
     <div class="run-head">
-      ${runs.length > 1 ? runPicker(view, runs) : nothing}
+      ${runPicker(view, runs)}
       <p class="run-state" id=${RUN_STATE_ID} tabindex="-1" data-part="run-state" data-status=${run.status}>
         <strong>${t(`stage.run_${run.status}`)}</strong>
         ${run.draft ? html`<span class="tag">${t("stage.draft_tag")}</span>` : nothing}
@@ -119,12 +119,13 @@ function runHead(view, runs) {
 }
 
 /**
+ * There from the first run on: where it takes a row of its own, the second run moves nothing.
  * @param {LineView} view
  * @param {readonly Run[]} runs
  */
 function runPicker({ model, actions, t, run }, runs) {
   return html`
-    <label class="run-picker">
+    <label class="run-picker" ?data-single=${runs.length === 1}>
       <span class="visually-hidden">${t("stage.run_picker")}</span>
       <select
         class="input"
