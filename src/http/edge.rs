@@ -20,7 +20,7 @@ use ulid::Ulid;
 use super::asker::{Asker, preferred_locale, user_key};
 use super::failure::{Failure, render, tell_when_to_return};
 use super::listen::Peer;
-use super::pages::{NeverADocument, PARTS_PATH};
+use super::pages::PARTS_PATH;
 use crate::app::App;
 use crate::rate::Client;
 use crate::system::RandomIds;
@@ -54,17 +54,8 @@ const UNMETERED_PATHS: &[&str] = &[
     PARTS_PATH,
 ];
 
-/// Said of every answer.
-static SECURITY_HEADERS: [(HeaderName, HeaderValue); 2] = [
-    (
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    ),
-    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-];
-/// Said of all that a browser may show as a document; of the many scripts and styles of a page they would be half of what is
-/// sent. Scripts and styles come from files of our own, so that an injected one is not run.
-static DOCUMENT_HEADERS: [(HeaderName, HeaderValue); 4] = [
+/// Said of every answer. Scripts and styles come from files of our own, so that an injected one is not run.
+static SECURITY_HEADERS: [(HeaderName, HeaderValue); 6] = [
     (
         header::CONTENT_SECURITY_POLICY,
         HeaderValue::from_static(
@@ -72,7 +63,12 @@ static DOCUMENT_HEADERS: [(HeaderName, HeaderValue); 4] = [
              blob:; connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
         ),
     ),
+    (
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    ),
     (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
     (
         HeaderName::from_static("cross-origin-opener-policy"),
         HeaderValue::from_static("same-origin"),
@@ -132,11 +128,6 @@ pub async fn edge(State(app): State<Arc<App>>, mut request: Request, next: Next)
 
     tell_when_to_return(&mut response, || app.lifecycle.watch().retry_after_s());
     let mut response = render(response, locale);
-    if response.extensions().get::<NeverADocument>().is_none() {
-        for (name, value) in &DOCUMENT_HEADERS {
-            response.headers_mut().insert(name.clone(), value.clone());
-        }
-    }
     finish(response.headers_mut(), request_id, allowed_origin);
     observe(&span, &method, route.as_ref(), response.status(), started);
     response

@@ -9,10 +9,6 @@ use super::Failure;
 /// The route of what the pages are made of.
 pub(super) const PARTS_PATH: &str = "/web/{*path}";
 
-/// Stands among the extensions of an answer that is no document wherever it is opened: a script, a style.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct NeverADocument;
-
 /// Says who may embed an answer without asking.
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
@@ -74,41 +70,24 @@ pub(super) fn page_file(path: &str, headers: &HeaderMap) -> Result<Response, Fai
         (header::ETAG, entity_tag.as_str()),
         (header::VARY, "accept-encoding"),
     ];
-    let mut response = if has_already(headers, &entity_tag) {
-        (StatusCode::NOT_MODIFIED, validators).into_response()
-    } else {
-        (validators, file.whole(&form)).into_response()
-    };
-    if file.is_never_a_document() {
-        response.extensions_mut().insert(NeverADocument);
+    if has_already(headers, &entity_tag) {
+        return Ok((StatusCode::NOT_MODIFIED, validators).into_response());
     }
-    Ok(response)
+    let about = [
+        (header::CONTENT_TYPE, file.media_type),
+        (CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"),
+    ];
+    let encoding = form
+        .encoding
+        .map(|encoding| [(header::CONTENT_ENCODING, encoding)]);
+    let body = Bytes::from_static(form.bytes);
+    Ok(match encoding {
+        Some(encoding) => (validators, about, encoding, body).into_response(),
+        None => (validators, about, body).into_response(),
+    })
 }
 
 impl WebFile {
-    /// The file in one form, and what is said of it.
-    fn whole(&self, form: &Form) -> Response {
-        let about = [
-            (header::CONTENT_TYPE, self.media_type),
-            (CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"),
-        ];
-        let encoding = form
-            .encoding
-            .map(|encoding| [(header::CONTENT_ENCODING, encoding)]);
-        let body = Bytes::from_static(form.bytes);
-        match encoding {
-            Some(encoding) => (about, encoding, body).into_response(),
-            None => (about, body).into_response(),
-        }
-    }
-
-    /// Whether a browser that opens it shows no more than its text.
-    fn is_never_a_document(&self) -> bool {
-        ["text/javascript", "text/css"]
-            .iter()
-            .any(|media_type| self.media_type.starts_with(media_type))
-    }
-
     /// The smallest form that the client takes. All modern browsers take brotli, unless somebody between could read along.
     fn form_for(&self, headers: &HeaderMap) -> Form {
         let forms = [("br", self.brotli), ("gzip", self.gzip)];

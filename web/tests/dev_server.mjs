@@ -27,9 +27,6 @@ const MEDIA_TYPES = new Map([
   [".json", "application/json"],
 ]);
 
-/** What a browser never shows as a document carries none of its policies. */
-const NEVER_DOCUMENTS = new Set([".css", ".js"]);
-
 /**
  * @typedef {object} DevServer
  * @property {string} url where the page is
@@ -103,11 +100,9 @@ async function send(response, file, policy) {
   response.writeHead(200, {
     "Content-Type": MEDIA_TYPES.get(path.extname(file)) ?? "application/octet-stream",
     "Content-Length": found.size,
-    ...(!NEVER_DOCUMENTS.has(path.extname(file)) && {
-      "Content-Security-Policy": policy,
-      "Permissions-Policy": "microphone=(self), camera=()",
-      "Cross-Origin-Opener-Policy": "same-origin",
-    }),
+    "Content-Security-Policy": policy,
+    "Permissions-Policy": "microphone=(self), camera=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
